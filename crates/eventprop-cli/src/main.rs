@@ -1,0 +1,3 @@
+//! The `eventprop` command.
+
+fn main() {}

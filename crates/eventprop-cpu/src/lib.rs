@@ -1,0 +1,1 @@
+//! The CPU engine of eventprop: rayon over work, SIMD over neurons.

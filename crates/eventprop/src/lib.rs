@@ -1,0 +1,1 @@
+//! Spiking neural networks trained with exact EventProp gradients.

@@ -1,0 +1,292 @@
+//! What every engine can be asked to do. The training loop knows nothing else of them.
+
+use crate::loss::{Loss, Objective};
+use crate::network::Network;
+use crate::optimiser::{Clip, LearningRates, Optimiser};
+use crate::parameters::Parameters;
+use crate::spikes::SpikeBatch;
+use crate::{Real, spikes::SpikeTrain};
+use std::sync::Arc;
+
+/// Computes one network: outputs, gradients, updates.
+///
+/// An engine owns the parameters, their gradient and the optimiser's state wherever it computes.
+/// It is built from a [`Network`] and a [`Training`]; what it cannot do it refuses there, by name
+/// ([`EngineError::Unsupported`]).
+///
+/// The order of calls in training is [`differentiate`](Engine::differentiate), a sum over machines
+/// in [`gradient_buffer`](Engine::gradient_buffer) if there are several, [`update`](Engine::update);
+/// or [`train_step`](Engine::train_step), which is both and may be faster.
+pub trait Engine<T: Real>: Send {
+    /// The name that selects it: `reference`, `cpu`, `cuda`.
+    fn name(&self) -> &'static str;
+
+    /// The network it computes.
+    fn network(&self) -> &Network;
+
+    /// A copy of the parameters.
+    fn parameters(&self) -> Parameters<T>;
+
+    /// Replaces the parameters and keeps the optimiser's state.
+    ///
+    /// # Errors
+    /// [`EngineError::Shape`] if they are not of the network's shape.
+    fn load(&mut self, parameters: &Parameters<T>) -> Result<(), EngineError>;
+
+    /// A copy of the optimiser's state.
+    fn optimiser_state(&self) -> OptimiserState<T>;
+
+    /// Replaces the optimiser's state.
+    ///
+    /// # Errors
+    /// [`EngineError::Shape`] if it is not of the network's shape.
+    fn load_optimiser_state(&mut self, state: &OptimiserState<T>) -> Result<(), EngineError>;
+
+    /// Runs the network forward and measures the readout of every output neuron.
+    ///
+    /// # Errors
+    /// If an input index is out of range or the activity runs away.
+    fn infer(&mut self, spikes: &SpikeBatch<T>) -> Result<Outputs<T>, EngineError>;
+
+    /// Runs the network forward and its adjoint backward. The gradient of the batch's mean loss is
+    /// kept inside.
+    ///
+    /// # Errors
+    /// If an input index or a label is out of range, the activity runs away, or a loss is not finite.
+    fn differentiate(&mut self, batch: Batch<'_, T>) -> Result<BatchStatistics, EngineError>;
+
+    /// A copy of the gradient that [`differentiate`](Engine::differentiate) left.
+    fn gradient(&self) -> Parameters<T>;
+
+    /// The gradient by the time of each input spike of the last batch, in the batch's order. Empty
+    /// unless [`Training::input_gradients`] is set.
+    fn input_gradient(&self) -> &[T];
+
+    /// The loss of each sample of the batch last differentiated.
+    fn losses(&self) -> &[T];
+
+    /// The spikes of layer `layer` in the batch last run; none for layers that do not spike.
+    fn spikes(&self, layer: usize) -> SpikeBatch<T>;
+
+    /// The gradient as one contiguous buffer, in an order of the engine's own: the place where
+    /// several machines add theirs up, between `differentiate` and `update`.
+    fn gradient_buffer(&mut self) -> &mut [T];
+
+    /// Changes the parameters by the gradient at `learning_rate`.
+    ///
+    /// # Errors
+    /// If a parameter would no longer be finite.
+    fn update(&mut self, learning_rate: f64) -> Result<UpdateStatistics, EngineError>;
+
+    /// [`differentiate`](Engine::differentiate), then [`update`](Engine::update).
+    ///
+    /// # Errors
+    /// Those of the two.
+    fn train_step(
+        &mut self,
+        batch: Batch<'_, T>,
+        learning_rate: f64,
+    ) -> Result<(BatchStatistics, UpdateStatistics), EngineError> {
+        let batch = self.differentiate(batch)?;
+        Ok((batch, self.update(learning_rate)?))
+    }
+
+    /// The number of spikes of each neuron, `[layer][neuron]`, since the last call, in samples
+    /// differentiated (inference does not count); empty for layers that do not spike and for the
+    /// input.
+    fn take_activity(&mut self) -> Vec<Vec<u64>>;
+}
+
+/// How a network is to be trained: everything an engine needs to know beside the network.
+#[derive(Clone)]
+pub struct Training<T> {
+    /// The loss.
+    pub objective: Arc<dyn Objective<T>>,
+    /// The optimiser.
+    pub optimiser: Optimiser,
+    /// Which parameters learn, and how fast.
+    pub learning_rates: LearningRates,
+    /// What is done to a gradient before it is used.
+    pub clip: Option<Clip>,
+    /// The slope tau_mem V' at a spike below which the adjoint divides by this floor instead and
+    /// the spike counts as grazing; 0 for the exact gradient. In units of the threshold.
+    pub slope_floor: f64,
+    /// Rate regularisers of layers.
+    pub rate_targets: Vec<RateTarget>,
+    /// Whether gradients by input spike times are wanted.
+    pub input_gradients: bool,
+}
+
+impl<T: Real> Training<T> {
+    /// The exact gradient of `loss`, with input gradients and plain gradient descent: what a
+    /// gradient check needs.
+    pub fn exact(loss: Loss) -> Self {
+        Self {
+            objective: Arc::new(loss),
+            optimiser: Optimiser::SGD,
+            learning_rates: LearningRates::default(),
+            clip: None,
+            slope_floor: 0.0,
+            rate_targets: Vec::new(),
+            input_gradients: true,
+        }
+    }
+}
+
+/// Draws the spike count of each neuron of a layer towards a target (Nowotny, Turner & Knight
+/// 2025): after a spike's jump in reverse time, lambda_V -= strength (count - target) / batch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RateTarget {
+    /// The position of the layer.
+    pub layer: usize,
+    /// Spikes a neuron and sample.
+    pub target: f64,
+    /// Strength of the pull.
+    pub strength: f64,
+}
+
+/// Input spikes with their labels.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a, T> {
+    /// One train a sample.
+    pub spikes: &'a SpikeBatch<T>,
+    /// One label a sample: an index into the output layer.
+    pub labels: &'a [u32],
+}
+
+impl<'a, T: Real> Batch<'a, T> {
+    /// The number of samples.
+    pub fn len(&self) -> usize {
+        self.spikes.len()
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.spikes.is_empty()
+    }
+
+    /// Checks that the batch fits `network`: one label a sample, labels and input indices in range.
+    ///
+    /// # Errors
+    /// [`EngineError::Batch`], naming the first thing out of range.
+    pub fn check(&self, network: &Network) -> Result<(), EngineError> {
+        if self.labels.len() != self.spikes.len() {
+            let (labels, samples) = (self.labels.len(), self.spikes.len());
+            return Err(EngineError::Batch(format!("{labels} labels for {samples} samples")));
+        }
+        let classes = network.output().size;
+        if let Some(sample) = self.labels.iter().position(|&label| label as usize >= classes) {
+            let label = self.labels[sample];
+            let reason = format!("sample {sample} has label {label}, the output {classes} neurons");
+            return Err(EngineError::Batch(reason));
+        }
+        check_inputs(self.spikes, network)
+    }
+}
+
+/// Checks that every input index exists in `network`.
+///
+/// # Errors
+/// [`EngineError::Batch`], naming the first that does not.
+pub fn check_inputs<T: Real>(spikes: &SpikeBatch<T>, network: &Network) -> Result<(), EngineError> {
+    let inputs = network.input().size;
+    let out_of_range = |train: SpikeTrain<'_, T>| {
+        train.indices().iter().copied().find(|&index| index as usize >= inputs)
+    };
+    match spikes.iter().enumerate().find_map(|(s, train)| Some((s, out_of_range(train)?))) {
+        Some((sample, index)) => Err(EngineError::Batch(format!(
+            "sample {sample} has a spike of input {index}, the network {inputs} inputs"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// What the output layer measured for a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outputs<T> {
+    /// `[sample][output neuron]`, flat.
+    pub values: Vec<T>,
+    /// The class each sample is taken for, if any (see [`crate::loss::Readout::predict`]).
+    pub predictions: Vec<Option<u32>>,
+}
+
+/// What happened in a batch that was differentiated.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct BatchStatistics {
+    /// The number of samples.
+    pub samples: usize,
+    /// The sum of the samples' losses.
+    pub loss: f64,
+    /// The samples whose label was predicted.
+    pub correct: usize,
+    /// Spikes so close to grazing the threshold that the slope floor acted.
+    pub grazing: u64,
+}
+
+/// What happened in an update.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct UpdateStatistics {
+    /// Gradient components that were clipped (all of them, where the norm was).
+    pub clipped: u64,
+}
+
+/// The state of an optimiser.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OptimiserState<T> {
+    /// The number of updates made.
+    pub steps: u64,
+    /// First moments (Adam's m, the momentum of SGD).
+    pub first: Parameters<T>,
+    /// Second moments (Adam's v).
+    pub second: Parameters<T>,
+}
+
+/// Why an engine could not do what it was asked.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The engine does not have a capability that the network or training needs.
+    #[error("backend {engine}: {capability} not supported")]
+    Unsupported {
+        /// The engine's name.
+        engine: &'static str,
+        /// The capability, with its verb: "delays are".
+        capability: String,
+    },
+    /// The engine cannot run on this machine.
+    #[error("backend {engine}: {reason}")]
+    Unavailable {
+        /// The engine's name.
+        engine: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// Parameters are not of the network's shape.
+    #[error("parameters do not fit the network: {0}")]
+    Shape(String),
+    /// A batch does not fit the network.
+    #[error("{0}")]
+    Batch(String),
+    /// A layer spiked more often than the stated bound.
+    #[error(
+        "layer \"{layer}\" ran away in sample {sample}: more than {bound} spikes of one neuron"
+    )]
+    Runaway {
+        /// The layer's name.
+        layer: String,
+        /// The sample's position in the batch.
+        sample: usize,
+        /// The bound, in spikes a neuron and sample.
+        bound: usize,
+    },
+    /// A loss or a gradient is NaN or infinite.
+    #[error("{what} is not finite (layer \"{layer}\", sample {sample} of the batch)")]
+    NotFinite {
+        /// The quantity: "the loss", "the gradient".
+        what: &'static str,
+        /// The layer where it was seen first.
+        layer: String,
+        /// The sample's position in the batch.
+        sample: usize,
+    },
+}

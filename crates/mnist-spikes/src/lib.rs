@@ -1,0 +1,1 @@
+//! Image data sets (MNIST bundled) and their encoding into spike trains.
