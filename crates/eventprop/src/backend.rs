@@ -18,6 +18,14 @@ pub trait Precision: Real + sealed::Sealed {
         network: &Network,
         training: Training<Self>,
     ) -> Result<BoxedEngine<Self>, EngineError>;
+
+    /// The CPU engine, where this build has it.
+    #[doc(hidden)]
+    fn cpu(
+        network: &Network,
+        training: Training<Self>,
+        threads: Option<usize>,
+    ) -> Result<BoxedEngine<Self>, EngineError>;
 }
 
 /// The engine called `name` for `network`, on `threads` threads where it uses several (none: one for
@@ -31,13 +39,12 @@ pub fn create<T: Precision>(
     training: Training<T>,
     threads: Option<usize>,
 ) -> Result<BoxedEngine<T>, EngineError> {
-    let _ = threads;
     let unavailable = |engine, reason: &str| {
         Err(EngineError::Unavailable { engine, reason: String::from(reason) })
     };
     match name {
         reference::NAME => T::reference(network, training),
-        "cpu" => unavailable("cpu", "this build has no CPU engine; rebuild with --features cpu"),
+        "cpu" => T::cpu(network, training, threads),
         "cuda" => {
             unavailable("cuda", "this build has no CUDA engine; rebuild with --features cuda")
         }
@@ -52,6 +59,14 @@ impl Precision for f64 {
     ) -> Result<BoxedEngine<Self>, EngineError> {
         Ok(Box::new(Reference::new(network, training)?))
     }
+
+    fn cpu(
+        network: &Network,
+        training: Training<Self>,
+        threads: Option<usize>,
+    ) -> Result<BoxedEngine<Self>, EngineError> {
+        cpu(network, training, threads)
+    }
 }
 
 impl Precision for f32 {
@@ -59,6 +74,34 @@ impl Precision for f32 {
         let capability = String::from("precision f32 (it computes in f64 only) is");
         Err(EngineError::Unsupported { engine: reference::NAME, capability })
     }
+
+    fn cpu(
+        network: &Network,
+        training: Training<Self>,
+        threads: Option<usize>,
+    ) -> Result<BoxedEngine<Self>, EngineError> {
+        cpu(network, training, threads)
+    }
+}
+
+#[cfg(feature = "cpu")]
+fn cpu<T: eventprop_cpu::LaneReal>(
+    network: &Network,
+    training: Training<T>,
+    threads: Option<usize>,
+) -> Result<BoxedEngine<T>, EngineError> {
+    use eventprop_cpu::{CpuEngine, CpuOptions};
+    Ok(Box::new(CpuEngine::new(network, training, CpuOptions { threads })?))
+}
+
+#[cfg(not(feature = "cpu"))]
+fn cpu<T: Real>(
+    _: &Network,
+    _: Training<T>,
+    _: Option<usize>,
+) -> Result<BoxedEngine<T>, EngineError> {
+    let reason = String::from("this build has no CPU engine; rebuild with --features cpu");
+    Err(EngineError::Unavailable { engine: "cpu", reason })
 }
 
 mod sealed {
