@@ -12,7 +12,9 @@ pub(crate) use exponential::Exponential;
 pub(crate) use polynomial::Polynomial;
 
 use crate::decay::{Decay, Step};
+use crate::dense::{Walked, walk};
 use crate::lanes::{LANES, LaneReal, Lanes};
+use crate::stream::{Group, Stream};
 
 /// Most spikes of one neuron between two arrivals: beyond it the network has run away.
 pub(crate) const MAX_SPIKES_PER_INTERVAL: usize = 10_000;
@@ -46,37 +48,39 @@ pub(crate) struct Neurons<L> {
     pub(crate) reset: L,
 }
 
-/// An interval in which some neurons may spike.
-pub(crate) struct Interval<L> {
-    /// Voltage at its start.
-    pub(crate) u: L,
-    /// Current at its start.
-    pub(crate) current: L,
-    /// Voltage at its end, if no neuron spikes.
-    pub(crate) u_end: L,
-    /// Current at its end.
-    pub(crate) current_end: L,
-    /// Its step.
-    pub(crate) step: Step<L>,
-    /// Its length in ms.
-    pub(crate) dt: L,
-    /// The group that opened it.
-    pub(crate) index: u32,
+/// A way to find crossings, and with it to run whole samples.
+pub(crate) trait Solver<T: LaneReal>: Send + Sync {
+    /// [`walk`] for one block.
+    fn walk_one(&self, block: Walked<'_, T>, stream: &Stream<T>) -> bool;
+
+    /// [`walk`] for two blocks side by side.
+    fn walk_two(&self, blocks: [Walked<'_, T>; 2], stream: &Stream<T>) -> bool;
+
+    /// Turns the marks of spikes into times.
+    fn set_times(&self, spikes: &mut [Spike<T>], groups: &[Group<T>]);
 }
 
-/// A way to find crossings.
-pub(crate) trait Solver<T: LaneReal>: Send + Sync {
-    /// Records every spike of the interval in `spikes` and returns the voltages at its end; none if
-    /// a neuron runs away.
-    fn spikes(
-        &self,
-        neurons: &Neurons<T::Lanes>,
-        interval: &Interval<T::Lanes>,
-        spikes: &mut Vec<Spike<T>>,
-    ) -> Option<T::Lanes>;
+impl<T: LaneReal, R: Roots<T>> Solver<T> for R {
+    fn walk_one(&self, block: Walked<'_, T>, stream: &Stream<T>) -> bool {
+        walk(self, [block], stream)
+    }
 
-    /// Turns the marks of spikes into times, given the time at which each one's interval starts.
-    fn set_times(&self, spikes: &mut [Spike<T>], start: &dyn Fn(u32) -> T);
+    fn walk_two(&self, blocks: [Walked<'_, T>; 2], stream: &Stream<T>) -> bool {
+        walk(self, blocks, stream)
+    }
+
+    fn set_times(&self, spikes: &mut [Spike<T>], groups: &[Group<T>]) {
+        for chunk in spikes.chunks_mut(LANES) {
+            let mut marks = [self.origin().to_array()[0]; LANES];
+            for (mark, spike) in marks.iter_mut().zip(&*chunk) {
+                *mark = spike.time;
+            }
+            let elapsed = self.elapsed(T::Lanes::from_array(marks)).to_array();
+            for (spike, elapsed) in chunk.iter_mut().zip(elapsed) {
+                spike.time = groups[spike.interval as usize].time + elapsed;
+            }
+        }
+    }
 }
 
 /// The solver for a layer's time constants.
@@ -102,13 +106,14 @@ pub(crate) fn candidates<L: Lanes>(threshold: L, current: L, u_end: L, current_e
     u_end.gt(threshold) | (current.gt(threshold) & u_end.gt(current_end))
 }
 
-/// What a solver knows of one crossing a lane.
-trait Roots<T: LaneReal> {
+/// What a solver knows of one crossing a lane. A crossing is marked by a number that stands for the
+/// time since the interval's start.
+pub(crate) trait Roots<T: LaneReal>: Send + Sync {
     /// Whether the maximum of each voltage, if it lies inside, is above the threshold.
     fn peak_above(&self, u: T::Lanes, current: T::Lanes, threshold: T::Lanes) -> T::Lanes;
 
-    /// For the lanes of `spiking`, the step from the start to the crossing and the solver's mark of
-    /// its time; the crossing lies before the end of `rest`.
+    /// For the lanes of `spiking`, the step from the start to the crossing and its mark; the crossing
+    /// lies before the end of `rest`.
     fn root(
         &self,
         u: T::Lanes,
@@ -118,49 +123,71 @@ trait Roots<T: LaneReal> {
         rest: &Rest<T::Lanes>,
     ) -> (Step<T::Lanes>, T::Lanes);
 
-    /// What is left of `rest` after a crossing.
-    fn after(&self, rest: &Rest<T::Lanes>, at: &Step<T::Lanes>, mark: T::Lanes) -> Rest<T::Lanes>;
-
     /// The mark of a crossing found `mark` after another at `before`.
     fn join(&self, before: T::Lanes, mark: T::Lanes) -> T::Lanes;
 
     /// The mark of the start.
     fn origin(&self) -> T::Lanes;
+
+    /// The time in ms that a mark stands for.
+    fn elapsed(&self, mark: T::Lanes) -> T::Lanes;
 }
 
 /// What is left of an interval.
-struct Rest<L> {
-    step: Step<L>,
-    dt: L,
+#[derive(Clone, Copy)]
+pub(crate) struct Rest<L> {
+    /// Decay of the voltage over it.
+    pub(crate) mem: L,
+    /// Its length in ms.
+    pub(crate) dt: L,
 }
 
-/// All spikes of an interval: crossings are found one a lane and round, until none is left.
-#[inline(always)]
-fn all_spikes<T: LaneReal>(
+/// Sixteen voltages and currents at the start and, if nothing happens, at the end of an interval.
+#[derive(Clone, Copy)]
+pub(crate) struct Course<L> {
+    pub(crate) u: L,
+    pub(crate) current: L,
+    pub(crate) u_end: L,
+    pub(crate) current_end: L,
+}
+
+/// Records every spike of sixteen neurons in the interval after group `index`, and returns the
+/// voltages at its end; none if a neuron runs away. Crossings are found one a lane and round, until
+/// none is left.
+#[inline(never)]
+pub(crate) fn spikes_between<T: LaneReal>(
     roots: &impl Roots<T>,
     neurons: &Neurons<T::Lanes>,
-    interval: &Interval<T::Lanes>,
+    course: &Course<T::Lanes>,
+    group: &Group<T>,
+    index: u32,
     spikes: &mut Vec<Spike<T>>,
 ) -> Option<T::Lanes> {
     let threshold = neurons.threshold;
-    let Interval { mut u, mut current, mut u_end, current_end, .. } = *interval;
-    let mut rest = Rest { step: interval.step, dt: interval.dt };
+    let Course { mut u, mut current, mut u_end, current_end } = *course;
+    let mut rest = Rest { mem: T::Lanes::splat(group.mem), dt: T::Lanes::splat(group.dt) };
     let (mut before, mut mark) = (Step::identity(), roots.origin());
     let mut candidates = candidates(threshold, current, u_end, current_end);
-    for _ in 0..MAX_SPIKES_PER_INTERVAL {
-        let peak = roots.peak_above(u, current, threshold);
-        let spiking = candidates & (u_end.gt(threshold) | peak);
+    for round in 0..MAX_SPIKES_PER_INTERVAL {
+        let above = u_end.gt(threshold) | roots.peak_above(u, current, threshold);
+        let spiking = candidates & above;
         let lanes = spiking.bits();
         if lanes == 0 {
             return Some(u_end);
         }
         let (at, at_mark) = roots.root(u, current, threshold, spiking, &rest);
-        rest = roots.after(&rest, &at, at_mark);
-        (before, mark) = (before.then(at), roots.join(mark, at_mark));
+        (before, mark) =
+            if round == 0 { (at, at_mark) } else { (before.then(at), roots.join(mark, at_mark)) };
+        rest = Rest {
+            mem: rest.mem / at.mem,
+            dt: (rest.dt - roots.elapsed(at_mark)).fast_max(T::Lanes::zero()),
+        };
+        // A spike takes threshold - reset away, which decays like any voltage.
+        let fallen = (neurons.reset - threshold).mul_add(rest.mem, u_end);
+        u_end = spiking.select(fallen, u_end);
         u = neurons.reset;
         current = current * at.syn;
-        push(spikes, lanes, interval.index, mark, current - threshold, &before);
-        u_end = spiking.select(rest.step.voltage(u, current), u_end);
+        push(spikes, lanes, index, mark, current - threshold, &before);
         candidates = spiking & self::candidates(threshold, current, u_end, current_end);
         if candidates.bits() == 0 {
             return Some(u_end);

@@ -55,6 +55,8 @@ pub trait Lanes:
     /// Terms of ln's series in ((m - 1)/(m + 1))^2 that reach full precision for m in
     /// [sqrt(1/2), sqrt(2)].
     const LN_TERMS: usize;
+    /// Newton steps after which a crossing is looked at for convergence.
+    const NEWTON_STEPS: usize;
     /// ln 2 in two parts, the first short enough for exact products with exponents.
     const LN_2: (f64, f64);
     /// The least argument of exp that gives a normal number.
@@ -146,6 +148,7 @@ impl Lanes for f32x16 {
     const EXP_TERMS: usize = 8;
     const PHI_TERMS: usize = 9;
     const LN_TERMS: usize = 5;
+    const NEWTON_STEPS: usize = 2;
     const LN_2: (f64, f64) = (0.693_359_375, -2.121_944_4e-4);
     const EXP_MIN: f64 = -87.0;
     const EXP_MAX: f64 = 88.0;
@@ -295,6 +298,7 @@ impl Lanes for F64x16 {
     const EXP_TERMS: usize = 14;
     const PHI_TERMS: usize = 16;
     const LN_TERMS: usize = 11;
+    const NEWTON_STEPS: usize = 3;
     const LN_2: (f64, f64) = (6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10);
     const EXP_MIN: f64 = -708.0;
     const EXP_MAX: f64 = 709.0;

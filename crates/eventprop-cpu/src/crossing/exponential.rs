@@ -1,4 +1,4 @@
-use super::{Interval, Neurons, Rest, Roots, Solver, Spike, all_spikes};
+use super::{Rest, Roots};
 use crate::decay::{Decay, Step};
 use crate::lanes::{LaneReal, Lanes};
 use crate::math::exp;
@@ -8,24 +8,6 @@ pub(crate) struct Exponential<T>(pub(crate) Decay<T>);
 
 /// Newton or bisection steps; a bracket halved this often is narrower than rounding.
 const MAX_STEPS: usize = 64;
-
-impl<T: LaneReal> Solver<T> for Exponential<T> {
-    #[inline(never)]
-    fn spikes(
-        &self,
-        neurons: &Neurons<T::Lanes>,
-        interval: &Interval<T::Lanes>,
-        spikes: &mut Vec<Spike<T>>,
-    ) -> Option<T::Lanes> {
-        all_spikes(self, neurons, interval, spikes)
-    }
-
-    fn set_times(&self, spikes: &mut [Spike<T>], start: &dyn Fn(u32) -> T) {
-        for spike in spikes {
-            spike.time += start(spike.interval);
-        }
-    }
-}
 
 impl<T: LaneReal> Roots<T> for Exponential<T> {
     /// At the maximum the voltage is the current: I exp(-s/tau_syn).
@@ -80,12 +62,6 @@ impl<T: LaneReal> Roots<T> for Exponential<T> {
     }
 
     #[inline(always)]
-    fn after(&self, rest: &Rest<T::Lanes>, _: &Step<T::Lanes>, mark: T::Lanes) -> Rest<T::Lanes> {
-        let dt = (rest.dt - mark).fast_max(T::Lanes::zero());
-        Rest { step: self.0.step(dt), dt }
-    }
-
-    #[inline(always)]
     fn join(&self, before: T::Lanes, mark: T::Lanes) -> T::Lanes {
         before + mark
     }
@@ -93,5 +69,10 @@ impl<T: LaneReal> Roots<T> for Exponential<T> {
     #[inline(always)]
     fn origin(&self) -> T::Lanes {
         T::Lanes::zero()
+    }
+
+    #[inline(always)]
+    fn elapsed(&self, mark: T::Lanes) -> T::Lanes {
+        mark
     }
 }
