@@ -13,7 +13,7 @@ pub(crate) use polynomial::Polynomial;
 
 use crate::decay::{Decay, Step};
 use crate::dense::{Walked, walk};
-use crate::lanes::{LANES, LaneReal, Lanes};
+use crate::lanes::{FEW, LANES, LaneReal, Lanes};
 use crate::stream::{Group, Stream};
 
 /// Most spikes of one neuron between two arrivals: beyond it the network has run away.
@@ -70,12 +70,12 @@ impl<T: LaneReal, R: Roots<T>> Solver<T> for R {
     }
 
     fn set_times(&self, spikes: &mut [Spike<T>], groups: &[Group<T>]) {
-        for chunk in spikes.chunks_mut(LANES) {
-            let mut marks = [self.origin().to_array()[0]; LANES];
+        for chunk in spikes.chunks_mut(FEW) {
+            let mut marks = self.origin().to_array();
             for (mark, spike) in marks.iter_mut().zip(&*chunk) {
                 *mark = spike.time;
             }
-            let elapsed = self.elapsed(T::Lanes::from_array(marks)).to_array();
+            let elapsed = self.elapsed(T::Few::from_array(marks)).to_array();
             for (spike, elapsed) in chunk.iter_mut().zip(elapsed) {
                 spike.time = groups[spike.interval as usize].time + elapsed;
             }
@@ -110,27 +110,27 @@ pub(crate) fn candidates<L: Lanes>(threshold: L, current: L, u_end: L, current_e
 /// time since the interval's start.
 pub(crate) trait Roots<T: LaneReal>: Send + Sync {
     /// Whether the maximum of each voltage, if it lies inside, is above the threshold.
-    fn peak_above(&self, u: T::Lanes, current: T::Lanes, threshold: T::Lanes) -> T::Lanes;
+    fn peak_above(&self, u: T::Few, current: T::Few, threshold: T::Few) -> T::Few;
 
     /// For the lanes of `spiking`, the step from the start to the crossing and its mark; the crossing
     /// lies before the end of `rest`.
     fn root(
         &self,
-        u: T::Lanes,
-        current: T::Lanes,
-        threshold: T::Lanes,
-        spiking: T::Lanes,
-        rest: &Rest<T::Lanes>,
-    ) -> (Step<T::Lanes>, T::Lanes);
+        u: T::Few,
+        current: T::Few,
+        threshold: T::Few,
+        spiking: T::Few,
+        rest: &Rest<T::Few>,
+    ) -> (Step<T::Few>, T::Few);
 
     /// The mark of a crossing found `mark` after another at `before`.
-    fn join(&self, before: T::Lanes, mark: T::Lanes) -> T::Lanes;
+    fn join(&self, before: T::Few, mark: T::Few) -> T::Few;
 
     /// The mark of the start.
-    fn origin(&self) -> T::Lanes;
+    fn origin(&self) -> T::Few;
 
     /// The time in ms that a mark stands for.
-    fn elapsed(&self, mark: T::Lanes) -> T::Lanes;
+    fn elapsed(&self, mark: T::Few) -> T::Few;
 }
 
 /// What is left of an interval.
@@ -142,81 +142,141 @@ pub(crate) struct Rest<L> {
     pub(crate) dt: L,
 }
 
-/// Sixteen voltages and currents at the start and, if nothing happens, at the end of an interval.
-#[derive(Clone, Copy)]
-pub(crate) struct Course<L> {
-    pub(crate) u: L,
-    pub(crate) current: L,
-    pub(crate) u_end: L,
-    pub(crate) current_end: L,
+/// The neurons of a block at the start and, if nothing happens, at the end of an interval.
+pub(crate) struct Course<T> {
+    /// Voltages at the start.
+    pub(crate) u: [T; LANES],
+    /// Currents at the start.
+    pub(crate) current: [T; LANES],
+    /// Voltages at the end.
+    pub(crate) u_end: [T; LANES],
 }
 
-/// Records every spike of sixteen neurons in the interval after group `index`, and returns the
-/// voltages at its end; none if a neuron runs away. Crossings are found one a lane and round, until
-/// none is left.
+/// Records every spike, in the interval after group `index`, of the neurons whose bits are set in
+/// `lanes`, and corrects their voltages at its end; false if a neuron runs away.
+///
+/// Few neurons of a block may cross at once: they are gathered and solved side by side.
 #[inline(never)]
 pub(crate) fn spikes_between<T: LaneReal>(
     roots: &impl Roots<T>,
     neurons: &Neurons<T::Lanes>,
-    course: &Course<T::Lanes>,
+    course: &mut Course<T>,
+    mut lanes: u32,
     group: &Group<T>,
     index: u32,
     spikes: &mut Vec<Spike<T>>,
-) -> Option<T::Lanes> {
-    let threshold = neurons.threshold;
-    let Course { mut u, mut current, mut u_end, current_end } = *course;
-    let mut rest = Rest { mem: T::Lanes::splat(group.mem), dt: T::Lanes::splat(group.dt) };
-    let (mut before, mut mark) = (Step::identity(), roots.origin());
-    let mut candidates = candidates(threshold, current, u_end, current_end);
-    for round in 0..MAX_SPIKES_PER_INTERVAL {
-        let above = u_end.gt(threshold) | roots.peak_above(u, current, threshold);
-        let spiking = candidates & above;
-        let lanes = spiking.bits();
-        if lanes == 0 {
-            return Some(u_end);
-        }
-        let (at, at_mark) = roots.root(u, current, threshold, spiking, &rest);
-        (before, mark) =
-            if round == 0 { (at, at_mark) } else { (before.then(at), roots.join(mark, at_mark)) };
-        rest = Rest {
-            mem: rest.mem / at.mem,
-            dt: (rest.dt - roots.elapsed(at_mark)).fast_max(T::Lanes::zero()),
+) -> bool {
+    let (threshold, reset) = (neurons.threshold.to_array(), neurons.reset.to_array());
+    while lanes != 0 {
+        let mut few = Gathered {
+            lane: [0; FEW],
+            u: [T::zero(); FEW],
+            current: [T::zero(); FEW],
+            u_end: [T::zero(); FEW],
+            threshold: [T::one(); FEW],
+            reset: [T::zero(); FEW],
         };
-        // A spike takes threshold - reset away, which decays like any voltage.
-        let fallen = (neurons.reset - threshold).mul_add(rest.mem, u_end);
-        u_end = spiking.select(fallen, u_end);
-        u = neurons.reset;
-        current = current * at.syn;
-        push(spikes, lanes, index, mark, current - threshold, &before);
-        candidates = spiking & self::candidates(threshold, current, u_end, current_end);
-        if candidates.bits() == 0 {
-            return Some(u_end);
+        let mut count = 0;
+        while lanes != 0 && count < FEW {
+            let lane = lanes.trailing_zeros() as usize & (LANES - 1);
+            lanes &= lanes - 1;
+            few.lane[count] = lane as u32;
+            few.u[count] = course.u[lane];
+            few.current[count] = course.current[lane];
+            few.u_end[count] = course.u_end[lane];
+            few.threshold[count] = threshold[lane];
+            few.reset[count] = reset[lane];
+            count += 1;
+        }
+        let Some(u_end) = few.spikes(roots, group, index, spikes) else { return false };
+        for (&lane, u_end) in few.lane.iter().zip(u_end).take(count) {
+            course.u_end[lane as usize % LANES] = u_end;
         }
     }
-    None
+    true
 }
 
-#[inline(always)]
-fn push<L: Lanes>(
-    spikes: &mut Vec<Spike<L::Scalar>>,
-    mut lanes: u32,
-    interval: u32,
-    mark: L,
-    slope: L,
-    before: &Step<L>,
-) {
-    let (mark, slope): ([_; LANES], [_; LANES]) = (mark.to_array(), slope.to_array());
-    let (mem, drive) = (before.mem.to_array(), before.drive.to_array());
-    while lanes != 0 {
-        let lane = lanes.trailing_zeros() as usize & (LANES - 1);
-        lanes &= lanes - 1;
-        spikes.push(Spike {
-            time: mark[lane],
-            slope: slope[lane],
-            mem: mem[lane],
-            drive: drive[lane],
-            interval,
-            lane: lane as u32,
-        });
+/// Up to eight neurons of a block; the lanes beyond rest far below their threshold.
+struct Gathered<T> {
+    lane: [u32; FEW],
+    u: [T; FEW],
+    current: [T; FEW],
+    u_end: [T; FEW],
+    threshold: [T; FEW],
+    reset: [T; FEW],
+}
+
+impl<T: LaneReal> Gathered<T> {
+    /// All their spikes in an interval, and the voltages at its end: crossings are found one a lane
+    /// and round, until none is left.
+    #[inline(always)]
+    fn spikes(
+        &self,
+        roots: &impl Roots<T>,
+        group: &Group<T>,
+        index: u32,
+        spikes: &mut Vec<Spike<T>>,
+    ) -> Option<[T; FEW]> {
+        let load = T::Few::from_array;
+        let (threshold, reset) = (load(self.threshold), load(self.reset));
+        let (mut u, mut current, mut u_end) = (load(self.u), load(self.current), load(self.u_end));
+        let current_end = current * T::Few::splat(group.syn);
+        let mut rest = Rest { mem: T::Few::splat(group.mem), dt: T::Few::splat(group.dt) };
+        let (mut before, mut mark) = (Step::identity(), roots.origin());
+        let mut candidates = candidates(threshold, current, u_end, current_end);
+        for round in 0..MAX_SPIKES_PER_INTERVAL {
+            let above = u_end.gt(threshold) | roots.peak_above(u, current, threshold);
+            let spiking = candidates & above;
+            let lanes = spiking.bits();
+            if lanes == 0 {
+                return Some(u_end.to_array());
+            }
+            let (at, at_mark) = roots.root(u, current, threshold, spiking, &rest);
+            (before, mark) = if round == 0 {
+                (at, at_mark)
+            } else {
+                (before.then(at), roots.join(mark, at_mark))
+            };
+            rest = Rest {
+                mem: rest.mem / at.mem,
+                dt: (rest.dt - roots.elapsed(at_mark)).fast_max(T::Few::zero()),
+            };
+            // A spike takes threshold - reset away, which decays like any voltage.
+            let fallen = (reset - threshold).mul_add(rest.mem, u_end);
+            u_end = spiking.select(fallen, u_end);
+            (u, current) = (reset, current * at.syn);
+            self.push(spikes, lanes, index, mark, current - threshold, &before);
+            candidates = spiking & self::candidates(threshold, current, u_end, current_end);
+            if candidates.bits() == 0 {
+                return Some(u_end.to_array());
+            }
+        }
+        None
+    }
+
+    #[inline(always)]
+    fn push(
+        &self,
+        spikes: &mut Vec<Spike<T>>,
+        mut lanes: u32,
+        interval: u32,
+        mark: T::Few,
+        slope: T::Few,
+        before: &Step<T::Few>,
+    ) {
+        let (mark, slope) = (mark.to_array(), slope.to_array());
+        let (mem, drive) = (before.mem.to_array(), before.drive.to_array());
+        while lanes != 0 {
+            let place = lanes.trailing_zeros() as usize & (FEW - 1);
+            lanes &= lanes - 1;
+            spikes.push(Spike {
+                time: mark[place],
+                slope: slope[place],
+                mem: mem[place],
+                drive: drive[place],
+                interval,
+                lane: self.lane[place],
+            });
+        }
     }
 }

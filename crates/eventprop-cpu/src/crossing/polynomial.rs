@@ -15,12 +15,12 @@ impl<T: LaneReal, const R: usize> Roots<T> for Polynomial<T, R> {
     /// The maximum lies at x^(R-1) = A/(R B) and is A x (R-1)/R high: raised to the power R - 1, the
     /// comparison needs no root.
     #[inline(always)]
-    fn peak_above(&self, u: T::Lanes, current: T::Lanes, threshold: T::Lanes) -> T::Lanes {
-        let b = current * T::Lanes::of(1.0 / (R as f64 - 1.0));
+    fn peak_above(&self, u: T::Few, current: T::Few, threshold: T::Few) -> T::Few {
+        let b = current * T::Few::of(1.0 / (R as f64 - 1.0));
         let a = u + b;
-        let high = a * T::Lanes::of((R as f64 - 1.0) / R as f64);
-        let bound = b * T::Lanes::of(R as f64) * power::<_, R>(threshold).0;
-        (a * power::<_, R>(high).0).gt(bound) & a.gt(T::Lanes::zero())
+        let high = a * T::Few::of((R as f64 - 1.0) / R as f64);
+        let bound = b * T::Few::of(R as f64) * power::<_, R>(threshold).0;
+        (a * power::<_, R>(high).0).gt(bound) & a.gt(T::Few::zero())
     }
 
     /// Newton in y = 1 - x. The voltage is concave in y (for a positive current) and its third
@@ -28,15 +28,15 @@ impl<T: LaneReal, const R: usize> Roots<T> for Polynomial<T, R> {
     #[inline(always)]
     fn root(
         &self,
-        u: T::Lanes,
-        current: T::Lanes,
-        threshold: T::Lanes,
-        spiking: T::Lanes,
-        rest: &Rest<T::Lanes>,
-    ) -> (Step<T::Lanes>, T::Lanes) {
-        let (zero, one, two) = (T::Lanes::zero(), T::Lanes::of(1.0), T::Lanes::of(2.0));
-        let ratio = T::Lanes::of(R as f64);
-        let b = current * T::Lanes::of(1.0 / (R as f64 - 1.0));
+        u: T::Few,
+        current: T::Few,
+        threshold: T::Few,
+        spiking: T::Few,
+        rest: &Rest<T::Few>,
+    ) -> (Step<T::Few>, T::Few) {
+        let (zero, one, two) = (T::Few::zero(), T::Few::of(1.0), T::Few::of(2.0));
+        let ratio = T::Few::of(R as f64);
+        let b = current * T::Few::of(1.0 / (R as f64 - 1.0));
         let a = u + b;
         let (gap, rise) = (threshold - u, current - u);
         let curvature = ratio * current;
@@ -44,8 +44,8 @@ impl<T: LaneReal, const R: usize> Roots<T> for Polynomial<T, R> {
         let y_end = one - rest.mem;
         let mut y = (two * gap / (rise + discriminant.sqrt())).fast_min(y_end);
         // A slope this small is that of a voltage which touches the threshold.
-        let least_slope = threshold.abs() * T::Lanes::splat(T::epsilon());
-        let enough = T::Lanes::splat(T::epsilon());
+        let least_slope = threshold.abs() * T::Few::splat(T::epsilon());
+        let enough = T::Few::splat(T::epsilon());
         for step in 1..=MAX_STEPS {
             let x = one - y;
             let (x_low, _) = power::<_, R>(x);
@@ -54,7 +54,7 @@ impl<T: LaneReal, const R: usize> Roots<T> for Polynomial<T, R> {
             let slope = ratio.mul_add(b_low, -a).fast_max(least_slope);
             let dy = f / slope;
             y = (y - dy).fast_min(y_end).fast_max(zero);
-            if step >= T::Lanes::NEWTON_STEPS {
+            if step >= T::Few::NEWTON_STEPS {
                 // What the next step would change: curvature dy^2/(2 slope).
                 let open = (dy * dy * curvature).abs().gt(enough * slope);
                 if (open & spiking).bits() == 0 {
@@ -64,23 +64,23 @@ impl<T: LaneReal, const R: usize> Roots<T> for Polynomial<T, R> {
         }
         let x = one - y;
         let (_, x_power) = power::<_, R>(x);
-        let drive = T::Lanes::splat(self.0.gain()) * (x - x_power);
+        let drive = T::Few::splat(self.0.gain()) * (x - x_power);
         (Step { mem: x, syn: x_power, drive }, x)
     }
 
     #[inline(always)]
-    fn join(&self, before: T::Lanes, mark: T::Lanes) -> T::Lanes {
+    fn join(&self, before: T::Few, mark: T::Few) -> T::Few {
         before * mark
     }
 
     #[inline(always)]
-    fn origin(&self) -> T::Lanes {
-        T::Lanes::of(1.0)
+    fn origin(&self) -> T::Few {
+        T::Few::of(1.0)
     }
 
     #[inline(always)]
-    fn elapsed(&self, mark: T::Lanes) -> T::Lanes {
-        -ln(mark) * T::Lanes::splat(self.0.tau_mem)
+    fn elapsed(&self, mark: T::Few) -> T::Few {
+        -ln(mark) * T::Few::splat(self.0.tau_mem)
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::lanes::{LaneReal, Lanes, one_hot};
+use crate::lanes::{LANES, LaneReal, Lanes};
 use crate::stream::Stream;
 
 /// A block and a sample, ready for the adjoint to be swept backward through the sample's arrivals.
@@ -32,7 +32,7 @@ impl<T: LaneReal> Sweep<'_, T> {
     fn run_with<const ERRORS: bool, const FORCED: bool>(&mut self, adjoint: &Adjoint<'_, T>) {
         let Self { weights, gradient, stream, errors } = self;
         let errors = errors.as_deref_mut().unwrap_or_default();
-        let Adjoint { ratio, scale, injections, forcing } = *adjoint;
+        let Adjoint { ratio, scale, injections, forcing, .. } = *adjoint;
         let groups = match (forcing, injections.last()) {
             (Some(_), _) => stream.groups.len(),
             (None, Some(last)) => last.interval as usize + 1,
@@ -53,7 +53,7 @@ impl<T: LaneReal> Sweep<'_, T> {
             while pending > 0 && injections[pending - 1].interval as usize == index {
                 pending -= 1;
                 let injection = &injections[pending];
-                let lane = one_hot::<T::Lanes>(injection.lane as usize);
+                let lane = adjoint.units[injection.lane as usize % LANES];
                 voltage = lane.mul_add(T::Lanes::splat(injection.voltage), voltage);
                 current = lane.mul_add(T::Lanes::splat(injection.current), current);
             }
@@ -84,6 +84,8 @@ pub(crate) struct Adjoint<'a, T: LaneReal> {
     pub(crate) scale: T,
     /// Jumps, ascending by interval.
     pub(crate) injections: &'a [Injection<T>],
+    /// 1 in one lane each: multiples of them reach single lanes without leaving the registers.
+    pub(crate) units: &'a [T::Lanes; LANES],
     /// A drive all along.
     pub(crate) forcing: Option<Forcing<'a, T>>,
 }
@@ -111,4 +113,11 @@ pub(crate) struct Forcing<'a, T: LaneReal> {
     pub(crate) current: T::Lanes,
     /// The factor at each group's time and, last, at the end of the simulation.
     pub(crate) factors: &'a [T],
+}
+
+/// The unit vectors of a block.
+pub(crate) fn units<T: LaneReal>() -> [T::Lanes; LANES] {
+    std::array::from_fn(|unit| {
+        T::Lanes::from_array(std::array::from_fn(|lane| T::of(f64::from(lane == unit))))
+    })
 }

@@ -34,31 +34,37 @@ pub(crate) fn walk<T: LaneReal, const N: usize>(
             syn: T::Lanes::splat(group.syn),
             drive: T::Lanes::splat(group.drive),
         };
-        let course: [Course<T::Lanes>; N] = std::array::from_fn(|n| {
-            let current = current[n] + sum[n];
-            let u_end = step.voltage(u[n], current);
-            Course { u: u[n], current, u_end, current_end: current * step.syn }
-        });
-        let may_cross: [T::Lanes; N] = std::array::from_fn(|n| {
-            let Course { current, u_end, current_end, .. } = course[n];
-            candidates(threshold[n], current, u_end, current_end)
-        });
-        u = course.map(|course| course.u_end);
-        current = course.map(|course| course.current_end);
+        for n in 0..N {
+            current[n] = current[n] + sum[n];
+        }
+        let u_end: [T::Lanes; N] = std::array::from_fn(|n| step.voltage(u[n], current[n]));
+        let current_end: [T::Lanes; N] = std::array::from_fn(|n| current[n] * step.syn);
+        let may_cross: [T::Lanes; N] =
+            std::array::from_fn(|n| candidates(threshold[n], current[n], u_end[n], current_end[n]));
         let any = may_cross.into_iter().reduce(|a, b| a | b).map_or(0, Lanes::bits);
         if any == 0 {
+            (u, current) = (u_end, current_end);
             continue;
         }
+        let before = u;
+        u = u_end;
         for n in 0..N {
-            if N > 1 && may_cross[n].bits() == 0 {
+            let lanes = may_cross[n].bits();
+            if lanes == 0 {
                 continue;
             }
+            let mut course = Course {
+                u: before[n].to_array(),
+                current: current[n].to_array(),
+                u_end: u_end[n].to_array(),
+            };
             let Walked { neurons, spikes, .. } = &mut blocks[n];
-            match spikes_between(roots, neurons, &course[n], group, index as u32, spikes) {
-                Some(voltage) => u[n] = voltage,
-                None => return false,
+            if !spikes_between(roots, neurons, &mut course, lanes, group, index as u32, spikes) {
+                return false;
             }
+            u[n] = T::Lanes::from_array(course.u_end);
         }
+        current = current_end;
     }
     true
 }

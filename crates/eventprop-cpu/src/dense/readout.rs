@@ -1,5 +1,5 @@
 use super::adjoints::Adjoints;
-use super::backward::{Adjoint, Forcing, Injection};
+use super::backward::{Adjoint, Forcing, Injection, units};
 use super::{Blocks, Cut, forward};
 use crate::decay::{Decay, Step};
 use crate::lanes::{LANES, LaneReal, Lanes};
@@ -17,6 +17,7 @@ pub(crate) struct ReadoutLayer<T: LaneReal> {
     /// `[block][run]`.
     walks: Vec<Walk<T>>,
     adjoints: Adjoints<T>,
+    units: [T::Lanes; LANES],
 }
 
 /// What is measured of each voltage.
@@ -64,7 +65,7 @@ impl<T: LaneReal> ReadoutLayer<T> {
         measure: Measure<T>,
     ) -> Self {
         let (cut, walks, adjoints) = (Cut::new(0), Vec::new(), Adjoints::default());
-        Self { blocks, decay, bias, measure, cut, walks, adjoints }
+        Self { blocks, decay, bias, measure, cut, walks, adjoints, units: units::<T>() }
     }
 
     /// Runs every neuron through the batch and writes its measurements to `values`
@@ -123,6 +124,7 @@ impl<T: LaneReal> ReadoutLayer<T> {
                     ratio: decay.adjoint_ratio(),
                     scale: -decay.tau_syn.recip(),
                     injections: &[],
+                    units: &self.units,
                     forcing: None,
                 };
                 match self.measure {

@@ -1,5 +1,5 @@
 use super::adjoints::{AdjointTask, Adjoints};
-use super::backward::{Adjoint, Injection};
+use super::backward::{Adjoint, Injection, units};
 use super::{Blocks, Cut, Walked};
 use crate::crossing::{MAX_SPIKES_PER_INTERVAL, Neurons, Solver, Spike, solver};
 use crate::decay::Decay;
@@ -21,6 +21,7 @@ pub(crate) struct SpikingLayer<T: LaneReal> {
     /// `[pair of blocks][run]`.
     walks: Vec<Walk<T>>,
     adjoints: Adjoints<T>,
+    units: [T::Lanes; LANES],
 }
 
 /// How a spiking layer's jumps depart from the exact adjoint.
@@ -58,7 +59,7 @@ impl<T: LaneReal> SpikingLayer<T> {
     ) -> Self {
         let (solver, cut) = (solver(decay), Cut::new(0));
         let (walks, adjoints) = (Vec::new(), Adjoints::default());
-        Self { name, blocks, decay, solver, neurons, cut, walks, adjoints }
+        Self { name, blocks, decay, solver, neurons, cut, walks, adjoints, units: units::<T>() }
     }
 
     /// Runs every neuron through the batch.
@@ -134,6 +135,7 @@ impl<T: LaneReal> SpikingLayer<T> {
                     ratio: decay.adjoint_ratio(),
                     scale: -decay.tau_syn.recip(),
                     injections: &task.injections,
+                    units: &self.units,
                     forcing: None,
                 });
             },
