@@ -5,6 +5,7 @@
 //! w adds w to the current. Everything is generic over [`Real`], `f32` or `f64`.
 
 pub mod engine;
+pub mod grid;
 pub mod loss;
 pub mod network;
 pub mod optimiser;
