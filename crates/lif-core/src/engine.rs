@@ -221,6 +221,11 @@ pub struct BatchStatistics {
     pub correct: usize,
     /// Spikes so close to grazing the threshold that the slope floor acted.
     pub grazing: u64,
+    /// How often the input weights of a neuron were raised because it was silent in some sample
+    /// (clock-driven engines only).
+    pub bumps: u64,
+    /// The neurons that stayed silent however often that was done; their weights were put back.
+    pub bump_gave_up: u64,
 }
 
 /// What happened in an update.
@@ -245,6 +250,9 @@ pub struct OptimiserState<T> {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
+    /// The description asks for what the engine's model does not have.
+    #[error(transparent)]
+    Description(#[from] crate::DescriptionError),
     /// The engine does not have a capability that the network or training needs.
     #[error("backend {engine}: {capability} not supported")]
     Unsupported {
