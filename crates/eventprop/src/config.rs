@@ -10,8 +10,9 @@ pub use data::{DataConfig, DatasetName, EncodingConfig};
 pub use error::ConfigError;
 pub use network::{ConnectionConfig, NetworkConfig};
 pub use overrides::{OverrideError, Overrides};
-pub use training::{GridConfig, RateTargetConfig, TrainingConfig};
+pub use training::{RateTargetConfig, TrainingConfig};
 
+use lif_core::grid::GridSpec;
 use lif_core::loss::Loss;
 use lif_core::{DescriptionError, Network};
 use serde::{Deserialize, Serialize};
@@ -43,7 +44,7 @@ pub struct Config {
     /// The seed's clock-driven model in place of exact event times; only `preset = seed` and its
     /// kin want it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grid: Option<GridConfig>,
+    pub grid: Option<GridSpec>,
 }
 
 /// The presets: their names and their TOML.
@@ -106,7 +107,7 @@ impl Config {
         self.check_loss(&network)?;
         self.training.check(&network)?;
         match &self.grid {
-            Some(grid) => grid.check(self, &network),
+            Some(grid) => grid.check(),
             None => Ok(()),
         }
     }

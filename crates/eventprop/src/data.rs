@@ -1,4 +1,4 @@
-use lif_core::SpikeTrain;
+use lif_core::{DescriptionError, Network, SpikeTrain};
 use mnist_spikes::SpikeData;
 use std::ops::Range;
 use std::sync::Arc;
@@ -83,5 +83,24 @@ impl Samples {
     pub fn in_set(&self, sample: usize) -> usize {
         assert!(sample < self.len(), "sample {sample} of {}", self.len());
         self.range.start + sample
+    }
+}
+
+impl Samples {
+    /// Checks that the samples fit `network`.
+    pub(crate) fn check(&self, network: &Network) -> Result<(), DescriptionError> {
+        let (input, output) = (network.input(), network.output());
+        if self.inputs() != input.size {
+            let (given, size) = (self.inputs(), input.size);
+            let reason = format!("the input layer has {size} neurons, the data {given} inputs");
+            return Err(DescriptionError::new("network.layers[0].size", reason));
+        }
+        if self.classes() > output.size {
+            let (given, size) = (self.classes(), output.size);
+            let reason = format!("the output layer has {size} neurons, the data {given} classes");
+            let path = format!("network.layers[{}].size", network.output_index());
+            return Err(DescriptionError::new(path, reason));
+        }
+        Ok(())
     }
 }

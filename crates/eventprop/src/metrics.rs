@@ -25,8 +25,13 @@ pub struct EpochRecord {
     pub grazing: u64,
     /// Gradient components that were clipped.
     pub clipped: u64,
-    /// Neurons whose input weights were raised because they were silent, each time counted.
+    /// Neurons whose input weights were raised at the epoch's end because they were silent through it.
     pub lifted: u64,
+    /// How often the clock-driven model raised a neuron's input weights because it was silent in some
+    /// sample.
+    pub bumps: u64,
+    /// Neurons that stayed silent however often it did; their weights were put back.
+    pub bump_gave_up: u64,
     /// Samples that were trained on.
     pub samples: usize,
     /// Wall time of training in s, evaluation not counted.
@@ -70,7 +75,7 @@ impl EpochRecord {
             let layer = layer.replace([',', '"', '\n'], "_");
             let _ = write!(header, ",{layer}_spikes_per_sample,{layer}_silent");
         }
-        header + ",grazing,clipped,lifted,samples,seconds"
+        header + ",grazing,clipped,lifted,bumps,bump_gave_up,samples,seconds"
     }
 
     /// One line of comma-separated values.
@@ -83,8 +88,8 @@ impl EpochRecord {
         for LayerActivity { spikes_per_sample, silent, .. } in &self.layers {
             let _ = write!(row, ",{spikes_per_sample},{silent}");
         }
-        let Self { grazing, clipped, lifted, samples, seconds, .. } = self;
-        let _ = write!(row, ",{grazing},{clipped},{lifted},{samples},{seconds:.3}");
+        let Self { grazing, clipped, lifted, bumps, bump_gave_up, samples, seconds, .. } = self;
+        let _ = write!(row, ",{grazing},{clipped},{lifted},{bumps},{bump_gave_up},{samples},{seconds:.3}");
         row
     }
 }

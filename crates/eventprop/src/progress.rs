@@ -31,8 +31,12 @@ pub struct EpochSums {
     pub grazing: u64,
     /// Clipped gradient components.
     pub clipped: u64,
-    /// Silent neurons whose input weights were raised.
+    /// Silent neurons whose input weights were raised at the end of the epoch.
     pub lifted: u64,
+    /// Silent neurons whose input weights the clock-driven model raised.
+    pub bumps: u64,
+    /// Neurons that stayed silent however often it did.
+    pub bump_gave_up: u64,
     /// Spikes of each neuron, `[layer][neuron]`.
     pub activity: Vec<Vec<u64>>,
     /// Wall time in s.
@@ -46,6 +50,8 @@ impl EpochSums {
         self.loss += batch.loss;
         self.correct += batch.correct;
         self.grazing += batch.grazing;
+        self.bumps += batch.bumps;
+        self.bump_gave_up += batch.bump_gave_up;
         self.clipped += update.clipped;
     }
 

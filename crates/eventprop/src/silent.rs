@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 /// What is done for neurons that never spike. EventProp cannot see a spike appear: a silent neuron
 /// has no gradient and stays silent.
 ///
-/// The bump of the clock-driven model belongs to that model: see [`crate::config::GridConfig`].
+/// The bump of the clock-driven model belongs to that model: see [`lif_core::grid::GridSpec`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SilentRemedy {

@@ -239,6 +239,8 @@ impl Trainer {
             grazing: sums.grazing,
             clipped: sums.clipped,
             lifted: sums.lifted,
+            bumps: sums.bumps,
+            bump_gave_up: sums.bump_gave_up,
             samples: sums.samples,
             seconds: sums.seconds,
         };

@@ -71,8 +71,8 @@ pub(crate) fn suggest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> S
         .map_or_else(String::new, |(_, candidate)| format!("; did you mean \"{candidate}\"?"))
 }
 
-/// serde's report of a key or a variant it does not know: the form of its text is the only way to
-/// learn what it would have known.
+/// The report, by serde or toml, of a key or a variant it does not know: the form of its text is the
+/// only way to learn what it would have known.
 struct UnknownWord<'a> {
     what: &'static str,
     word: &'a str,
@@ -81,6 +81,11 @@ struct UnknownWord<'a> {
 
 impl<'a> UnknownWord<'a> {
     fn find(message: &'a str) -> Option<Self> {
+        if let Some(rest) = message.strip_prefix("unexpected keys in table: ") {
+            let (words, known) = rest.split_once(", available keys: ")?;
+            let word = words.split(", ").next()?;
+            return Some(Self { what: "key", word, known: known.split(", ").collect() });
+        }
         let (what, rest) = [("key", "unknown field `"), ("value", "unknown variant `")]
             .iter()
             .find_map(|(what, start)| Some((*what, message.strip_prefix(start)?)))?;
@@ -99,12 +104,17 @@ impl<'a> UnknownWord<'a> {
         }
     }
 
-    /// The word itself where the span covers a whole table around it.
+    /// The word itself: the span may be the head of the table it stands in, or all of it.
     fn position(&self, text: &str, span: Range<usize>) -> Range<usize> {
-        let Some(found) = text.get(span.clone()).and_then(|covered| covered.find(self.word)) else {
-            return span;
+        let in_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+        let stands_alone = |start: usize| {
+            !text[..start].ends_with(in_word) && !text[start + self.word.len()..].starts_with(in_word)
         };
-        let start = span.start + found;
-        start..start + self.word.len()
+        let after = text.get(span.start..).unwrap_or("");
+        let mut places = after.match_indices(self.word).map(|(place, _)| span.start + place);
+        match places.find(|&start| stands_alone(start)) {
+            Some(start) => start..start + self.word.len(),
+            None => span,
+        }
     }
 }
