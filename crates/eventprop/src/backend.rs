@@ -1,0 +1,68 @@
+//! From a backend's name to an engine.
+
+use lif_core::engine::{Engine, EngineError, Training};
+use lif_core::reference::{self, Reference};
+use lif_core::{Network, Real};
+
+/// An engine that someone chose by name.
+pub type BoxedEngine<T> = Box<dyn Engine<T>>;
+
+/// The names that [`create`] knows, in this build or in another.
+pub const NAMES: [&str; 3] = [reference::NAME, "cpu", "cuda"];
+
+/// The precisions that engines compute in: `f32` and `f64`.
+pub trait Precision: Real + sealed::Sealed {
+    /// The reference engine, where it has this precision.
+    #[doc(hidden)]
+    fn reference(
+        network: &Network,
+        training: Training<Self>,
+    ) -> Result<BoxedEngine<Self>, EngineError>;
+}
+
+/// The engine called `name` for `network`, on `threads` threads where it uses several (none: one for
+/// each core).
+///
+/// # Errors
+/// [`EngineError::Unavailable`] if there is no such engine here; whatever the engine refuses.
+pub fn create<T: Precision>(
+    name: &str,
+    network: &Network,
+    training: Training<T>,
+    threads: Option<usize>,
+) -> Result<BoxedEngine<T>, EngineError> {
+    let _ = threads;
+    let unavailable = |engine, reason: &str| {
+        Err(EngineError::Unavailable { engine, reason: String::from(reason) })
+    };
+    match name {
+        reference::NAME => T::reference(network, training),
+        "cpu" => unavailable("cpu", "this build has no CPU engine; rebuild with --features cpu"),
+        "cuda" => {
+            unavailable("cuda", "this build has no CUDA engine; rebuild with --features cuda")
+        }
+        _ => unavailable("unknown", &format!("\"{name}\" is none of {}", NAMES.join(", "))),
+    }
+}
+
+impl Precision for f64 {
+    fn reference(
+        network: &Network,
+        training: Training<Self>,
+    ) -> Result<BoxedEngine<Self>, EngineError> {
+        Ok(Box::new(Reference::new(network, training)?))
+    }
+}
+
+impl Precision for f32 {
+    fn reference(_: &Network, _: Training<Self>) -> Result<BoxedEngine<Self>, EngineError> {
+        let capability = String::from("precision f32 (it computes in f64 only) is");
+        Err(EngineError::Unsupported { engine: reference::NAME, capability })
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
