@@ -1,7 +1,24 @@
+use crate::config::{Config, DataConfig, DatasetName, EncodingConfig};
 use lif_core::{DescriptionError, Network, SpikeTrain};
-use mnist_spikes::SpikeData;
+use mnist_spikes::folder::{self, FolderError};
+use mnist_spikes::{EncodingError, ImageSet, Latency, SpikeData, TrainTest, TwoTime, mnist};
 use std::ops::Range;
 use std::sync::Arc;
+
+/// Why data cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// Files cannot be read or are no data set.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The encoding is invalid.
+    #[error(transparent)]
+    Encoding(#[from] EncodingError),
+    /// The data do not fit the rest of the configuration.
+    #[error(transparent)]
+    Description(#[from] DescriptionError),
+}
 
 /// Samples to train on and to test on.
 #[derive(Clone, Debug)]
@@ -12,6 +29,67 @@ pub struct Data {
     pub validation: Option<Samples>,
     /// Those to test on.
     pub test: Samples,
+}
+
+impl Data {
+    /// The data that `config` names, encoded, checked against its network.
+    ///
+    /// # Errors
+    /// If files cannot be read or are no data set, or the samples do not fit the network.
+    pub fn load(config: &Config) -> Result<Self, DataError> {
+        let settings = &config.data;
+        let TrainTest { train, test } = load_images(settings)?;
+        if settings.validation >= train.len() {
+            let (validation, samples) = (settings.validation, train.len());
+            let reason = format!("must be below the {samples} training samples, got {validation}");
+            return Err(DescriptionError::new("data.validation", reason).into());
+        }
+        let train = Samples::new(encode(settings, &train)?);
+        let (validation, train) = match settings.validation {
+            0 => (None, train),
+            count => {
+                let (validation, train) = train.split_at(count);
+                (Some(validation), train)
+            }
+        };
+        let data = Self { train, validation, test: Samples::new(encode(settings, &test)?) };
+        data.check(&config.network.build()?)?;
+        Ok(data)
+    }
+
+    /// Checks that the samples fit `network`.
+    ///
+    /// # Errors
+    /// Says which number differs from which.
+    pub fn check(&self, network: &Network) -> Result<(), DescriptionError> {
+        if self.train.is_empty() || self.test.is_empty() {
+            let reason = "there is no training or no test sample";
+            return Err(DescriptionError::new("data", reason));
+        }
+        self.train.check(network)?;
+        self.test.check(network)
+    }
+}
+
+fn load_images(settings: &DataConfig) -> Result<TrainTest, DataError> {
+    match (&settings.folder, settings.name) {
+        (Some(folder), _) => Ok(folder::load(folder)?),
+        (None, DatasetName::Mnist) => Ok(mnist::load()),
+    }
+}
+
+/// Images as spike trains.
+pub(crate) fn encode(settings: &DataConfig, images: &ImageSet) -> Result<SpikeData, EncodingError> {
+    Ok(match settings.encoding {
+        EncodingConfig::Latency { t_min, t_max, cut } => {
+            let encoder = Latency::new(t_min, t_max, cut)?;
+            SpikeData::from_images(images, |images| encoder.encode(images))
+        }
+        EncodingConfig::TwoTime { t_min, t_max } => {
+            let encoder = TwoTime::new(t_min, t_max)?;
+            SpikeData::from_images(images, |images| encoder.encode(images))
+        }
+    })
 }
 
 /// A range of the samples of a data set; clones share the data.
@@ -84,9 +162,7 @@ impl Samples {
         assert!(sample < self.len(), "sample {sample} of {}", self.len());
         self.range.start + sample
     }
-}
 
-impl Samples {
     /// Checks that the samples fit `network`.
     pub(crate) fn check(&self, network: &Network) -> Result<(), DescriptionError> {
         let (input, output) = (network.input(), network.output());

@@ -106,3 +106,10 @@ pub struct Evaluation {
     /// `[label][prediction]`: how many samples; the last column counts those without a prediction.
     pub confusion: Vec<Vec<u64>>,
 }
+
+impl Evaluation {
+    /// One line of JSON.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("an evaluation is numbers and strings")
+    }
+}

@@ -9,6 +9,7 @@ pub use event::Event;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::data::{Data, Samples};
+use crate::engines::engine_for;
 use crate::evaluate::evaluate;
 use crate::gather::{GatheredBatch, Pass};
 use crate::metrics::{EpochRecord, LayerActivity, Score};
@@ -17,7 +18,7 @@ use crate::schedule::LearningRate;
 use crate::silent::{SilentRemedy, lift_silent, silent_neurons};
 use lif_core::engine::{BatchStatistics, Engine, EngineError, UpdateStatistics};
 use lif_core::loss::Objective;
-use lif_core::{DescriptionError, Network};
+use lif_core::Network;
 use mnist_spikes::Dropout;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -76,7 +77,7 @@ impl Trainer {
     /// If the configuration is invalid, the data do not fit the network, or the engine cannot
     /// compute it.
     pub fn new(config: Config, data: Data) -> Result<Self, TrainError> {
-        let mut engine = crate::engines::for_training(&config)?;
+        let mut engine = engine_for(&config.network.build()?, &config)?;
         engine.load(&config.network.initial_parameters(config.training.seed)?)?;
         let objective = Arc::new(config.loss);
         Self::with_engine(config, engine, objective, data)
@@ -106,7 +107,7 @@ impl Trainer {
     /// As [`new`](Self::new).
     pub fn resume(checkpoint: Checkpoint, data: Data) -> Result<Self, TrainError> {
         let Checkpoint { config, network, parameters, optimiser, progress } = checkpoint;
-        let mut engine = crate::engines::for_network(&network, &config)?;
+        let mut engine = engine_for(&network, &config)?;
         engine.load(&parameters)?;
         engine.load_optimiser_state(&optimiser)?;
         let objective = Arc::new(config.loss);
@@ -285,21 +286,4 @@ fn layer_activity(network: &Network, sums: &EpochSums) -> Vec<LayerActivity> {
             silent,
         })
         .collect()
-}
-
-impl Data {
-    /// Checks that the samples fit `network`.
-    ///
-    /// # Errors
-    /// Says which number differs from which.
-    pub fn check(&self, network: &Network) -> Result<(), DescriptionError> {
-        let refuse = |path: &str, reason: String| Err(DescriptionError::new(path, reason));
-        if self.train.is_empty() || self.test.is_empty() {
-            return refuse("data", "there is no training or no test sample".into());
-        }
-        for samples in [&self.train, &self.test] {
-            samples.check(network)?;
-        }
-        Ok(())
-    }
 }

@@ -1,5 +1,5 @@
-use crate::backend::BackendName;
 use clap::Args;
+use eventprop::backend;
 use eventprop::config::Overrides;
 use std::path::PathBuf;
 
@@ -21,11 +21,11 @@ pub(super) struct Flags {
     #[arg(long)]
     seed: Option<u64>,
     /// What computes.
-    #[arg(long, value_enum)]
-    backend: Option<BackendName>,
+    #[arg(long, value_parser = backend::NAMES)]
+    backend: Option<String>,
     /// The same under the script's name.
-    #[arg(long, value_enum, conflicts_with = "backend")]
-    device: Option<BackendName>,
+    #[arg(long, value_parser = backend::NAMES, conflicts_with = "backend")]
+    device: Option<String>,
     /// Threads; 0 for all cores. Changes no bit of the result.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -68,7 +68,7 @@ impl Flags {
             lr: self.lr,
             batch_size: self.batch_size,
             seed: self.seed,
-            backend: self.backend.or(self.device).map(Into::into),
+            backend: self.backend.as_ref().or(self.device.as_ref()).cloned(),
             threads: self.threads,
             data_folder: self.data_folder.clone(),
             xi: self.xi,

@@ -1,5 +1,4 @@
 use super::Config;
-use crate::Backend;
 use lif_core::loss::Loss;
 use lif_core::network::{LayerKind, OneOrMany};
 use std::path::PathBuf;
@@ -16,7 +15,7 @@ pub struct Overrides {
     /// `training.seed`.
     pub seed: Option<u64>,
     /// `training.backend`.
-    pub backend: Option<Backend>,
+    pub backend: Option<String>,
     /// `training.threads`.
     pub threads: Option<usize>,
     /// `data.folder`.
@@ -66,7 +65,9 @@ impl Overrides {
         set(&mut training.lr, self.lr);
         set(&mut training.batch_size, self.batch_size);
         set(&mut training.seed, self.seed);
-        set(&mut training.backend, self.backend);
+        if let Some(backend) = &self.backend {
+            training.backend.clone_from(backend);
+        }
         set(&mut training.threads, self.threads);
         if let Some(folder) = &self.data_folder {
             config.data.folder = Some(folder.clone());

@@ -1,5 +1,7 @@
 use crate::schedule::{LearningRate, Schedule};
-use crate::{Backend, SilentRemedy};
+use crate::SilentRemedy;
+use crate::backend;
+use super::error::suggest;
 use lif_core::engine::{RateTarget, Training};
 use lif_core::loss::Loss;
 use lif_core::optimiser::{Clip, LearningRates, Optimiser};
@@ -20,9 +22,9 @@ pub struct TrainingConfig {
     /// Seed of the initial weights, the order of samples and the dropout.
     #[serde(default)]
     pub seed: u64,
-    /// What computes.
-    #[serde(default)]
-    pub backend: Backend,
+    /// What computes: one of [`backend::NAMES`].
+    #[serde(default = "default_backend")]
+    pub backend: String,
     /// Threads; 0 for all cores. The result does not depend on it.
     #[serde(default)]
     pub threads: usize,
@@ -62,6 +64,10 @@ pub struct RateTargetConfig {
     pub target: f64,
     /// Strength of the pull.
     pub strength: f64,
+}
+
+fn default_backend() -> String {
+    "cpu".into()
 }
 
 impl TrainingConfig {
@@ -116,6 +122,11 @@ impl TrainingConfig {
         }
         if i64::try_from(self.seed).is_err() {
             return refuse("seed", format!("must be below 2^63, got {}", self.seed));
+        }
+        if !backend::NAMES.contains(&self.backend.as_str()) {
+            let hint = suggest(&self.backend, backend::NAMES.into_iter());
+            let (name, names) = (&self.backend, backend::NAMES.join(", "));
+            return refuse("backend", format!("there is no \"{name}\"{hint} (known: {names})"));
         }
         self.learning_rate().check().map_err(within)?;
         self.optimiser.check().map_err(within)?;
