@@ -1,0 +1,360 @@
+use super::backward::{Adjoint, Forcing, Injection, sweep};
+use super::{Blocks, Cut, Task, TaskErrors, collect_errors, forward, with_gradients};
+use crate::decay::{Decay, Step};
+use crate::lanes::{LANES, LaneReal, Lanes};
+use crate::math::exp;
+use crate::stream::Stream;
+use rayon::prelude::*;
+
+/// A dense layer of leaky integrators, measured on their voltages.
+pub(crate) struct ReadoutLayer<T: LaneReal> {
+    blocks: Blocks,
+    decay: Decay<T>,
+    bias: Vec<T::Lanes>,
+    measure: Measure<T>,
+    cut: Cut,
+    tasks: Vec<ReadoutTask<T>>,
+}
+
+/// What is measured of each voltage.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Measure<T> {
+    /// Its maximum, at least 0.
+    Max,
+    /// Its mean over the duration, weighted by exp(-rate t).
+    Mean {
+        /// In 1/ms.
+        rate: T,
+        /// In ms.
+        duration: T,
+    },
+}
+
+#[derive(Clone, Debug, Default)]
+struct ReadoutTask<T: LaneReal> {
+    /// The measurement of each sample's voltages.
+    values: Vec<T::Lanes>,
+    /// Where each sample's voltages had their maximum.
+    peaks: Vec<Peak<T::Lanes>>,
+    factors: Vec<T>,
+    injections: Vec<Injection<T>>,
+    partial: Vec<T::Lanes>,
+    errors: TaskErrors<T>,
+}
+
+/// The maximum of sixteen voltages.
+#[derive(Clone, Copy, Debug, Default)]
+struct Peak<L> {
+    voltage: L,
+    /// 2 g at the time of group g (after the last group: the end), 2 g + 1 inside the interval that
+    /// follows it, -1 at the very start.
+    place: L,
+    /// Inside an interval: ms from its start.
+    elapsed: L,
+    /// At a group: the current just before it.
+    current: L,
+}
+
+impl<T: LaneReal> Task<T> for ReadoutTask<T> {
+    fn partial(&mut self) -> &mut Vec<T::Lanes> {
+        &mut self.partial
+    }
+
+    fn errors(&self) -> &TaskErrors<T> {
+        &self.errors
+    }
+}
+
+impl<T: LaneReal> ReadoutLayer<T> {
+    pub(crate) fn new(
+        blocks: Blocks,
+        decay: Decay<T>,
+        bias: Vec<T::Lanes>,
+        measure: Measure<T>,
+    ) -> Self {
+        Self { blocks, decay, bias, measure, cut: Cut::default(), tasks: Vec::new() }
+    }
+
+    /// Runs every neuron through the batch and writes its measurements to `values`
+    /// (`[sample][neuron]`).
+    pub(crate) fn forward(
+        &mut self,
+        weights: &[T::Lanes],
+        streams: &[Stream<T>],
+        values: &mut [T],
+    ) {
+        self.cut = Cut::new(self.blocks.count(), streams.len());
+        self.tasks.resize_with(self.cut.tasks(), ReadoutTask::default);
+        let (cut, decay, measure, bias) = (self.cut, &self.decay, self.measure, &self.bias);
+        let sources = self.blocks.sources;
+        self.tasks.par_iter_mut().enumerate().for_each(|(index, task)| {
+            let block = cut.block(index);
+            let weights = &weights[block * sources..][..sources];
+            task.values.clear();
+            task.peaks.clear();
+            for stream in &streams[cut.samples(index)] {
+                match measure {
+                    Measure::Max => {
+                        let peak = highest(weights, bias[block], decay, stream);
+                        task.values.push(peak.voltage + bias[block]);
+                        task.peaks.push(peak);
+                    }
+                    Measure::Mean { rate, duration } => {
+                        set_factors(&mut task.factors, rate, duration, stream);
+                        let mean = Mean { rate, duration, factors: &task.factors };
+                        task.values.push(mean.value(weights, bias[block], decay, stream));
+                    }
+                }
+            }
+        });
+        for (sample, values) in values.chunks_exact_mut(self.blocks.targets).enumerate() {
+            for (block, values) in values.chunks_mut(LANES).enumerate() {
+                let (task, place) = self.cut.find(block, sample);
+                let lanes = self.tasks[task].values[place].to_array();
+                values.copy_from_slice(&lanes[..values.len()]);
+            }
+        }
+    }
+
+    /// Runs the adjoint backward from the loss's derivatives by the measurements
+    /// (`[sample][neuron]`), leaves the gradient by the weights in `gradient` and, where wanted, the
+    /// errors of the arrivals in `streams`.
+    pub(crate) fn backward(
+        &mut self,
+        weights: &[T::Lanes],
+        gradient: &mut [T::Lanes],
+        streams: &mut [Stream<T>],
+        derivatives: &[T],
+        errors_below: bool,
+    ) {
+        let (cut, blocks, decay, measure) = (self.cut, self.blocks, &self.decay, self.measure);
+        let sources = blocks.sources;
+        let inputs = &*streams;
+        with_gradients(cut, sources, &mut self.tasks, gradient, |index, task, gradient| {
+            let block = cut.block(index);
+            let weights = &weights[block * sources..][..sources];
+            let run = cut.samples(index);
+            if errors_below {
+                task.errors.reset(&inputs[run.clone()]);
+            }
+            for (place, sample) in run.enumerate() {
+                let first = sample * blocks.targets + block * LANES;
+                let count = (blocks.targets - block * LANES).min(LANES);
+                let mut derivative = [T::zero(); LANES];
+                derivative[..count].copy_from_slice(&derivatives[first..first + count]);
+                let stream = &inputs[sample];
+                let errors = errors_below.then(|| task.errors.of_mut(place));
+                let derivative = T::Lanes::from_array(derivative);
+                task.injections.clear();
+                let forcing = match measure {
+                    Measure::Max => {
+                        let peak = &task.peaks[place];
+                        inject(peak, derivative, decay, stream, &mut task.injections);
+                        None
+                    }
+                    Measure::Mean { rate, duration } => {
+                        set_factors(&mut task.factors, rate, duration, stream);
+                        let mean = Mean { rate, duration, factors: &task.factors };
+                        Some(mean.forcing(derivative, decay))
+                    }
+                };
+                let adjoint = Adjoint {
+                    ratio: decay.adjoint_ratio(),
+                    scale: -decay.tau_syn.recip(),
+                    injections: &task.injections,
+                    forcing,
+                };
+                match errors {
+                    None => sweep(weights, gradient, stream, &adjoint, None),
+                    Some(errors) => {
+                        sweep(weights, gradient, stream, &adjoint, Some(&mut *errors));
+                        if let Measure::Max = measure {
+                            move_kinks(&task.peaks[place], derivative, decay, stream, errors);
+                        }
+                    }
+                }
+            }
+        });
+        if errors_below {
+            collect_errors(cut, &self.tasks, streams);
+        }
+    }
+}
+
+/// Follows a block's voltages through one sample to their maxima.
+#[inline(always)]
+fn highest<T: LaneReal>(
+    weights: &[T::Lanes],
+    bias: T::Lanes,
+    decay: &Decay<T>,
+    stream: &Stream<T>,
+) -> Peak<T::Lanes> {
+    let mut u = -bias;
+    let mut current = T::Lanes::zero();
+    let mut peak = Peak { voltage: u, place: T::Lanes::of(-1.0), ..Peak::default() };
+    let mut event = 0;
+    for (index, group) in stream.groups.iter().enumerate() {
+        current = current + forward::arrivals(weights, &stream.sources[event..group.end as usize]);
+        event = group.end as usize;
+        let step = Step {
+            mem: T::Lanes::splat(group.mem),
+            syn: T::Lanes::splat(group.syn),
+            drive: T::Lanes::splat(group.drive),
+        };
+        let u_end = step.voltage(u, current);
+        let current_end = current * step.syn;
+        // It rises at the start, falls at the end, and the current bounds what lies between.
+        let inside = current.gt(u) & u_end.gt(current_end) & current.gt(peak.voltage);
+        if inside.bits() != 0 {
+            peak.look_inside(inside, u, current, decay, index);
+        }
+        let higher = u_end.gt(peak.voltage);
+        peak.voltage = higher.select(u_end, peak.voltage);
+        peak.place = higher.select(T::Lanes::of(2.0 * (index + 1) as f64), peak.place);
+        peak.current = higher.select(current_end, peak.current);
+        (u, current) = (u_end, current_end);
+    }
+    peak
+}
+
+impl<L: Lanes> Peak<L> {
+    /// Takes the maxima inside an interval, of the lanes that have one there, where they are higher.
+    #[inline(never)]
+    fn look_inside(
+        &mut self,
+        inside: L,
+        u: L,
+        current: L,
+        decay: &Decay<L::Scalar>,
+        interval: usize,
+    ) {
+        let elapsed = decay.time_of_maximum(u, current);
+        // There the voltage equals the current.
+        let height = current * exp(-elapsed / L::splat(decay.tau_syn));
+        let higher = inside & height.gt(self.voltage);
+        self.voltage = higher.select(height, self.voltage);
+        self.place = higher.select(L::of((2 * interval + 1) as f64), self.place);
+        self.elapsed = higher.select(elapsed, self.elapsed);
+    }
+}
+
+/// The jumps of mu_V at the maxima: lambda_V grows by -1/tau_mem times the derivative.
+fn inject<T: LaneReal>(
+    peak: &Peak<T::Lanes>,
+    derivative: T::Lanes,
+    decay: &Decay<T>,
+    stream: &Stream<T>,
+    injections: &mut Vec<Injection<T>>,
+) {
+    let jump = (derivative * T::Lanes::splat(decay.adjoint_ratio().recip())).to_array();
+    let inside = decay.step(peak.elapsed);
+    let (mem, drive) = (inside.mem.to_array(), inside.drive.to_array());
+    for (lane, &place) in peak.place.to_array().iter().enumerate() {
+        // The maximum at the start is no function of anything; one at a group ends an interval.
+        let Some(interval) = ((place.as_f64() + 1.0) as usize / 2).checked_sub(1) else { continue };
+        let is_inside = place.as_f64() as usize % 2 == 1;
+        let group = &stream.groups[interval];
+        let (mem, drive) =
+            if is_inside { (mem[lane], drive[lane]) } else { (group.mem, group.drive) };
+        injections.push(Injection {
+            voltage: jump[lane] * mem,
+            current: jump[lane] * drive * decay.adjoint_ratio(),
+            interval: interval as u32,
+            lane: lane as u32,
+        });
+    }
+    injections.sort_unstable_by_key(|injection| (injection.interval, injection.lane));
+}
+
+/// A maximum at an arrival, where the voltage turns, moves with the arrival: its derivative by that
+/// time is the slope before it.
+fn move_kinks<T: LaneReal>(
+    peak: &Peak<T::Lanes>,
+    derivative: T::Lanes,
+    decay: &Decay<T>,
+    stream: &Stream<T>,
+    errors: &mut [T],
+) {
+    let slope = (peak.current - peak.voltage) / T::Lanes::splat(decay.tau_mem);
+    let moved = (slope * derivative).to_array();
+    for (lane, &place) in peak.place.to_array().iter().enumerate() {
+        let place = place.as_f64();
+        let at_group = place > 0.0 && place % 2.0 == 0.0;
+        if at_group && let Some(group) = stream.groups.get(place as usize / 2) {
+            let first = stream.groups[place as usize / 2 - 1].end;
+            if first < group.end {
+                errors[first as usize] += moved[lane];
+            }
+        }
+    }
+}
+
+/// A mean of voltages over the duration T, weighted by f(t) = exp(-rate t).
+#[derive(Clone, Copy)]
+struct Mean<'a, T> {
+    rate: T,
+    duration: T,
+    /// f at each group's time and at the end.
+    factors: &'a [T],
+}
+
+impl<'a, T: LaneReal> Mean<'a, T> {
+    /// The integrals follow from the equations by parts, with F the weighted sum of the weights that
+    /// arrived: J = integral of f I = tau_syn (F - f(T) I(T)) / (1 + rate tau_syn), and the integral
+    /// of f u = (J - tau_mem (f(T) u(T) - u(0))) / (1 + rate tau_mem).
+    fn value(
+        &self,
+        weights: &[T::Lanes],
+        bias: T::Lanes,
+        decay: &Decay<T>,
+        stream: &Stream<T>,
+    ) -> T::Lanes {
+        let splat = T::Lanes::splat;
+        let (mut u, mut current, mut arrived) = (-bias, T::Lanes::zero(), T::Lanes::zero());
+        let mut event = 0;
+        for (group, &factor) in stream.groups.iter().zip(self.factors) {
+            let sum = forward::arrivals(weights, &stream.sources[event..group.end as usize]);
+            event = group.end as usize;
+            arrived = sum.mul_add(splat(factor), arrived);
+            current = current + sum;
+            u = u.mul_add(splat(group.mem), current * splat(group.drive));
+            current = current * splat(group.syn);
+        }
+        let last = splat(self.factors[stream.groups.len()]);
+        let (rate, one) = (self.rate, T::one());
+        let currents =
+            (arrived - last * current) * splat(decay.tau_syn / decay.tau_syn.mul_add(rate, one));
+        let voltages = (currents - splat(decay.tau_mem) * last.mul_add(u, bias))
+            * splat(decay.tau_mem.mul_add(rate, one).recip());
+        let weight = if rate == T::zero() {
+            one
+        } else {
+            (one - self.factors[stream.groups.len()]) / (rate * self.duration)
+        };
+        bias.mul_add(splat(weight), voltages * splat(self.duration.recip()))
+    }
+
+    /// With l = a f the loss's drive, a = derivative/T: lambda_V = -l / (1 + rate tau_mem) and
+    /// lambda_I = lambda_V / (1 + rate tau_syn) solve the adjoint equations.
+    fn forcing(self, derivative: T::Lanes, decay: &Decay<T>) -> Forcing<'a, T> {
+        let one = T::one();
+        let voltage = derivative
+            * T::Lanes::splat(
+                decay.tau_syn / self.duration / decay.tau_mem.mul_add(self.rate, one),
+            );
+        let current = voltage * T::Lanes::splat(decay.tau_syn.mul_add(self.rate, one).recip());
+        Forcing { voltage, current, factors: self.factors }
+    }
+}
+
+fn set_factors<T: LaneReal>(factors: &mut Vec<T>, rate: T, duration: T, stream: &Stream<T>) {
+    factors.clear();
+    factors.extend(stream.groups.iter().map(|group| group.time));
+    factors.push(duration);
+    for chunk in factors.chunks_mut(LANES) {
+        let mut times = [T::zero(); LANES];
+        times[..chunk.len()].copy_from_slice(chunk);
+        let lanes = exp(T::Lanes::from_array(times) * T::Lanes::splat(-rate)).to_array();
+        chunk.copy_from_slice(&lanes[..chunk.len()]);
+    }
+}

@@ -1,0 +1,198 @@
+use crate::denormals;
+use crate::lanes::{LaneReal, Lanes};
+use crate::machine::Machine;
+use crate::plan::{self, Plan};
+use lif_core::engine::{
+    Batch, BatchStatistics, Engine, EngineError, OptimiserState, Outputs, Training,
+    UpdateStatistics, check_inputs,
+};
+use lif_core::network::Network;
+use lif_core::{ParameterId, Parameters, SpikeBatch};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// The exact engine on the CPU: chains of dense layers, event by event.
+///
+/// Its results do not depend on the number of threads, to the bit.
+pub struct CpuEngine<T: LaneReal> {
+    pool: ThreadPool,
+    chain: Vec<usize>,
+    machine: Machine<T>,
+}
+
+/// How a [`CpuEngine`] runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuOptions {
+    /// The number of threads; one a core if none is given.
+    pub threads: Option<usize>,
+}
+
+impl<T: LaneReal> CpuEngine<T> {
+    /// An engine for `network` with the constants it describes and all weights zero.
+    ///
+    /// # Errors
+    /// [`EngineError::Unsupported`] for a network or training it cannot compute,
+    /// [`EngineError::Unavailable`] if its threads cannot be started.
+    pub fn new(
+        network: &Network,
+        training: Training<T>,
+        options: CpuOptions,
+    ) -> Result<Self, EngineError> {
+        let chain = plan::check(network, &training)?;
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(options.threads.unwrap_or(0))
+            .thread_name(|index| format!("eventprop-{index}"))
+            .start_handler(|_| denormals::flush_to_zero())
+            .build()
+            .map_err(|error| EngineError::Unavailable {
+                engine: plan::NAME,
+                reason: format!("its threads cannot be started: {error}"),
+            })?;
+        let constants = Parameters::initial(network);
+        let plan = Plan::new(network, &chain, &constants, training.objective.readout());
+        Ok(Self { pool, chain, machine: Machine::new(network, training, plan) })
+    }
+
+    /// The parameters' shape with the weights taken from `rows`, everything else from `rest`.
+    fn unpack(&self, rows: &[T::Lanes], mut rest: Parameters<T>) -> Parameters<T> {
+        for input in &self.machine.plan.inputs {
+            let rows = &rows[input.first_row..][..input.blocks.rows()];
+            rest.connections[input.connection].weights = input.blocks.unpack(rows);
+        }
+        rest
+    }
+
+    fn pack(&self, parameters: &Parameters<T>) -> Result<Vec<T::Lanes>, EngineError> {
+        self.check_shape(parameters)?;
+        let mut rows = vec![T::Lanes::zero(); self.machine.weights.len()];
+        for input in &self.machine.plan.inputs {
+            let rows = &mut rows[input.first_row..][..input.blocks.rows()];
+            input.blocks.pack(&parameters.connections[input.connection].weights, rows);
+        }
+        Ok(rows)
+    }
+
+    fn check_shape(&self, parameters: &Parameters<T>) -> Result<(), EngineError> {
+        let lengths = |parameters: &Parameters<T>| {
+            let mut lengths: Vec<(ParameterId, usize)> = Vec::new();
+            parameters.for_each(|id, values| lengths.push((id, values.len())));
+            lengths
+        };
+        let (expected, given) = (lengths(&self.machine.constants), lengths(parameters));
+        match expected.iter().zip(&given).find(|(expected, given)| expected != given) {
+            Some(((id, expected), (_, given))) => {
+                Err(EngineError::Shape(format!("{id:?} has {given} values instead of {expected}")))
+            }
+            None if expected.len() != given.len() => {
+                Err(EngineError::Shape("another number of layers or connections".to_owned()))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl<T: LaneReal> Engine<T> for CpuEngine<T> {
+    fn name(&self) -> &'static str {
+        plan::NAME
+    }
+
+    fn network(&self) -> &Network {
+        &self.machine.network
+    }
+
+    fn parameters(&self) -> Parameters<T> {
+        self.unpack(&self.machine.weights, self.machine.constants.clone())
+    }
+
+    fn load(&mut self, parameters: &Parameters<T>) -> Result<(), EngineError> {
+        self.machine.weights = self.pack(parameters)?;
+        if self.machine.constants.layers != parameters.layers {
+            self.machine.constants.layers.clone_from(&parameters.layers);
+            let readout = self.machine.training.objective.readout();
+            let network = &self.machine.network;
+            self.machine.plan = Plan::new(network, &self.chain, parameters, readout);
+        }
+        Ok(())
+    }
+
+    fn optimiser_state(&self) -> OptimiserState<T> {
+        let zeros = Parameters::zeros(&self.machine.network);
+        OptimiserState {
+            steps: self.machine.steps,
+            first: self.unpack(&self.machine.first, zeros.clone()),
+            second: self.unpack(&self.machine.second, zeros),
+        }
+    }
+
+    fn load_optimiser_state(&mut self, state: &OptimiserState<T>) -> Result<(), EngineError> {
+        let (first, second) = (self.pack(&state.first)?, self.pack(&state.second)?);
+        (self.machine.first, self.machine.second) = (first, second);
+        self.machine.steps = state.steps;
+        Ok(())
+    }
+
+    fn infer(&mut self, spikes: &SpikeBatch<T>) -> Result<Outputs<T>, EngineError> {
+        check_inputs(spikes, &self.machine.network)?;
+        let Self { pool, machine, .. } = self;
+        pool.install(|| machine.forward(spikes))?;
+        let readout = machine.training.objective.readout();
+        let duration = T::of(machine.network.duration());
+        let outputs = machine.outputs.chunks_exact(machine.network.output().size);
+        let predictions = outputs
+            .map(|outputs| readout.predict(outputs, duration).map(|class| class as u32))
+            .collect();
+        Ok(Outputs { values: machine.outputs.clone(), predictions })
+    }
+
+    fn differentiate(&mut self, batch: Batch<'_, T>) -> Result<BatchStatistics, EngineError> {
+        batch.check(&self.machine.network)?;
+        let Self { pool, machine, .. } = self;
+        pool.install(|| {
+            machine.forward(batch.spikes)?;
+            let mut statistics = machine.evaluate(batch.labels)?;
+            statistics.grazing = machine.backward(batch.len());
+            machine.collect_input_gradient(batch.spikes);
+            Ok(statistics)
+        })
+    }
+
+    fn gradient(&self) -> Parameters<T> {
+        self.unpack(&self.machine.gradient, Parameters::zeros(&self.machine.network))
+    }
+
+    fn input_gradient(&self) -> &[T] {
+        &self.machine.input_gradient
+    }
+
+    fn losses(&self) -> &[T] {
+        &self.machine.losses
+    }
+
+    fn spikes(&self, layer: usize) -> SpikeBatch<T> {
+        let mut batch = SpikeBatch::new();
+        if let Some(samples) = layer.checked_sub(1).and_then(|l| self.machine.spikes.get(l)) {
+            for sample in samples {
+                // Spikes are ranked by time, which no rounding makes negative.
+                let pushed = batch.push_sorted(sample.by_time());
+                debug_assert!(pushed.is_ok());
+            }
+        }
+        batch
+    }
+
+    fn gradient_buffer(&mut self) -> &mut [T] {
+        T::Lanes::scalars_mut(&mut self.machine.gradient)
+    }
+
+    fn update(&mut self, learning_rate: f64) -> Result<UpdateStatistics, EngineError> {
+        let Self { pool, machine, .. } = self;
+        Ok(UpdateStatistics { clipped: pool.install(|| machine.update(learning_rate)) })
+    }
+
+    fn take_activity(&mut self) -> Vec<Vec<u64>> {
+        let zeros = self.machine.activity.iter().map(|counts| vec![0; counts.len()]).collect();
+        let mut activity = vec![Vec::new()];
+        activity.extend(std::mem::replace(&mut self.machine.activity, zeros));
+        activity.resize(self.machine.network.layers().len(), Vec::new());
+        activity
+    }
+}

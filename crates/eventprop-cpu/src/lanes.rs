@@ -1,0 +1,387 @@
+//! Sixteen neurons side by side: the only place that knows `wide`.
+//!
+//! Sixteen `f32` are one AVX-512 register or two AVX2 ones. The two builds agree to the bit: every
+//! operation here is correctly rounded lane by lane, products are always fused, and sums across
+//! lanes follow one fixed tree.
+
+use bytemuck::{Pod, Zeroable};
+use lif_core::Real;
+use std::fmt::Debug;
+use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Sub};
+use wide::{f32x8, f32x16, f64x8, i32x16, u32x16, u64x8};
+
+/// The number of neurons in a block.
+pub(crate) const LANES: usize = 16;
+
+/// Scalars that come sixteen to a block.
+pub trait LaneReal: Real + Pod {
+    /// Sixteen of them.
+    type Lanes: Lanes<Scalar = Self>;
+
+    /// A key that orders spikes by time, those at one time by `slot`.
+    type Key: Ord + Copy + Send + Sync + Default + Debug;
+
+    /// The key of a spike at `time`, which is not negative: the bits of such a float order as
+    /// integers do.
+    fn key(time: Self, slot: u32) -> Self::Key;
+
+    /// The slot that a key was made with.
+    fn slot(key: Self::Key) -> u32;
+}
+
+/// Sixteen scalars and the operations on them. A comparison gives lanes of all ones or all zeros.
+pub trait Lanes:
+    Copy
+    + Pod
+    + Default
+    + Debug
+    + Send
+    + Sync
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + BitAnd<Output = Self>
+    + BitOr<Output = Self>
+{
+    /// The type of one lane.
+    type Scalar: LaneReal<Lanes = Self>;
+
+    /// Terms of exp's series that reach full precision on [-ln 2 / 2, ln 2 / 2].
+    const EXP_TERMS: usize;
+    /// Terms of the series of expm1(z)/z that reach full precision on [-1/2, 1/2].
+    const PHI_TERMS: usize;
+    /// Terms of ln's series in ((m - 1)/(m + 1))^2 that reach full precision for m in
+    /// [sqrt(1/2), sqrt(2)].
+    const LN_TERMS: usize;
+    /// ln 2 in two parts, the first short enough for exact products with exponents.
+    const LN_2: (f64, f64);
+    /// The least argument of exp that gives a normal number.
+    const EXP_MIN: f64;
+    /// The greatest argument of exp that is finite.
+    const EXP_MAX: f64;
+
+    /// All lanes equal.
+    fn splat(x: Self::Scalar) -> Self;
+    /// The lanes as an array.
+    fn to_array(self) -> [Self::Scalar; LANES];
+    /// Lanes from an array.
+    fn from_array(x: [Self::Scalar; LANES]) -> Self;
+    /// self * a + b, rounded once.
+    fn mul_add(self, a: Self, b: Self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
+    /// The greater, lane by lane; `b` where one is NaN.
+    fn fast_max(self, b: Self) -> Self;
+    /// The lesser, lane by lane; `b` where one is NaN.
+    fn fast_min(self, b: Self) -> Self;
+    /// Absolute value.
+    fn abs(self) -> Self;
+    /// Where self > b.
+    fn gt(self, b: Self) -> Self;
+    /// Of a comparison: `yes` where it holds, `no` elsewhere.
+    fn select(self, yes: Self, no: Self) -> Self;
+    /// Of a comparison: bit l set where it holds in lane l.
+    fn bits(self) -> u32;
+    /// The nearest integers.
+    fn round(self) -> Self;
+    /// 2^self for integers in the range of normal exponents.
+    fn pow2(self) -> Self;
+    /// (k, m) with self = 2^k m and m in [sqrt(1/2), sqrt(2)), for positive normal numbers.
+    fn split(self) -> (Self, Self);
+    /// The sum of the lanes, by one fixed tree.
+    fn sum(self) -> Self::Scalar;
+
+    /// All lanes equal to a constant.
+    #[inline(always)]
+    fn of(x: f64) -> Self {
+        Self::splat(Self::Scalar::of(x))
+    }
+
+    /// Lanes of zeros.
+    #[inline(always)]
+    fn zero() -> Self {
+        Self::default()
+    }
+
+    /// The scalars of a slice of lanes.
+    #[inline(always)]
+    fn scalars(lanes: &[Self]) -> &[Self::Scalar] {
+        bytemuck::cast_slice(lanes)
+    }
+
+    /// The scalars of a slice of lanes, to be changed.
+    #[inline(always)]
+    fn scalars_mut(lanes: &mut [Self]) -> &mut [Self::Scalar] {
+        bytemuck::cast_slice_mut(lanes)
+    }
+}
+
+/// 1 in lane l, 0 elsewhere: adding a multiple of it changes one lane without leaving the registers.
+#[inline(always)]
+pub(crate) fn one_hot<L: Lanes>(lane: usize) -> L {
+    let mut array = [L::Scalar::of(0.0); LANES];
+    array[lane] = L::Scalar::of(1.0);
+    L::from_array(array)
+}
+
+impl LaneReal for f32 {
+    type Lanes = f32x16;
+    type Key = u64;
+
+    #[inline(always)]
+    fn key(time: Self, slot: u32) -> u64 {
+        u64::from(time.to_bits()) << 32 | u64::from(slot)
+    }
+
+    #[inline(always)]
+    fn slot(key: u64) -> u32 {
+        key as u32
+    }
+}
+
+impl Lanes for f32x16 {
+    type Scalar = f32;
+    const EXP_TERMS: usize = 8;
+    const PHI_TERMS: usize = 9;
+    const LN_TERMS: usize = 5;
+    const LN_2: (f64, f64) = (0.693_359_375, -2.121_944_4e-4);
+    const EXP_MIN: f64 = -87.0;
+    const EXP_MAX: f64 = 88.0;
+
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        Self::splat(x)
+    }
+
+    #[inline(always)]
+    fn to_array(self) -> [f32; LANES] {
+        self.to_array()
+    }
+
+    #[inline(always)]
+    fn from_array(x: [f32; LANES]) -> Self {
+        Self::new(x)
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        self.mul_add(a, b)
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        self.sqrt()
+    }
+
+    #[inline(always)]
+    fn fast_max(self, b: Self) -> Self {
+        self.fast_max(b)
+    }
+
+    #[inline(always)]
+    fn fast_min(self, b: Self) -> Self {
+        self.fast_min(b)
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        self.abs()
+    }
+
+    #[inline(always)]
+    fn gt(self, b: Self) -> Self {
+        self.simd_gt(b)
+    }
+
+    #[inline(always)]
+    fn select(self, yes: Self, no: Self) -> Self {
+        self.select(yes, no)
+    }
+
+    #[inline(always)]
+    fn bits(self) -> u32 {
+        self.to_bitmask()
+    }
+
+    #[inline(always)]
+    fn round(self) -> Self {
+        self.round_ties_even()
+    }
+
+    #[inline(always)]
+    fn pow2(self) -> Self {
+        // 2^23 + 127 + n holds the biased exponent in its low bits.
+        let exponent: u32x16 = bytemuck::cast(self + Self::splat(8_388_608.0 + 127.0));
+        bytemuck::cast(exponent << 23_u32)
+    }
+
+    #[inline(always)]
+    fn split(self) -> (Self, Self) {
+        let bits: i32x16 = bytemuck::cast(self);
+        let exponent = (bits - i32x16::splat(0x3f35_04f3)) >> 23_i32;
+        let mantissa = bits - (exponent << 23_i32);
+        (Self::from_i32x16(exponent), bytemuck::cast(mantissa))
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        let [a, b]: [f32x8; 2] = bytemuck::cast(self);
+        let eight = (a + b).to_array();
+        let four: [f32; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
+        (four[0] + four[2]) + (four[1] + four[3])
+    }
+}
+
+/// Sixteen doubles.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct F64x16([f64x8; 2]);
+
+impl F64x16 {
+    #[inline(always)]
+    fn map(self, f: impl Fn(f64x8) -> f64x8) -> Self {
+        Self(self.0.map(f))
+    }
+
+    #[inline(always)]
+    fn zip(self, b: Self, f: impl Fn(f64x8, f64x8) -> f64x8) -> Self {
+        Self([f(self.0[0], b.0[0]), f(self.0[1], b.0[1])])
+    }
+}
+
+macro_rules! by_halves {
+    ($($trait:ident $method:ident),*) => {
+        $(impl $trait for F64x16 {
+            type Output = Self;
+
+            #[inline(always)]
+            fn $method(self, b: Self) -> Self {
+                self.zip(b, $trait::$method)
+            }
+        })*
+    };
+}
+
+by_halves!(Add add, Sub sub, Mul mul, Div div, BitAnd bitand, BitOr bitor);
+
+impl Neg for F64x16 {
+    type Output = Self;
+
+    #[inline(always)]
+    fn neg(self) -> Self {
+        self.map(Neg::neg)
+    }
+}
+
+impl LaneReal for f64 {
+    type Lanes = F64x16;
+    type Key = (u64, u32);
+
+    #[inline(always)]
+    fn key(time: Self, slot: u32) -> (u64, u32) {
+        (time.to_bits(), slot)
+    }
+
+    #[inline(always)]
+    fn slot(key: (u64, u32)) -> u32 {
+        key.1
+    }
+}
+
+impl Lanes for F64x16 {
+    type Scalar = f64;
+    const EXP_TERMS: usize = 14;
+    const PHI_TERMS: usize = 16;
+    const LN_TERMS: usize = 11;
+    const LN_2: (f64, f64) = (6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10);
+    const EXP_MIN: f64 = -708.0;
+    const EXP_MAX: f64 = 709.0;
+
+    #[inline(always)]
+    fn splat(x: f64) -> Self {
+        Self([f64x8::splat(x); 2])
+    }
+
+    #[inline(always)]
+    fn to_array(self) -> [f64; LANES] {
+        bytemuck::cast(self)
+    }
+
+    #[inline(always)]
+    fn from_array(x: [f64; LANES]) -> Self {
+        bytemuck::cast(x)
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        Self(std::array::from_fn(|half| self.0[half].mul_add(a.0[half], b.0[half])))
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        self.map(f64x8::sqrt)
+    }
+
+    #[inline(always)]
+    fn fast_max(self, b: Self) -> Self {
+        self.zip(b, f64x8::fast_max)
+    }
+
+    #[inline(always)]
+    fn fast_min(self, b: Self) -> Self {
+        self.zip(b, f64x8::fast_min)
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        self.map(f64x8::abs)
+    }
+
+    #[inline(always)]
+    fn gt(self, b: Self) -> Self {
+        self.zip(b, |a, b| a.simd_gt(b))
+    }
+
+    #[inline(always)]
+    fn select(self, yes: Self, no: Self) -> Self {
+        Self(std::array::from_fn(|half| self.0[half].select(yes.0[half], no.0[half])))
+    }
+
+    #[inline(always)]
+    fn bits(self) -> u32 {
+        self.0[1].to_bitmask() << 8 | self.0[0].to_bitmask()
+    }
+
+    #[inline(always)]
+    fn round(self) -> Self {
+        self.map(f64x8::round_ties_even)
+    }
+
+    #[inline(always)]
+    fn pow2(self) -> Self {
+        self.map(|n| {
+            let exponent: u64x8 =
+                bytemuck::cast(n + f64x8::splat(4_503_599_627_370_496.0 + 1023.0));
+            bytemuck::cast(exponent << 52_u64)
+        })
+    }
+
+    #[inline(always)]
+    fn split(self) -> (Self, Self) {
+        const HALF_ROOT: i64 = 0x3fe6_a09e_667f_3bcd;
+        let bits = self.to_array().map(|x| x.to_bits() as i64);
+        let exponent = bits.map(|bits| (bits - HALF_ROOT) >> 52);
+        let mantissa: [f64; LANES] =
+            std::array::from_fn(|l| f64::from_bits((bits[l] - (exponent[l] << 52)) as u64));
+        (Self::from_array(exponent.map(|k| k as f64)), Self::from_array(mantissa))
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f64 {
+        let eight = (self.0[0] + self.0[1]).to_array();
+        let four: [f64; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
+        (four[0] + four[2]) + (four[1] + four[3])
+    }
+}

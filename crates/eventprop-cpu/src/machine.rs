@@ -1,0 +1,291 @@
+use crate::dense::JumpSettings;
+use crate::lanes::{LaneReal, Lanes};
+use crate::plan::Plan;
+use crate::sample::SampleSpikes;
+use crate::stream::Stream;
+use crate::update::update_rows;
+use lif_core::engine::{BatchStatistics, EngineError, Training};
+use lif_core::loss::Readout;
+use lif_core::network::Network;
+use lif_core::optimiser::Clip;
+use lif_core::{Parameters, SpikeBatch};
+use rayon::prelude::*;
+
+/// A network's parameters, the state of one batch, and the passes over it. Parallel work runs in the
+/// pool of the thread that calls.
+pub(crate) struct Machine<T: LaneReal> {
+    pub(crate) network: Network,
+    pub(crate) training: Training<T>,
+    pub(crate) plan: Plan<T>,
+    /// Everything but the weights, which live in `weights`.
+    pub(crate) constants: Parameters<T>,
+    pub(crate) weights: Vec<T::Lanes>,
+    pub(crate) gradient: Vec<T::Lanes>,
+    pub(crate) first: Vec<T::Lanes>,
+    pub(crate) second: Vec<T::Lanes>,
+    pub(crate) steps: u64,
+    /// By layer above the input, by sample: what arrives there.
+    streams: Vec<Vec<Stream<T>>>,
+    /// By spiking layer, by sample.
+    pub(crate) spikes: Vec<Vec<SampleSpikes<T>>>,
+    pub(crate) outputs: Vec<T>,
+    derivatives: Vec<T>,
+    pub(crate) losses: Vec<T>,
+    pub(crate) input_gradient: Vec<T>,
+    /// By spiking layer, by neuron.
+    pub(crate) activity: Vec<Vec<u64>>,
+}
+
+impl<T: LaneReal> Machine<T> {
+    pub(crate) fn new(network: &Network, training: Training<T>, plan: Plan<T>) -> Self {
+        let rows = plan.inputs.iter().map(|input| input.blocks.rows()).sum();
+        let zeros = vec![T::Lanes::zero(); rows];
+        let activity = (0..plan.spiking.len()).map(|l| vec![0; network.layers()[l + 1].size]);
+        Self {
+            constants: Parameters::initial(network),
+            streams: vec![Vec::new(); plan.inputs.len()],
+            spikes: vec![Vec::new(); plan.spiking.len()],
+            activity: activity.collect(),
+            network: network.clone(),
+            training,
+            plan,
+            weights: zeros.clone(),
+            gradient: zeros.clone(),
+            first: zeros.clone(),
+            second: zeros,
+            steps: 0,
+            outputs: Vec::new(),
+            derivatives: Vec::new(),
+            losses: Vec::new(),
+            input_gradient: Vec::new(),
+        }
+    }
+
+    fn duration(&self) -> T {
+        T::of(self.network.duration())
+    }
+
+    /// From the spikes of a batch to the outputs and, of a spiking output layer, its spikes.
+    pub(crate) fn forward(&mut self, batch: &SpikeBatch<T>) -> Result<(), EngineError> {
+        let samples = batch.len();
+        let duration = self.duration();
+        let Self { plan, streams, spikes, weights, outputs, network, training, .. } = self;
+        let mut below = streams.iter_mut();
+        let inputs = &plan.inputs;
+        if let Some(first) = below.next() {
+            first.resize_with(samples, Stream::default);
+            first.par_iter_mut().enumerate().for_each(|(sample, stream)| {
+                stream.fill(
+                    batch.get(sample).iter(),
+                    duration,
+                    &inputs[0].decay,
+                    inputs[0].from_zero,
+                );
+            });
+        }
+        for (layer, spiking) in plan.spiking.iter_mut().enumerate() {
+            let input = &inputs[layer];
+            let weights = &weights[input.first_row..][..input.blocks.rows()];
+            spiking.forward(weights, &streams[layer])?;
+            spikes[layer].resize_with(samples, SampleSpikes::default);
+            spiking.merge(&mut spikes[layer]);
+            if let Some(input) = inputs.get(layer + 1) {
+                let above = &mut streams[layer + 1];
+                above.resize_with(samples, Stream::default);
+                above.par_iter_mut().zip(&spikes[layer]).for_each(|(stream, spikes)| {
+                    stream.fill(spikes.by_time(), duration, &input.decay, input.from_zero);
+                });
+            }
+        }
+        let classes = network.output().size;
+        outputs.clear();
+        outputs.resize(samples * classes, T::zero());
+        match (&mut plan.readout, inputs.last()) {
+            (Some(readout), Some(input)) => {
+                let weights = &weights[input.first_row..][..input.blocks.rows()];
+                readout.forward(weights, &streams[inputs.len() - 1], outputs);
+            }
+            _ => {
+                let readout = training.objective.readout();
+                let spikes = spikes.last().map_or(&[][..], Vec::as_slice);
+                for (spikes, outputs) in spikes.iter().zip(outputs.chunks_exact_mut(classes)) {
+                    measure_spikes(readout, spikes, duration, outputs);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The losses, and their derivatives by the outputs as parts of the batch's mean.
+    pub(crate) fn evaluate(&mut self, labels: &[u32]) -> Result<BatchStatistics, EngineError> {
+        let classes = self.network.output().size;
+        let objective = &*self.training.objective;
+        let (readout, duration) = (objective.readout(), self.duration());
+        let share = T::of(labels.len() as f64).recip();
+        self.derivatives.clear();
+        self.derivatives.resize(self.outputs.len(), T::zero());
+        self.losses.clear();
+        let mut statistics =
+            BatchStatistics { samples: labels.len(), ..BatchStatistics::default() };
+        let outputs = self.outputs.chunks_exact(classes);
+        for ((outputs, derivatives), &label) in
+            outputs.zip(self.derivatives.chunks_exact_mut(classes)).zip(labels)
+        {
+            let loss = objective.evaluate(outputs, label as usize, derivatives);
+            if !loss.is_finite() {
+                return Err(EngineError::NotFinite {
+                    what: "the loss",
+                    layer: self.network.output().name.clone(),
+                    sample: self.losses.len(),
+                });
+            }
+            derivatives.iter_mut().for_each(|derivative| *derivative *= share);
+            statistics.loss += loss.as_f64();
+            let prediction = readout.predict(outputs, duration);
+            statistics.correct += usize::from(prediction == Some(label as usize));
+            self.losses.push(loss);
+        }
+        Ok(statistics)
+    }
+
+    /// From the derivatives by the outputs to the gradient; returns the number of grazing spikes.
+    pub(crate) fn backward(&mut self, samples: usize) -> u64 {
+        let classes = self.network.output().size;
+        let readout_kind = self.training.objective.readout();
+        let Self { plan, streams, spikes, weights, gradient, training, derivatives, .. } = self;
+        let mut grazing = 0;
+        match (&mut plan.readout, plan.inputs.last()) {
+            (Some(readout), Some(input)) => {
+                let rows = input.first_row..input.first_row + input.blocks.rows();
+                let layer = plan.inputs.len() - 1;
+                let errors_below = layer > 0 || training.input_gradients;
+                readout.backward(
+                    &weights[rows.clone()],
+                    &mut gradient[rows],
+                    &mut streams[layer],
+                    derivatives,
+                    errors_below,
+                );
+            }
+            _ => {
+                let last = spikes.last_mut().map_or(&mut [][..], Vec::as_mut_slice);
+                for (spikes, derivatives) in last.iter_mut().zip(derivatives.chunks_exact(classes))
+                {
+                    spikes.set_errors(|neuron, is_first| {
+                        if is_first || readout_kind == Readout::SpikeTimeSum {
+                            derivatives[neuron as usize]
+                        } else {
+                            T::zero()
+                        }
+                    });
+                }
+            }
+        }
+        for (layer, spiking) in plan.spiking.iter_mut().enumerate().rev() {
+            let input = &plan.inputs[layer];
+            if let Some(above) = streams.get(layer + 1) {
+                spikes[layer]
+                    .par_iter_mut()
+                    .zip(above)
+                    .for_each(|(spikes, stream)| spikes.set_errors_by_time(&stream.errors));
+            }
+            let rate = training.rate_targets.iter().find(|rate| rate.layer == layer + 1);
+            let settings = JumpSettings {
+                slope_floor: T::of(training.slope_floor),
+                rate: rate.map(|rate| (T::of(rate.target), T::of(rate.strength / samples as f64))),
+            };
+            let rows = input.first_row..input.first_row + input.blocks.rows();
+            grazing += spiking.backward(
+                &weights[rows.clone()],
+                &mut gradient[rows],
+                &mut streams[layer],
+                &spikes[layer],
+                settings,
+                layer > 0 || training.input_gradients,
+            );
+            spiking.count_activity(&mut self.activity[layer]);
+        }
+        grazing
+    }
+
+    pub(crate) fn collect_input_gradient(&mut self, batch: &SpikeBatch<T>) {
+        self.input_gradient.clear();
+        if !self.training.input_gradients {
+            return;
+        }
+        self.input_gradient.resize(batch.spike_count(), T::zero());
+        for (sample, stream) in self.streams[0].iter().enumerate() {
+            let first = batch.range(sample).start;
+            self.input_gradient[first..first + stream.errors.len()].copy_from_slice(&stream.errors);
+        }
+    }
+
+    /// Changes the weights by the gradient; returns how many components were clipped.
+    pub(crate) fn update(&mut self, learning_rate: f64) -> u64 {
+        self.steps += 1;
+        let factor = T::of(self.training.learning_rates.weights);
+        let rule = self.training.optimiser.rule(self.steps, learning_rate).scaled(factor, true);
+        let mut clipped = 0;
+        let bound = match self.training.clip {
+            Some(Clip::Value(bound)) => Some(T::of(bound)),
+            Some(Clip::Norm(bound)) => {
+                let norm = self.gradient_norm();
+                if norm > bound {
+                    let scale = T::Lanes::of(bound / norm);
+                    self.gradient.par_iter_mut().for_each(|row| *row = *row * scale);
+                    clipped = self.plan.inputs.iter().map(|input| input.blocks.weights()).sum();
+                }
+                None
+            }
+            None => None,
+        };
+        let Self { plan, weights, gradient, first, second, .. } = self;
+        for input in &plan.inputs {
+            let rows = input.first_row..input.first_row + input.blocks.rows();
+            let sources = input.blocks.sources;
+            clipped += weights[rows.clone()]
+                .par_chunks_mut(sources)
+                .zip(gradient[rows.clone()].par_chunks(sources))
+                .zip(first[rows.clone()].par_chunks_mut(sources))
+                .zip(second[rows].par_chunks_mut(sources))
+                .map(|(((weights, gradient), first), second)| {
+                    update_rows(&rule, bound, weights, gradient, first, second)
+                })
+                .sum::<u64>();
+        }
+        clipped
+    }
+
+    /// The Euclidean norm of the gradient, summed block by block.
+    fn gradient_norm(&self) -> f64 {
+        let squares: Vec<f64> = self
+            .gradient
+            .par_chunks(1024)
+            .map(|rows| {
+                let squares = rows.iter().map(|&row| (row * row).sum().as_f64());
+                squares.sum::<f64>()
+            })
+            .collect();
+        squares.iter().sum::<f64>().sqrt()
+    }
+}
+
+/// Measures a spiking output layer.
+fn measure_spikes<T: LaneReal>(
+    readout: Readout,
+    spikes: &SampleSpikes<T>,
+    duration: T,
+    outputs: &mut [T],
+) {
+    if readout == Readout::SpikeTimeSum {
+        for (time, neuron) in spikes.by_time() {
+            outputs[neuron as usize] += time;
+        }
+        return;
+    }
+    outputs.fill(duration);
+    for (time, neuron) in spikes.by_time() {
+        let first = &mut outputs[neuron as usize];
+        *first = first.min(time);
+    }
+}
