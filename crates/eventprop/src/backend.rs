@@ -11,7 +11,7 @@ pub type BoxedEngine<T> = Box<dyn Engine<T>>;
 pub const NAMES: [&str; 3] = [reference::NAME, "cpu", "cuda"];
 
 /// The precisions that engines compute in: `f32` and `f64`.
-pub trait Precision: Real + sealed::Sealed {
+pub trait Precision: Real + Lanes + sealed::Sealed {
     /// The reference engine, where it has this precision.
     #[doc(hidden)]
     fn reference(
@@ -31,18 +31,42 @@ pub fn create<T: Precision>(
     training: Training<T>,
     threads: Option<usize>,
 ) -> Result<BoxedEngine<T>, EngineError> {
-    let _ = threads;
     let unavailable = |engine, reason: &str| {
         Err(EngineError::Unavailable { engine, reason: String::from(reason) })
     };
     match name {
         reference::NAME => T::reference(network, training),
-        "cpu" => unavailable("cpu", "this build has no CPU engine; rebuild with --features cpu"),
+        "cpu" => cpu(network, training, threads),
         "cuda" => {
             unavailable("cuda", "this build has no CUDA engine; rebuild with --features cuda")
         }
         _ => unavailable("unknown", &format!("\"{name}\" is none of {}", NAMES.join(", "))),
     }
+}
+
+#[cfg(feature = "cpu")]
+use eventprop_cpu::LaneReal as Lanes;
+#[cfg(not(feature = "cpu"))]
+use lif_core::Real as Lanes;
+
+#[cfg(feature = "cpu")]
+fn cpu<T: Precision>(
+    network: &Network,
+    training: Training<T>,
+    threads: Option<usize>,
+) -> Result<BoxedEngine<T>, EngineError> {
+    use eventprop_cpu::{CpuEngine, CpuOptions};
+    Ok(Box::new(CpuEngine::new(network, training, CpuOptions { threads })?))
+}
+
+#[cfg(not(feature = "cpu"))]
+fn cpu<T: Precision>(
+    _: &Network,
+    _: Training<T>,
+    _: Option<usize>,
+) -> Result<BoxedEngine<T>, EngineError> {
+    let reason = "this build has no CPU engine; rebuild with --features cpu".into();
+    Err(EngineError::Unavailable { engine: "cpu", reason })
 }
 
 impl Precision for f64 {

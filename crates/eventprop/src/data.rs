@@ -3,6 +3,7 @@ use lif_core::{DescriptionError, Network, SpikeTrain};
 use mnist_spikes::folder::{self, FolderError};
 use mnist_spikes::{EncodingError, ImageSet, Latency, SpikeData, TrainTest, TwoTime, mnist};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Why data cannot be had.
@@ -73,7 +74,7 @@ impl Data {
 
 fn load_images(settings: &DataConfig) -> Result<TrainTest, DataError> {
     match (&settings.folder, settings.name) {
-        (Some(folder), _) => Ok(folder::load(folder)?),
+        (Some(folder), _) => Ok(folder::load(folder, None)?),
         (None, DatasetName::Mnist) => Ok(mnist::load()),
     }
 }
@@ -116,6 +117,26 @@ impl Samples {
         let middle = start + count;
         let second = Self { data: Arc::clone(&self.data), range: middle..end };
         (Self { data: self.data, range: start..middle }, second)
+    }
+
+    /// The test set of the data that `settings` name, encoded.
+    ///
+    /// # Errors
+    /// If files cannot be read or are no data set.
+    pub fn load_test(settings: &DataConfig) -> Result<Self, DataError> {
+        Ok(Self::new(encode(settings, &load_images(settings)?.test)?))
+    }
+
+    /// A file of images with the file of their labels, encoded as `settings` say.
+    ///
+    /// # Errors
+    /// If a file cannot be read or is not right, or the two differ in number.
+    pub fn load_pair(
+        settings: &DataConfig,
+        images: &Path,
+        labels: &Path,
+    ) -> Result<Self, DataError> {
+        Ok(Self::new(encode(settings, &folder::read_half(images, labels, None)?)?))
     }
 
     /// The number of samples.
@@ -164,7 +185,10 @@ impl Samples {
     }
 
     /// Checks that the samples fit `network`.
-    pub(crate) fn check(&self, network: &Network) -> Result<(), DescriptionError> {
+    ///
+    /// # Errors
+    /// Says which number differs from which.
+    pub fn check(&self, network: &Network) -> Result<(), DescriptionError> {
         let (input, output) = (network.input(), network.output());
         if self.inputs() != input.size {
             let (given, size) = (self.inputs(), input.size);
