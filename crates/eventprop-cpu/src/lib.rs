@@ -1,1 +1,5 @@
 //! The CPU engine of eventprop: rayon over work, SIMD over neurons.
+
+mod grid;
+
+pub use grid::{GridEngine, GridInput};
