@@ -33,7 +33,7 @@ fn clock_driven(
     if backend != "cpu" {
         return refuse_clock_driven(backend);
     }
-    let _ = (network, grid, training, threads); refuse_clock_driven(backend) // GRID
+    Ok(Box::new(eventprop_cpu::GridEngine::new(network, grid, training, threads)?))
 }
 
 #[cfg(not(feature = "cpu"))]
