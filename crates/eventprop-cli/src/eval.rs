@@ -2,7 +2,6 @@
 
 use crate::machine;
 use anyhow::{Result, anyhow};
-use eventprop::lif_core::engine::Engine;
 use eventprop::{Checkpoint, Evaluation, Samples, backend, engine_for, evaluate};
 use std::io::{self, Write};
 use std::path::PathBuf;

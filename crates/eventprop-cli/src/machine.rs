@@ -39,5 +39,4 @@ const LEVELS: [Level; 2] = [
 ];
 
 #[cfg(not(target_arch = "x86_64"))]
-const LEVELS: [Level; 1] =
-    [Level { name: std::env::consts::ARCH, built: true, here: || true }];
+const LEVELS: [Level; 1] = [Level { name: std::env::consts::ARCH, built: true, here: || true }];

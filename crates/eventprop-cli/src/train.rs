@@ -148,6 +148,10 @@ fn train(mut trainer: Trainer, folder: &RunFolder, args: &Args) -> Result<()> {
     display.close();
     let last = trainer.progress().history.last().context("no epoch was trained")?;
     let accuracy = 100.0 * last.test.accuracy;
-    writeln!(io::stdout(), "test accuracy {accuracy:.2} %, written to {}", folder.path().display())?;
+    writeln!(
+        io::stdout(),
+        "test accuracy {accuracy:.2} %, written to {}",
+        folder.path().display()
+    )?;
     Ok(())
 }

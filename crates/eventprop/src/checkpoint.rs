@@ -93,7 +93,8 @@ impl Checkpoint {
             return Ok(());
         }
         let sizes = |network: &Network| {
-            let sizes: Vec<_> = network.layers().iter().map(|layer| layer.size.to_string()).collect();
+            let sizes: Vec<_> =
+                network.layers().iter().map(|layer| layer.size.to_string()).collect();
             sizes.join("-")
         };
         let (held, wanted) = (sizes(&self.network), sizes(network));

@@ -78,8 +78,8 @@ impl Config {
     /// Names line and column of what is not TOML or not known, with the nearest known word, or the
     /// field whose value is out of range.
     pub fn parse(text: &str, origin: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text)
-            .map_err(|error| ConfigError::syntax(origin, text, &error))?;
+        let config: Self =
+            toml::from_str(text).map_err(|error| ConfigError::syntax(origin, text, &error))?;
         config.check().map_err(|error| ConfigError::invalid(origin, error))?;
         Ok(config)
     }

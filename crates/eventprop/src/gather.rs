@@ -93,7 +93,9 @@ impl Pass<'_> {
             batch.labels.push(self.samples.label(sample));
             let train = self.samples.spikes(sample);
             match &self.dropout {
-                Some(dropout) => dropout.push(train, self.samples.in_set(sample), &mut batch.spikes),
+                Some(dropout) => {
+                    dropout.push(train, self.samples.in_set(sample), &mut batch.spikes)
+                }
                 None => batch.spikes.push_train(train),
             }
         }

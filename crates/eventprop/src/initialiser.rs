@@ -107,8 +107,7 @@ pub fn initial_parameters<T: Real>(
         let reason = format!("{given} initialisers for {needed} connections");
         return Err(DescriptionError::new("connections", reason));
     }
-    for (position, (connection, start)) in
-        parameters.connections.iter_mut().zip(starts).enumerate()
+    for (position, (connection, start)) in parameters.connections.iter_mut().zip(starts).enumerate()
     {
         let at = |field| format!("network.connections[{position}].{field}");
         start.weights.check(&at("weights"))?;

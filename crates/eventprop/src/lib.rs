@@ -24,6 +24,7 @@ pub use evaluate::evaluate;
 pub use initialiser::{ConnectionStart, Initialiser, initial_parameters};
 pub use lif_core;
 pub use metrics::{EpochRecord, Evaluation};
+pub use mnist_spikes;
 pub use progress::{EpochSums, Progress};
 pub use run_folder::{RunFolder, RunFolderError};
 pub use schedule::{LearningRate, Schedule};

@@ -89,7 +89,10 @@ impl EpochRecord {
             let _ = write!(row, ",{spikes_per_sample},{silent}");
         }
         let Self { grazing, clipped, lifted, bumps, bump_gave_up, samples, seconds, .. } = self;
-        let _ = write!(row, ",{grazing},{clipped},{lifted},{bumps},{bump_gave_up},{samples},{seconds:.3}");
+        let _ = write!(
+            row,
+            ",{grazing},{clipped},{lifted},{bumps},{bump_gave_up},{samples},{seconds:.3}"
+        );
         row
     }
 }

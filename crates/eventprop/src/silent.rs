@@ -60,8 +60,11 @@ mod tests {
 
     #[test]
     fn only_inputs_of_silent_neurons_are_lifted() {
-        let layers =
-            vec![LayerSpec::input("in", 2), LayerSpec::lif("hidden", 3, 20.0, 5.0), LayerSpec::li("out", 1, 20.0, 5.0)];
+        let layers = vec![
+            LayerSpec::input("in", 2),
+            LayerSpec::lif("hidden", 3, 20.0, 5.0),
+            LayerSpec::li("out", 1, 20.0, 5.0),
+        ];
         let connections = vec![
             ConnectionSpec::dense("in", "hidden"),
             ConnectionSpec::dense("hidden", "hidden"),

@@ -46,7 +46,8 @@ fn checkpoint() -> Checkpoint {
         samples: 6,
         seconds: 7.8,
     };
-    let mut progress = Progress { epoch: 1, batch: 17, history: vec![record], ..Progress::default() };
+    let mut progress =
+        Progress { epoch: 1, batch: 17, history: vec![record], ..Progress::default() };
     progress.sums.loss = 0.1 + 0.7;
     progress.sums.activity = vec![vec![], vec![1, 2, 3, u64::MAX], vec![]];
     Checkpoint {
@@ -78,7 +79,10 @@ fn a_checkpoint_that_cannot_be_written_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("missing").join("run.safetensors");
     let message = CHECKPOINT.save(&path).unwrap_err().to_string();
-    assert!(message.contains("cannot write checkpoint") && message.contains("missing"), "{message}");
+    assert!(
+        message.contains("cannot write checkpoint") && message.contains("missing"),
+        "{message}"
+    );
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
@@ -135,7 +139,8 @@ fn a_small_file_cannot_ask_for_much_memory() {
         let place = BYTES.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
         let mut bytes = BYTES.clone();
         bytes.splice(place..place + from.len(), to.bytes());
-        let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) + (to.len() - from.len()) as u64;
+        let header =
+            u64::from_le_bytes(bytes[..8].try_into().unwrap()) + (to.len() - from.len()) as u64;
         bytes[..8].copy_from_slice(&header.to_le_bytes());
         assert!(Checkpoint::from_bytes(&bytes).is_err());
     }

@@ -106,7 +106,14 @@ fn the_seeds_flags_change_what_they_name() {
     };
     overrides.apply(&mut config).unwrap();
     let text = config.to_toml();
-    for line in ["tau = 2.0", "tau_early = 8.0", "dt = 0.5", "duration = 30.0", "t_max = 9.0", "tau_syn = 4.0"] {
+    for line in [
+        "tau = 2.0",
+        "tau_early = 8.0",
+        "dt = 0.5",
+        "duration = 30.0",
+        "t_max = 9.0",
+        "tau_syn = 4.0",
+    ] {
         assert!(text.contains(line), "{line} is not in:\n{text}");
     }
 }

@@ -77,11 +77,7 @@ pub(super) fn read(
 
 /// Looks whether the file holds what a network of this size needs before memory is taken for it: a
 /// few bytes can describe a network of any size.
-fn check_sizes(
-    tensors: &SafeTensors<'_>,
-    network: &Network,
-    group: &str,
-) -> Result<(), String> {
+fn check_sizes(tensors: &SafeTensors<'_>, network: &Network, group: &str) -> Result<(), String> {
     let connections = (0..network.connections().len())
         .map(|position| (ParameterId::Weights(position), network.weight_count(position)));
     let layers = network.layers().iter().enumerate().skip(1);
@@ -101,7 +97,9 @@ fn fill(tensors: &SafeTensors<'_>, name: &str, values: &mut [f32]) -> Result<(),
     let tensor = tensors.tensor(name).map_err(|_| format!("tensor {name} is missing"))?;
     if tensor.dtype() != Dtype::F32 || tensor.data().len() != size_of_val(values) {
         let (dtype, shape, needed) = (tensor.dtype(), tensor.shape(), values.len());
-        return Err(format!("tensor {name} is {dtype:?} {shape:?}, the network needs {needed} F32"));
+        return Err(format!(
+            "tensor {name} is {dtype:?} {shape:?}, the network needs {needed} F32"
+        ));
     }
     for (value, bytes) in values.iter_mut().zip(tensor.data().as_chunks::<4>().0) {
         *value = f32::from_le_bytes(*bytes);

@@ -108,7 +108,8 @@ impl<'a> UnknownWord<'a> {
     fn position(&self, text: &str, span: Range<usize>) -> Range<usize> {
         let in_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
         let stands_alone = |start: usize| {
-            !text[..start].ends_with(in_word) && !text[start + self.word.len()..].starts_with(in_word)
+            !text[..start].ends_with(in_word)
+                && !text[start + self.word.len()..].starts_with(in_word)
         };
         let after = text.get(span.start..).unwrap_or("");
         let mut places = after.match_indices(self.word).map(|(place, _)| span.start + place);

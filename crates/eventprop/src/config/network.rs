@@ -52,8 +52,10 @@ impl NetworkConfig {
     /// Names the first field that makes no valid network, as `network.layers[1].tau_mem`.
     pub fn build(&self) -> Result<Network, DescriptionError> {
         let connections = self.connections.iter().map(ConnectionConfig::spec).collect();
-        let network = Network::new(self.duration, self.layers.clone(), connections)
-            .map_err(|error| DescriptionError::new(format!("network.{}", error.path), error.reason))?;
+        let network =
+            Network::new(self.duration, self.layers.clone(), connections).map_err(|error| {
+                DescriptionError::new(format!("network.{}", error.path), error.reason)
+            })?;
         for (position, connection) in self.connections.iter().enumerate() {
             connection.check_initialisers(&format!("network.connections[{position}]"))?;
         }

@@ -1,7 +1,7 @@
-use crate::schedule::{LearningRate, Schedule};
+use super::error::suggest;
 use crate::SilentRemedy;
 use crate::backend;
-use super::error::suggest;
+use crate::schedule::{LearningRate, Schedule};
 use lif_core::engine::{RateTarget, Training};
 use lif_core::loss::Loss;
 use lif_core::optimiser::{Clip, LearningRates, Optimiser};
@@ -136,14 +136,19 @@ impl TrainingConfig {
             return refuse("slope_floor", reason);
         }
         match self.clip {
-            Some(Clip::Value(bound) | Clip::Norm(bound)) if !(not_negative(bound) && bound > 0.0) => {
+            Some(Clip::Value(bound) | Clip::Norm(bound))
+                if !(not_negative(bound) && bound > 0.0) =>
+            {
                 return refuse("clip", format!("must be positive and finite, got {bound}"));
             }
             _ => {}
         }
         match self.silent {
             SilentRemedy::Lift(lift) if !not_negative(lift) => {
-                return refuse("silent.lift", format!("must be finite and not negative, got {lift}"));
+                return refuse(
+                    "silent.lift",
+                    format!("must be finite and not negative, got {lift}"),
+                );
             }
             _ => {}
         }
@@ -151,7 +156,10 @@ impl TrainingConfig {
             self.learning_rates;
         let factors = [weights, delays, tau_mem, tau_syn, threshold, bias, adaptation];
         if let Some(factor) = factors.iter().find(|&&factor| !not_negative(factor)) {
-            return refuse("learning_rates", format!("must be finite and not negative, got {factor}"));
+            return refuse(
+                "learning_rates",
+                format!("must be finite and not negative, got {factor}"),
+            );
         }
         for (position, target) in self.rate_targets.iter().enumerate() {
             target.resolve(position, network)?;
