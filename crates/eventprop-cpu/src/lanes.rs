@@ -372,9 +372,9 @@ impl Lanes for F64x16 {
     fn split(self) -> (Self, Self) {
         const HALF_ROOT: i64 = 0x3fe6_a09e_667f_3bcd;
         let bits = self.to_array().map(|x| x.to_bits() as i64);
-        let exponent = bits.map(|bits| (bits - HALF_ROOT) >> 52);
+        let exponent = bits.map(|bits| bits.wrapping_sub(HALF_ROOT) >> 52);
         let mantissa: [f64; LANES] =
-            std::array::from_fn(|l| f64::from_bits((bits[l] - (exponent[l] << 52)) as u64));
+            std::array::from_fn(|l| f64::from_bits(bits[l].wrapping_sub(exponent[l] << 52) as u64));
         (Self::from_array(exponent.map(|k| k as f64)), Self::from_array(mantissa))
     }
 

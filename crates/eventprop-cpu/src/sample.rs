@@ -41,11 +41,6 @@ impl<T: LaneReal> SampleSpikes<T> {
         self.errors.resize(self.slots.len(), T::zero());
     }
 
-    /// The number of spikes.
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len()
-    }
-
     /// (time, neuron) in order of time.
     pub(crate) fn by_time(&self) -> impl Iterator<Item = (T, u32)> {
         self.keys.iter().map(|&key| self.slots[T::slot(key) as usize])

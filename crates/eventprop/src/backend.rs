@@ -11,12 +11,20 @@ pub type BoxedEngine<T> = Box<dyn Engine<T>>;
 pub const NAMES: [&str; 3] = [reference::NAME, "cpu", "cuda"];
 
 /// The precisions that engines compute in: `f32` and `f64`.
-pub trait Precision: Real + Lanes + sealed::Sealed {
+pub trait Precision: Real + sealed::Sealed {
     /// The reference engine, where it has this precision.
     #[doc(hidden)]
     fn reference(
         network: &Network,
         training: Training<Self>,
+    ) -> Result<BoxedEngine<Self>, EngineError>;
+
+    /// The CPU engine, where this build has it.
+    #[doc(hidden)]
+    fn cpu(
+        network: &Network,
+        training: Training<Self>,
+        threads: Option<usize>,
     ) -> Result<BoxedEngine<Self>, EngineError>;
 }
 
@@ -36,37 +44,12 @@ pub fn create<T: Precision>(
     };
     match name {
         reference::NAME => T::reference(network, training),
-        "cpu" => cpu(network, training, threads),
+        "cpu" => T::cpu(network, training, threads),
         "cuda" => {
             unavailable("cuda", "this build has no CUDA engine; rebuild with --features cuda")
         }
         _ => unavailable("unknown", &format!("\"{name}\" is none of {}", NAMES.join(", "))),
     }
-}
-
-#[cfg(feature = "cpu")]
-use eventprop_cpu::LaneReal as Lanes;
-#[cfg(not(feature = "cpu"))]
-use lif_core::Real as Lanes;
-
-#[cfg(feature = "cpu")]
-fn cpu<T: Precision>(
-    network: &Network,
-    training: Training<T>,
-    threads: Option<usize>,
-) -> Result<BoxedEngine<T>, EngineError> {
-    use eventprop_cpu::{CpuEngine, CpuOptions};
-    Ok(Box::new(CpuEngine::new(network, training, CpuOptions { threads })?))
-}
-
-#[cfg(not(feature = "cpu"))]
-fn cpu<T: Precision>(
-    _: &Network,
-    _: Training<T>,
-    _: Option<usize>,
-) -> Result<BoxedEngine<T>, EngineError> {
-    let reason = "this build has no CPU engine; rebuild with --features cpu".into();
-    Err(EngineError::Unavailable { engine: "cpu", reason })
 }
 
 impl Precision for f64 {
@@ -76,6 +59,14 @@ impl Precision for f64 {
     ) -> Result<BoxedEngine<Self>, EngineError> {
         Ok(Box::new(Reference::new(network, training)?))
     }
+
+    fn cpu(
+        network: &Network,
+        training: Training<Self>,
+        threads: Option<usize>,
+    ) -> Result<BoxedEngine<Self>, EngineError> {
+        cpu(network, training, threads)
+    }
 }
 
 impl Precision for f32 {
@@ -83,6 +74,34 @@ impl Precision for f32 {
         let capability = String::from("precision f32 (it computes in f64 only) is");
         Err(EngineError::Unsupported { engine: reference::NAME, capability })
     }
+
+    fn cpu(
+        network: &Network,
+        training: Training<Self>,
+        threads: Option<usize>,
+    ) -> Result<BoxedEngine<Self>, EngineError> {
+        cpu(network, training, threads)
+    }
+}
+
+#[cfg(feature = "cpu")]
+fn cpu<T: eventprop_cpu::LaneReal>(
+    network: &Network,
+    training: Training<T>,
+    threads: Option<usize>,
+) -> Result<BoxedEngine<T>, EngineError> {
+    use eventprop_cpu::{CpuEngine, CpuOptions};
+    Ok(Box::new(CpuEngine::new(network, training, CpuOptions { threads })?))
+}
+
+#[cfg(not(feature = "cpu"))]
+fn cpu<T: Real>(
+    _: &Network,
+    _: Training<T>,
+    _: Option<usize>,
+) -> Result<BoxedEngine<T>, EngineError> {
+    let reason = String::from("this build has no CPU engine; rebuild with --features cpu");
+    Err(EngineError::Unavailable { engine: "cpu", reason })
 }
 
 mod sealed {
