@@ -143,7 +143,8 @@ fn bad_files_are_refused_in_one_line() {
     let folder = workplace();
     let at = folder.path();
     let (images, labels) = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte");
-    let damages: [(&str, fn(&mut Vec<u8>)); 6] = [
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 6] = [
         (images, |bytes| bytes.truncate(100)),
         (images, |bytes| bytes[2] = 9),
         (images, |bytes| bytes[4..8].fill(0xff)),
