@@ -41,8 +41,7 @@ pub struct Config {
     pub loss: Loss,
     /// How.
     pub training: TrainingConfig,
-    /// The seed's clock-driven model in place of exact event times; only `preset = seed` and its
-    /// kin want it.
+    /// The clock-driven model in place of exact event times: see [`lif_core::grid`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<GridSpec>,
 }

@@ -1,4 +1,11 @@
 //! Spiking neural networks trained with exact EventProp gradients (Wunderlich & Pehle 2021).
+//!
+//! A [`Config`] (a TOML file or a preset) says what is trained, [`Data`] holds the samples as spike
+//! trains, a [`Trainer`] goes through them epoch by epoch, and a [`Checkpoint`] keeps the result:
+//! see [`Trainer`] for an example. [`backend`] makes engines by name; [`problem`] reads small
+//! experiments whose gradients are compared. Times are in ms. Nothing here prints.
+//!
+//! The same configuration gives the same weights to the bit, on any number of threads.
 
 pub mod backend;
 mod checkpoint;
