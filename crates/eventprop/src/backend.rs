@@ -10,16 +10,6 @@ pub type BoxedEngine<T> = Box<dyn Engine<T>>;
 /// The names that [`create`] knows, in this build or in another.
 pub const NAMES: [&str; 3] = [reference::NAME, "cpu", "cuda"];
 
-/// The precisions that engines compute in: `f32` and `f64`.
-pub trait Precision: Real + sealed::Sealed {
-    /// The reference engine, where it has this precision.
-    #[doc(hidden)]
-    fn reference(
-        network: &Network,
-        training: Training<Self>,
-    ) -> Result<BoxedEngine<Self>, EngineError>;
-}
-
 /// The engine called `name` for `network`, on `threads` threads where it uses several (none: one for
 /// each core).
 ///
@@ -31,18 +21,40 @@ pub fn create<T: Precision>(
     training: Training<T>,
     threads: Option<usize>,
 ) -> Result<BoxedEngine<T>, EngineError> {
+    // The reference engine has one thread.
     let _ = threads;
-    let unavailable = |engine, reason: &str| {
-        Err(EngineError::Unavailable { engine, reason: String::from(reason) })
-    };
     match name {
         reference::NAME => T::reference(network, training),
-        "cpu" => unavailable("cpu", "this build has no CPU engine; rebuild with --features cpu"),
-        "cuda" => {
-            unavailable("cuda", "this build has no CUDA engine; rebuild with --features cuda")
-        }
-        _ => unavailable("unknown", &format!("\"{name}\" is none of {}", NAMES.join(", "))),
+        _ => Err(not_built(name)),
     }
+}
+
+/// Whether this build has the engine called `name`.
+pub fn is_built(name: &str) -> bool {
+    name == reference::NAME
+}
+
+/// The error for an engine that this build does not have.
+pub fn not_built(name: &str) -> EngineError {
+    let missing = |what| format!("this build has no {what} engine; rebuild with --features {name}");
+    match name {
+        "cpu" => EngineError::Unavailable { engine: "cpu", reason: missing("CPU") },
+        "cuda" => EngineError::Unavailable { engine: "cuda", reason: missing("CUDA") },
+        _ => {
+            let reason = format!("there is no \"{name}\"; choose from {}", NAMES.join(", "));
+            EngineError::Unavailable { engine: "(unknown)", reason }
+        }
+    }
+}
+
+/// The precisions that engines compute in: `f32` and `f64`.
+pub trait Precision: Real + sealed::Sealed {
+    /// The reference engine, where it has this precision.
+    #[doc(hidden)]
+    fn reference(
+        network: &Network,
+        training: Training<Self>,
+    ) -> Result<BoxedEngine<Self>, EngineError>;
 }
 
 impl Precision for f64 {
