@@ -78,29 +78,27 @@ impl Draft {
         }
     }
 
+    /// Windows of unequal sides, with stride and padding: nothing symmetric hides a mistake.
     fn convolutional(&mut self) {
-        self.layers.push(LayerSpec::input("input", 16).with_shape([1, 4, 4]));
-        self.hidden(String::from("conv"), 2 * 3 * 3);
-        self.hidden(String::from("pool"), 2 * 2 * 2);
-        self.layers[1].shape = Some([2, 3, 3]);
-        self.layers[2].shape = Some([2, 2, 2]);
-        let window = |kind, kernel| ConnectionSpec {
-            kind,
-            kernel: Some(kernel),
-            stride: Some([1, 1]),
-            ..ConnectionSpec::dense("", "")
-        };
+        self.layers.push(LayerSpec::input("input", 9).with_shape([1, 3, 3]));
+        self.hidden(String::from("conv"), 2 * 2 * 2);
+        self.hidden(String::from("pool"), 2 * 2);
+        self.layers[1].shape = Some([2, 2, 2]);
+        self.layers[2].shape = Some([2, 1, 2]);
         self.connections.push(ConnectionSpec {
-            from: "input".into(),
-            to: "conv".into(),
+            kind: ConnectionKindSpec::Conv2d,
+            kernel: Some([2, 3]),
+            stride: Some([1, 2]),
+            padding: Some([0, 1]),
             delays: self.rng.random_bool(0.5),
-            ..window(ConnectionKindSpec::Conv2d, [2, 2])
+            ..ConnectionSpec::dense("input", "conv")
         });
         self.connections.push(ConnectionSpec {
-            from: "conv".into(),
-            to: "pool".into(),
-            weight: Some(1.75),
-            ..window(ConnectionKindSpec::SumPool2d, [2, 2])
+            kind: ConnectionKindSpec::SumPool2d,
+            kernel: Some([2, 1]),
+            stride: Some([1, 1]),
+            weight: Some(3.5),
+            ..ConnectionSpec::dense("conv", "pool")
         });
     }
 

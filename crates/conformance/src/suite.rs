@@ -420,7 +420,7 @@ fn close<T: Real>(
         position += 1;
         let scale = expected.iter().fold(T::zero(), |scale, value| scale.max(value.abs()));
         let bound = T::of(roundings) * T::epsilon() * scale;
-        let differs = |(a, b): (&T, &T)| !((*a - *b).abs() <= bound);
+        let differs = |(a, b): (&T, &T)| a.is_nan() || (*a - *b).abs() > bound;
         if values.len() != expected.len() || values.iter().zip(expected).any(differs) {
             worst.get_or_insert(id);
         }
