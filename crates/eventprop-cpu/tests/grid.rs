@@ -78,7 +78,9 @@ fn sample(inputs: usize) -> impl Strategy<Value = Vec<(f32, u32)>> {
     let mostly = (two_times.clone(), proptest::collection::vec(any::<prop::sample::Index>(), 3))
         .prop_map(|(mut spikes, places)| {
             let last = places.len() - 1;
-            places[..last].iter().for_each(|place| drop(spikes.remove(place.index(spikes.len()))));
+            for place in &places[..last] {
+                spikes.remove(place.index(spikes.len()));
+            }
             let again = spikes[places[last].index(spikes.len())];
             spikes.push((again.0 + 1.0, again.1));
             spikes

@@ -5,13 +5,15 @@ use super::loss::StepLoss;
 use super::rows::{LANES, Rows};
 use lif_core::engine::{
     Batch, BatchStatistics, Engine, EngineError, OptimiserState, Outputs, Training,
-    UpdateStatistics,
+    UpdateStatistics, check_inputs,
 };
 use lif_core::grid::{GridModel, GridSpec, GridVariant};
 use lif_core::loss::Readout;
 use lif_core::optimiser::LearningRates;
 use lif_core::{Network, Parameters, SpikeBatch};
 use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use wide::f32x16;
 
 const NAME: &str = "cpu";
@@ -37,8 +39,6 @@ pub struct GridEngine {
     /// The sum of the weights over all inputs, one a block.
     totals: Vec<f32x16>,
     chunks: Vec<Chunk>,
-    /// The batch last given as spikes.
-    input: GridInput,
     losses: Vec<f32>,
     input_gradient: Vec<f32>,
     activity: Vec<u64>,
@@ -83,7 +83,6 @@ impl GridEngine {
             weights: rows,
             updates: 0,
             chunks: Vec::new(),
-            input: GridInput::default(),
             losses: Vec::new(),
             input_gradient: Vec::new(),
             model,
@@ -97,7 +96,9 @@ impl GridEngine {
     /// [`EngineError::Batch`] if an input index is out of range.
     pub fn prepare(&self, spikes: &SpikeBatch<f32>) -> Result<GridInput, EngineError> {
         let mut input = GridInput::default();
-        input.read(spikes, &self.model)?;
+        if !input.read(spikes, 0..spikes.len(), &self.model) {
+            check_inputs(spikes, self.network())?;
+        }
         Ok(input)
     }
 
@@ -113,43 +114,67 @@ impl GridEngine {
         samples: &[u32],
         labels: &[u32],
     ) -> Result<BatchStatistics, EngineError> {
-        if samples.len() != labels.len() {
-            let (labels, samples) = (labels.len(), samples.len());
-            return Err(EngineError::Batch(format!("{labels} labels for {samples} samples")));
-        }
         if let Some(sample) = samples.iter().find(|&&sample| sample as usize >= input.len()) {
             let reason = format!("there is no sample {sample} among {}", input.len());
             return Err(EngineError::Batch(reason));
         }
-        let classes = self.model.network().output().size;
+        self.check_labels(samples.len(), labels)?;
+        fill(&self.pool, &mut self.chunks, samples.len(), |chunk, range| {
+            chunk.input.gather(input, &samples[range]);
+        });
+        self.learn(labels)
+    }
+
+    fn check_labels(&self, samples: usize, labels: &[u32]) -> Result<(), EngineError> {
+        if samples != labels.len() {
+            let labels = labels.len();
+            return Err(EngineError::Batch(format!("{labels} labels for {samples} samples")));
+        }
+        let classes = self.activity.len();
         if let Some(sample) = labels.iter().position(|&label| label as usize >= classes) {
             let label = labels[sample];
             let reason = format!("sample {sample} has label {label}, the output {classes} neurons");
             return Err(EngineError::Batch(reason));
         }
+        Ok(())
+    }
+
+    /// Reads spikes into the chunks.
+    fn read(&mut self, spikes: &SpikeBatch<f32>) -> Result<(), EngineError> {
+        let in_range = AtomicBool::new(true);
+        fill(&self.pool, &mut self.chunks, spikes.len(), |chunk, range| {
+            if !chunk.input.read(spikes, range, &self.model) {
+                in_range.store(false, Ordering::Relaxed);
+            }
+        });
+        if in_range.into_inner() { Ok(()) } else { check_inputs(spikes, self.network()) }
+    }
+
+    /// Runs the samples in the chunks forward and backward.
+    fn learn(&mut self, labels: &[u32]) -> Result<BatchStatistics, EngineError> {
         self.input_gradient.clear();
-        let mut statistics = self.run_awake(input, samples, labels);
-        statistics.samples = samples.len();
+        let mut statistics = self.run_awake(labels);
+        statistics.samples = labels.len();
         self.losses.clear();
         for chunk in &self.chunks {
             self.losses.extend_from_slice(&chunk.losses);
             statistics.correct += chunk.correct;
         }
         if let Some(sample) = self.losses.iter().position(|loss| !loss.is_finite()) {
-            let layer = self.model.network().output().name.clone();
+            let layer = self.network().output().name.clone();
             return Err(EngineError::NotFinite { what: "the loss", layer, sample });
         }
         statistics.loss = self.losses.iter().map(|&loss| f64::from(loss)).sum();
         self.add_activity();
-        self.add_gradients(input, samples);
+        self.add_gradients();
         Ok(statistics)
     }
 
     /// Runs a batch, raising the weights of silent neurons as [`lif_core::grid`] does.
-    fn run_awake(&mut self, input: &GridInput, samples: &[u32], labels: &[u32]) -> BatchStatistics {
+    fn run_awake(&mut self, labels: &[u32]) -> BatchStatistics {
         let GridSpec { variant, bump, max_repeats, .. } = *self.model.spec();
         let mut statistics = BatchStatistics::default();
-        self.run(input, samples, Some(labels));
+        self.run(Some(labels));
         let mut silent = self.silent();
         if silent.is_empty() || bump == 0.0 {
             return statistics;
@@ -163,7 +188,7 @@ impl GridEngine {
         for _ in 0..max_repeats {
             self.raise(&silent, bump);
             silent.iter().for_each(|&neuron| raised[neuron as usize] += 1);
-            self.run(input, samples, Some(labels));
+            self.run(Some(labels));
             silent = self.silent();
             if silent.is_empty() {
                 break;
@@ -176,7 +201,7 @@ impl GridEngine {
             }
             self.totals = self.weights.totals();
             statistics.bump_gave_up = silent.len() as u64;
-            self.run(input, samples, Some(labels));
+            self.run(Some(labels));
         }
         statistics.bumps = raised.iter().sum();
         statistics
@@ -200,34 +225,25 @@ impl GridEngine {
         silent
     }
 
-    fn run(&mut self, input: &GridInput, samples: &[u32], labels: Option<&[u32]>) {
-        self.chunks.resize_with(samples.len().div_ceil(CHUNK), Chunk::default);
+    fn run(&mut self, labels: Option<&[u32]>) {
         let work = Work {
             dynamics: self.dynamics,
             steps: self.model.steps(),
             weights: &self.weights,
             totals: &self.totals,
-            input,
         };
         let learning = Learning {
             loss: &self.loss,
-            share: (samples.len() as f32).recip(),
+            share: labels.map_or(0.0, |labels| (labels.len() as f32).recip()),
             differences: self.training.input_gradients,
         };
-        let part =
-            |position: usize, all: &[u32]| position * CHUNK..all.len().min((position + 1) * CHUNK);
-        let run = |(position, chunk): (usize, &mut Chunk)| {
-            let labels = labels.map(|labels| (&learning, &labels[part(position, labels)]));
-            chunk.run(&work, &samples[part(position, samples)], labels);
-        };
-        match &self.pool {
-            None => self.chunks.iter_mut().enumerate().for_each(run),
-            Some(pool) => pool.install(|| self.chunks.par_iter_mut().enumerate().for_each(run)),
-        }
+        for_each(&self.pool, &mut self.chunks, |position, chunk| {
+            chunk.run(&work, labels.map(|labels| (&learning, &labels[position * CHUNK..])));
+        });
     }
 
     /// Adds up the batch's gradient, threads sharing the inputs.
-    fn add_gradients(&mut self, input: &GridInput, samples: &[u32]) {
+    fn add_gradients(&mut self) {
         let inputs = self.model.layers()[0].inputs;
         let threads = self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads);
         let share = inputs.div_ceil(threads);
@@ -235,10 +251,10 @@ impl GridEngine {
         for (block, rows) in self.gradient.blocks_mut().enumerate() {
             let add = |(part, rows): (usize, &mut [f32x16])| {
                 let range = part * share..part * share + rows.len();
-                add_gradients(chunks, input, samples, block, Some(range), rows);
+                add_gradients(chunks, block, Some(range), rows);
             };
             match &self.pool {
-                None => add_gradients(chunks, input, samples, block, None, rows),
+                None => add_gradients(chunks, block, None, rows),
                 Some(pool) => pool.install(|| rows.par_chunks_mut(share).enumerate().for_each(add)),
             }
         }
@@ -325,11 +341,8 @@ impl Engine<f32> for GridEngine {
     }
 
     fn infer(&mut self, spikes: &SpikeBatch<f32>) -> Result<Outputs<f32>, EngineError> {
-        let mut input = std::mem::take(&mut self.input);
-        input.read(spikes, &self.model)?;
-        let samples: Vec<u32> = (0..spikes.len() as u32).collect();
-        self.run(&input, &samples, None);
-        self.input = input;
+        self.read(spikes)?;
+        self.run(None);
         let neurons = self.activity.len();
         let padded = self.weights.blocks() * LANES;
         let rows = self.chunks.iter().flat_map(|chunk| chunk.first.chunks_exact(padded));
@@ -342,11 +355,9 @@ impl Engine<f32> for GridEngine {
     }
 
     fn differentiate(&mut self, batch: Batch<'_, f32>) -> Result<BatchStatistics, EngineError> {
-        let mut input = std::mem::take(&mut self.input);
-        input.read(batch.spikes, &self.model)?;
-        let samples: Vec<u32> = (0..batch.len() as u32).collect();
-        let statistics = self.differentiate_prepared(&input, &samples, batch.labels);
-        self.input = input;
+        self.check_labels(batch.len(), batch.labels)?;
+        self.read(batch.spikes)?;
+        let statistics = self.learn(batch.labels);
         if self.training.input_gradients && statistics.is_ok() {
             self.find_input_gradient(batch.spikes);
         }
@@ -411,6 +422,32 @@ impl Engine<f32> for GridEngine {
     fn take_activity(&mut self) -> Vec<Vec<u64>> {
         let none = vec![0; self.activity.len()];
         vec![Vec::new(), std::mem::replace(&mut self.activity, none)]
+    }
+}
+
+/// Distributes `samples` samples over chunks; `fill` gives a chunk its input.
+fn fill(
+    pool: &Option<rayon::ThreadPool>,
+    chunks: &mut Vec<Chunk>,
+    samples: usize,
+    fill: impl Fn(&mut Chunk, Range<usize>) + Sync + Send,
+) {
+    chunks.resize_with(samples.div_ceil(CHUNK), Chunk::default);
+    for_each(pool, chunks, |position, chunk| {
+        fill(chunk, position * CHUNK..samples.min((position + 1) * CHUNK));
+    });
+}
+
+/// Calls `run` with the position of each chunk and the chunk, on all threads there are.
+fn for_each(
+    pool: &Option<rayon::ThreadPool>,
+    chunks: &mut [Chunk],
+    run: impl Fn(usize, &mut Chunk) + Sync + Send,
+) {
+    let run = |(position, chunk): (usize, &mut Chunk)| run(position, chunk);
+    match pool {
+        None => chunks.iter_mut().enumerate().for_each(run),
+        Some(pool) => pool.install(|| chunks.par_iter_mut().enumerate().for_each(run)),
     }
 }
 
