@@ -95,7 +95,7 @@ impl Chunk {
             self.drive[span.clone()].fill(f32x16::default());
             for list in self.input.lists(sample) {
                 let members = self.input.members(list);
-                let total = sum(members.iter().map(|&input| rows[input as usize]));
+                let total = sum(members, |input| rows[input as usize]);
                 if let Some(step) = list.each {
                     self.drive[step as usize] += total;
                 }
