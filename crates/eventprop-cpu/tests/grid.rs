@@ -367,4 +367,12 @@ fn refuses_batches_that_do_not_fit() {
         let error = engine.differentiate(Batch { spikes: &spikes, labels: &labels }).unwrap_err();
         assert!(matches!(error, EngineError::Batch(_)), "{error}");
     }
+    let prepared = engine.prepare(&spikes).unwrap();
+    let other = Problem { dt: 0.5, ..small() };
+    for (mut engine, samples) in
+        [(engine, [0, 2]), (other.engine(Training::exact(LOSS), 1), [0, 1])]
+    {
+        let error = engine.differentiate_prepared(&prepared, &samples, &[0, 1]).unwrap_err();
+        assert!(matches!(error, EngineError::Batch(_)), "{error}");
+    }
 }

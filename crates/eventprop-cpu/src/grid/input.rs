@@ -9,6 +9,8 @@ use std::ops::Range;
 /// spikes. A data set that is read many times is best prepared once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GridInput {
+    /// The number of inputs and the grid that it was read for.
+    grid: Option<(usize, usize, GridSpec)>,
     /// Sample `s` owns `offsets[s]..offsets[s + 1]` of `lists`.
     offsets: Vec<usize>,
     lists: Vec<InputList>,
@@ -59,8 +61,13 @@ impl GridInput {
         &self.members[list.start..list.end]
     }
 
-    /// Reads the samples `samples` of `spikes` for `model`, in place of what was there; false if an
-    /// index is out of range.
+    /// Whether it was read for the inputs and the grid of `model`.
+    pub(super) fn fits(&self, model: &GridModel) -> bool {
+        self.grid == Some(grid_of(model))
+    }
+
+    /// Reads the samples `samples` of `spikes` for `model`, in place of what was there; false, and
+    /// nothing read, if an index is out of range.
     pub(super) fn read(
         &mut self,
         spikes: &SpikeBatch<f32>,
@@ -68,11 +75,15 @@ impl GridInput {
         model: &GridModel,
     ) -> bool {
         self.clear();
+        self.grid = Some(grid_of(model));
         let inputs = model.network().input().size;
         let mut in_range = true;
         for sample in samples {
             in_range &= self.push(spikes.get(sample), inputs, model);
             self.offsets.push(self.lists.len());
+        }
+        if !in_range {
+            self.clear();
         }
         in_range
     }
@@ -162,6 +173,10 @@ impl GridInput {
         let end = self.members.len();
         self.lists.push(InputList { start, end, each: None, all_but: Some(arrival) });
     }
+}
+
+fn grid_of(model: &GridModel) -> (usize, usize, GridSpec) {
+    (model.network().input().size, model.steps(), *model.spec())
 }
 
 /// The step at which a spike at `time` reaches the current; none if that is after the last.
