@@ -34,9 +34,8 @@ impl Latency {
     }
 
     fn code<T: Real>(&self) -> GreyCode<T> {
-        GreyCode::new(|grey| {
-            let darkness = 1.0 - f64::from(grey) / 255.0;
-            (grey > self.cut).then_some(self.t_min + darkness * (self.t_max - self.t_min))
+        GreyCode::new(u16::from(self.cut) + 1, |grey| {
+            self.t_min + (1.0 - f64::from(grey) / 255.0) * (self.t_max - self.t_min)
         })
     }
 }

@@ -26,9 +26,11 @@ pub mod idx;
 mod images;
 mod latency;
 pub mod mnist;
+mod numpy_random;
 mod order;
 mod spike_data;
 mod two_time;
+pub mod yin_yang;
 
 pub use draws::{Draws, Purpose};
 pub use dropout::Dropout;

@@ -31,7 +31,7 @@ impl TwoTime {
     }
 
     fn code<T: Real>(&self) -> GreyCode<T> {
-        GreyCode::new(|grey| Some(if grey >= 128 { self.t_min } else { self.t_max }))
+        GreyCode::new(0, |grey| if grey >= 128 { self.t_min } else { self.t_max })
     }
 }
 
