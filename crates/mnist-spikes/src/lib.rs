@@ -18,9 +18,11 @@
 //! Everything random is drawn by counter, per (seed, epoch, sample): it depends neither on the
 //! number of threads nor on the order in which samples are asked for.
 
+pub mod augment;
 mod draws;
 mod dropout;
 mod encoding;
+pub mod events;
 pub mod folder;
 pub mod idx;
 mod images;
