@@ -31,14 +31,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let encoder = Latency::new(0.0, 20.0, 1)?;
     let (mut batch, start) = (lif_core::SpikeBatch::<f32>::new(), Instant::now());
-    for image in 0..images.len() {
-        if image % 128 == 0 {
-            batch.clear();
-        }
-        encoder.encode_image(images.image(image), &mut batch);
+    for images in images.pixels().chunks(128 * 784) {
+        batch.clear();
+        encoder.push(images, 784, &mut batch);
     }
     println!(
-        "encoding one by one: {:.0} a second, 1 thread",
+        "encoding in batches: {:.0} a second, 1 thread",
         count / start.elapsed().as_secs_f64()
     );
 

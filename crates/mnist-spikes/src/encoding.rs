@@ -87,11 +87,17 @@ impl<T: Real> GreyCode<T> {
         SpikeBatch::from_parts(offsets, times, indices).expect("sorted by finite times")
     }
 
-    pub(crate) fn encode_image(&self, image: &[u8], batch: &mut SpikeBatch<T>) {
-        let spikes = self.count(image);
-        let (mut times, mut indices) = (vec![T::zero(); spikes], vec![0; spikes]);
-        self.sort(image, &mut times, &mut indices, &mut Vec::new());
-        batch.push_sorted(times.into_iter().zip(indices)).expect("sorted by finite times");
+    /// Appends the trains of images of `size` pixels each.
+    pub(crate) fn push(&self, images: &[u8], size: usize, batch: &mut SpikeBatch<T>) {
+        let (mut times, mut indices, mut scratch) = (Vec::new(), Vec::new(), Vec::new());
+        for image in images.chunks_exact(size) {
+            let spikes = self.count(image);
+            times.resize(spikes, T::zero());
+            indices.resize(spikes, 0);
+            self.sort(image, &mut times, &mut indices, &mut scratch);
+            let train = times.iter().copied().zip(indices.iter().copied());
+            batch.push_sorted(train).expect("sorted by finite times");
+        }
     }
 
     /// The number of pixels that spike.

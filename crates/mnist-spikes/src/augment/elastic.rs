@@ -22,8 +22,8 @@ impl Grid {
     }
 }
 
-/// A smooth random displacement along one direction: a B-spline surface over normally distributed
-/// control points.
+/// A smooth random displacement along one direction: a B-spline surface over random control points.
+/// These are uniform, which is cheap; each displacement is a sum of 16 of them, nearly normal.
 pub(super) struct Field {
     /// `[control row][pixel column]`: interpolated along the rows already.
     across: Vec<f32>,
@@ -32,10 +32,11 @@ pub(super) struct Field {
 
 impl Field {
     pub(super) fn draw(rows: &Grid, columns: &Grid, deviation: f64, draws: &mut Draws) -> Self {
+        let most = deviation * 3.0_f64.sqrt();
         let mut across = Vec::with_capacity(rows.points * columns.weights.len());
         let mut points = vec![0.0; columns.points];
         for _ in 0..rows.points {
-            points.fill_with(|| (deviation * draws.normal()) as f32);
+            points.fill_with(|| draws.uniform(-most, most) as f32);
             across.extend(columns.weights.iter().map(|(first, weights)| {
                 weights.iter().zip(&points[*first..]).map(|(w, point)| w * point).sum::<f32>()
             }));

@@ -13,9 +13,9 @@ pub struct ImageAugmentation {
     pub shift: f64,
     /// It turns about its centre by up to as many degrees either way, uniformly.
     pub rotation: f64,
-    /// It is bent by cubic B-splines whose control points are displaced along each axis by a normal
-    /// variable of this standard deviation, in pixels (Ronneberger, Fischer & Brox 2015). The
-    /// image itself then moves by about half as much.
+    /// It is bent by cubic B-splines whose control points are displaced at random along each axis,
+    /// with this standard deviation in pixels (after Ronneberger, Fischer & Brox 2015). The image
+    /// itself then moves by about half as much.
     pub elastic: f64,
     /// The distance of those control points in pixels, at least 1: how locally it is bent.
     pub spacing: f64,
@@ -76,25 +76,27 @@ impl ImageAugmenter {
             (field(), field())
         });
 
+        let middle = (0.5 * (height - 1) as f32, 0.5 * (width - 1) as f32);
         let framed = Framed::new(image, height, width);
-        let (middle_row, middle_column) = (0.5 * (height - 1) as f32, 0.5 * (width - 1) as f32);
-        let (mut bend_rows, mut bend_columns) = (vec![0.0; width], vec![0.0; width]);
+        let (mut rows, mut columns) = (vec![0.0; width], vec![0.0; width]);
         for (row, changed) in changed.chunks_mut(width).enumerate() {
-            if let Some((rows, columns)) = &bend {
-                rows.row(&self.rows, row, &mut bend_rows);
-                columns.row(&self.rows, row, &mut bend_columns);
+            match &bend {
+                Some((along_rows, along_columns)) => {
+                    along_rows.row(&self.rows, row, &mut rows);
+                    along_columns.row(&self.rows, row, &mut columns);
+                }
+                None => {
+                    rows.fill(0.0);
+                    columns.fill(0.0);
+                }
             }
-            let from_middle_row = row as f32 - middle_row - down as f32;
-            let across = bend_rows.iter().zip(&bend_columns);
-            for ((column, pixel), (bend_row, bend_column)) in
-                changed.iter_mut().enumerate().zip(across)
-            {
-                let from_middle_column = column as f32 - middle_column - right as f32;
-                *pixel = framed.at(
-                    middle_row + cos * from_middle_row - sin * from_middle_column + bend_row,
-                    middle_column + sin * from_middle_row + cos * from_middle_column + bend_column,
-                );
+            let y = row as f32 - middle.0 - down as f32;
+            for column in 0..width {
+                let x = column as f32 - middle.1 - right as f32;
+                rows[column] += middle.0 + cos * y - sin * x;
+                columns[column] += middle.1 + sin * y + cos * x;
             }
+            framed.sample(&rows, &columns, changed);
         }
     }
 
@@ -109,40 +111,41 @@ impl ImageAugmenter {
 
 /// An image inside a black frame of one pixel.
 struct Framed {
-    pixels: Vec<u8>,
+    pixels: Vec<f32>,
     height: usize,
     width: usize,
 }
 
 impl Framed {
     fn new(image: &[u8], height: usize, width: usize) -> Self {
-        let mut pixels = vec![0; (height + 2) * (width + 2)];
+        let mut pixels = vec![0.0; (height + 2) * (width + 2)];
         for (row, image) in image.chunks(width).enumerate() {
             let start = (row + 1) * (width + 2) + 1;
-            pixels[start..start + width].copy_from_slice(image);
+            for (pixel, &grey) in pixels[start..].iter_mut().zip(image) {
+                *pixel = f32::from(grey);
+            }
         }
         Self { pixels, height, width }
     }
 
-    /// The value at a place in the coordinates of the image, where pixels have their centres at
-    /// whole numbers. Places beyond the frame are taken to its outermost pixels, which are black.
-    #[inline]
-    fn at(&self, row: f32, column: f32) -> u8 {
-        // At least 0 and finite after clamping, so truncation is rounding down; a last row and
-        // column are always left for the neighbour.
-        let row = (row + 1.0).clamp(0.0, (self.height + 1) as f32 - 1e-3);
-        let column = (column + 1.0).clamp(0.0, (self.width + 1) as f32 - 1e-3);
-        let (top, left) = (row as usize, column as usize);
-        let (down, right) = (row - top as f32, column - left as f32);
-        let start = top * (self.width + 2) + left;
-        let upper = &self.pixels[start..start + 2];
-        let lower = &self.pixels[start + self.width + 2..start + self.width + 4];
-        let mix = |pair: &[u8]| {
-            let (a, b) = (f32::from(pair[0]), f32::from(pair[1]));
-            a + right * (b - a)
-        };
-        let (upper, lower) = (mix(upper), mix(lower));
-        (upper + down * (lower - upper) + 0.5) as u8
+    /// Writes into `greys` the values at places in the coordinates of the image, where pixels have
+    /// their centres at whole numbers. Places beyond the frame are taken to its outermost pixels,
+    /// which are black.
+    fn sample(&self, rows: &[f32], columns: &[f32], greys: &mut [u8]) {
+        let stride = self.width + 2;
+        // A last row and column are always left for the neighbour.
+        let (last_row, last_column) =
+            ((self.height + 1) as f32 - 1e-3, (self.width + 1) as f32 - 1e-3);
+        for ((row, column), grey) in rows.iter().zip(columns).zip(greys) {
+            let (y, x) = ((row + 1.0).clamp(0.0, last_row), (column + 1.0).clamp(0.0, last_column));
+            let (top, left) = (y as i32, x as i32);
+            let (down, right) = (y - top as f32, x - left as f32);
+            let start = top as usize * stride + left as usize;
+            let around = &self.pixels[start..start + stride + 2];
+            let upper = around[0] + right * (around[1] - around[0]);
+            let lower = around[stride] + right * (around[stride + 1] - around[stride]);
+            *grey = (upper + down * (lower - upper) + 0.5) as i32 as u8;
+        }
     }
 }
 

@@ -36,8 +36,8 @@ impl Camera {
     /// Checks the settings.
     ///
     /// # Errors
-    /// If the threshold is below 0.01 (events without end), the darkness not between 0 and 1,
-    /// mismatch or noise not finite and from 0 to 1 and 0 to 1,000.
+    /// Unless the threshold is from 0.01 (below, events have no end) to 100, the light of a black
+    /// pixel from 1e-6 to 1, the mismatch from 0 to 1 and the noise from 0 to 1,000.
     pub fn check(&self) -> Result<(), CameraError> {
         if !(0.01..=100.0).contains(&self.threshold) {
             return Err(CameraError("the threshold must be from 0.01 to 100"));
