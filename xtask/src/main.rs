@@ -1,7 +1,9 @@
 //! Developer commands: `cargo xtask COMMAND`. Each has a file; the logic is in the crates.
 
 mod ci;
+mod fuzz;
 mod gradcheck;
+mod soak;
 mod train;
 
 use clap::{Parser, Subcommand};
@@ -18,18 +20,49 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Ci(ci::Args),
+    Fuzz(fuzz::Args),
     Gradcheck(gradcheck::Args),
+    Soak(soak::Args),
     Train(train::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Ci(args) => ci::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Gradcheck(args) => gradcheck::run(&args),
+        Command::Soak(args) => soak::run(&args),
         Command::Train(args) => train::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::from(2)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_in_the_documents_is_one() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut paths = vec![root.join("README.md")];
+        paths.extend(std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+        let mut count = 0;
+        for path in paths.iter().filter(|path| path.extension().is_some_and(|e| e == "md")) {
+            let text = std::fs::read_to_string(path).unwrap();
+            let lines = text.lines().map(|line| line.trim_start_matches("$ "));
+            for line in lines.filter(|line| line.starts_with("cargo xtask ")) {
+                let words = line.split_whitespace().skip(1);
+                if let Err(error) = Cli::try_parse_from(words) {
+                    use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
+                    let asked = matches!(error.kind(), DisplayHelp | DisplayVersion);
+                    assert!(asked, "{}: {line}: {error}", path.display());
+                }
+                count += 1;
+            }
+        }
+        assert!(count > 2, "{count}");
+    }
 }

@@ -1,5 +1,6 @@
 //! How a training looks in the terminal.
 
+use crate::live::seconds_left;
 use eventprop::{EpochRecord, EpochSums};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, Write};
@@ -49,7 +50,7 @@ impl Display {
         if last || self.refreshed.elapsed() >= REFRESH {
             self.refreshed = Instant::now();
             self.bar.set_position(batch as u64 + 1);
-            let left = self.seconds_left(epoch, batch, batches, sums);
+            let left = seconds_left(self.epochs, epoch, batch + 1, batches, sums);
             self.bar.set_message(format!(
                 "loss {:.4}  accuracy {:.2} %  {:.0} samples/s  {} left",
                 sums.mean_loss(),
@@ -77,7 +78,7 @@ impl Display {
 
     /// An epoch is done.
     pub(crate) fn finish_epoch(&self, record: &EpochRecord) -> io::Result<()> {
-        self.line(&summary(record, self.epochs))
+        self.line(&format!("{}  {:.1} s", record.summary(self.epochs), record.seconds))
     }
 
     /// Prints a line above the bar.
@@ -92,49 +93,10 @@ impl Display {
     pub(crate) fn close(&self) {
         self.bar.finish_and_clear();
     }
-
-    /// To the end of the last epoch, at the pace of this one.
-    fn seconds_left(&self, epoch: u32, batch: usize, batches: usize, sums: &EpochSums) -> f64 {
-        let done = (batch + 1) as f64;
-        let left = f64::from(self.epochs - epoch) * batches as f64 - done;
-        // Resumed within an epoch, seconds and batches both count from its start.
-        sums.seconds / done * left
-    }
 }
 
-/// An epoch in one line.
-fn summary(record: &EpochRecord, epochs: u32) -> String {
-    let mut line = format!(
-        "epoch {:>3}/{epochs}  train {:.4} {:.2} %  test {:.4} {:.2} %",
-        record.epoch,
-        record.train_loss,
-        100.0 * record.train_accuracy,
-        record.test.loss,
-        100.0 * record.test.accuracy,
-    );
-    if let Some(validation) = &record.validation {
-        line += &format!("  validation {:.2} %", 100.0 * validation.accuracy);
-    }
-    for layer in &record.layers {
-        line += &format!(
-            "  {} {:.1} spikes/sample {} silent",
-            layer.layer, layer.spikes_per_sample, layer.silent
-        );
-    }
-    line += &format!("  {} grazing {} clipped", record.grazing, record.clipped);
-    for (count, what) in [
-        (record.lifted, "lifted"),
-        (record.bumps, "bumped"),
-        (record.bump_gave_up, "left silent, bumped in vain"),
-    ] {
-        if count > 0 {
-            line += &format!(" {count} {what}");
-        }
-    }
-    line + &format!("  {:.1} s", record.seconds)
-}
-
-fn clock(seconds: f64) -> String {
+/// A time in s, as hours, minutes and seconds.
+pub(crate) fn clock(seconds: f64) -> String {
     let seconds = seconds.round() as u64;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 {

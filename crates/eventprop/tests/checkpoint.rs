@@ -186,3 +186,15 @@ proptest! {
         }
     }
 }
+
+/// A file that the first program of format 1 wrote: later ones must read it, whatever they add.
+#[test]
+fn a_file_of_format_1_is_still_read() {
+    let fixture = include_bytes!("data/checkpoint-1.safetensors");
+    let read = Checkpoint::from_bytes(fixture).unwrap();
+    // A preset may change, a file does not: the configuration is compared as far as it says itself.
+    let Checkpoint { config, network, parameters, optimiser, progress } = checkpoint();
+    assert_eq!(read.config.name, config.name);
+    assert!(read.network == network && read.parameters == parameters);
+    assert!(read.optimiser == optimiser && read.progress == progress);
+}
