@@ -10,13 +10,16 @@ mod decay;
 mod denormals;
 mod dense;
 mod engine;
+mod general;
 mod lanes;
 mod machine;
 mod math;
 mod plan;
+mod pool;
 mod sample;
 mod stream;
 mod update;
 
-pub use engine::{CpuEngine, CpuOptions};
+pub use engine::{CpuEngine, CpuOptions, create};
+pub use general::GeneralEngine;
 pub use lanes::{LaneReal, Lanes};
