@@ -39,16 +39,28 @@ pub fn create<T: Precision>(
     training: Training<T>,
     threads: Option<usize>,
 ) -> Result<BoxedEngine<T>, EngineError> {
-    let unavailable = |engine, reason: &str| {
-        Err(EngineError::Unavailable { engine, reason: String::from(reason) })
-    };
     match name {
         reference::NAME => T::reference(network, training),
         "cpu" => T::cpu(network, training, threads),
-        "cuda" => {
-            unavailable("cuda", "this build has no CUDA engine; rebuild with --features cuda")
+        _ => Err(not_built(name)),
+    }
+}
+
+/// Whether this build has the engine called `name`.
+pub fn is_built(name: &str) -> bool {
+    name == reference::NAME || (name == "cpu" && cfg!(feature = "cpu"))
+}
+
+/// The error for an engine that this build does not have.
+pub fn not_built(name: &str) -> EngineError {
+    let missing = |what| format!("this build has no {what} engine; rebuild with --features {name}");
+    match name {
+        "cpu" => EngineError::Unavailable { engine: "cpu", reason: missing("CPU") },
+        "cuda" => EngineError::Unavailable { engine: "cuda", reason: missing("CUDA") },
+        _ => {
+            let reason = format!("there is no \"{name}\"; choose from {}", NAMES.join(", "));
+            EngineError::Unavailable { engine: "(unknown)", reason }
         }
-        _ => unavailable("unknown", &format!("\"{name}\" is none of {}", NAMES.join(", "))),
     }
 }
 
@@ -99,8 +111,7 @@ fn cpu<T: Real>(
     _: Training<T>,
     _: Option<usize>,
 ) -> Result<BoxedEngine<T>, EngineError> {
-    let reason = String::from("this build has no CPU engine; rebuild with --features cpu");
-    Err(EngineError::Unavailable { engine: "cpu", reason })
+    Err(not_built("cpu"))
 }
 
 mod sealed {

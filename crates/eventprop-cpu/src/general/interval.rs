@@ -124,8 +124,8 @@ impl<L: Lanes> ConstantsGradient<L> {
         self.bias = by_voltage.mul_add(L::of(1.0) - step.mem, self.bias);
         if let Some(own) = neurons.spiking.and_then(|spiking| spiking.adaptation) {
             let decay = decay_of_adaptation(neurons, dt);
-            let rate = L::splat(own.tau.recip());
-            self.tau_b = self.tau_b - start.adaptation * rate * end.b * dt * decay;
+            let tau = L::splat(own.tau);
+            self.tau_b = self.tau_b - start.adaptation * end.b * dt * decay / tau;
         }
     }
 
