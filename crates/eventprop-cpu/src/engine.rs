@@ -178,12 +178,12 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
 
     fn spikes(&self, layer: usize) -> SpikeBatch<T> {
         let mut batch = SpikeBatch::new();
-        if let Some(samples) = layer.checked_sub(1).and_then(|l| self.machine.spikes.get(l)) {
-            for sample in samples {
-                // Spikes are ranked by time, which no rounding makes negative.
-                let pushed = batch.push_sorted(sample.by_time());
-                debug_assert!(pushed.is_ok());
-            }
+        let own = layer.checked_sub(1).and_then(|layer| self.machine.spikes.get(layer));
+        for sample in 0..self.machine.outputs.len() / self.machine.network.output().size {
+            // Spikes are ranked by time, which no rounding makes negative.
+            let spikes = own.into_iter().flat_map(|samples| samples[sample].by_time());
+            let pushed = batch.push_sorted(spikes);
+            debug_assert!(pushed.is_ok());
         }
         batch
     }

@@ -159,10 +159,10 @@ impl<T: LaneReal> Run<T> {
             sample,
             bound: model.spike_bound,
         })?;
-        for (layer, batch) in self.spikes.iter_mut().enumerate().skip(1) {
-            batch
-                .push_sorted(workspace.record.train(layer))
-                .map_err(|error| EngineError::Batch(error.to_string()))?;
+        for (layer, batch) in self.spikes.iter_mut().enumerate() {
+            // The input's spikes are the caller's.
+            let spikes = workspace.record.train(layer).filter(|_| layer > 0);
+            batch.push_sorted(spikes).map_err(|error| EngineError::Batch(error.to_string()))?;
         }
         let values = &workspace.measurement.values;
         self.outputs.extend_from_slice(values);

@@ -219,9 +219,12 @@ impl<T: LaneReal> Engine<T> for GeneralEngine<T> {
 
     fn spikes(&self, layer: usize) -> SpikeBatch<T> {
         let mut batch = SpikeBatch::new();
-        let lif = self.network.layers().get(layer).is_some_and(|layer| layer.is_lif());
-        for run in self.runner.runs().iter().filter(|_| lif) {
-            run.spikes[layer].iter().for_each(|train| batch.push_train(train));
+        for run in self.runner.runs() {
+            run.spikes
+                .get(layer)
+                .into_iter()
+                .flat_map(SpikeBatch::iter)
+                .for_each(|train| batch.push_train(train));
         }
         batch
     }
