@@ -1,6 +1,6 @@
 //! The general engine through the conformance checks.
 
-use conformance::gradcheck::{Options, run_kinds};
+use conformance::gradcheck::{Options, run_engines};
 use conformance::{BoxedEngine, Candidate, Kind, suite};
 use eventprop_cpu::{CpuOptions, GeneralEngine, LaneReal};
 use lif_core::Network;
@@ -19,11 +19,22 @@ fn with_threads<T: LaneReal>(
 fn gradients_are_those_of_the_reference() {
     let (double, single) = (with_threads::<f64>(1), with_threads::<f32>(1));
     let candidates = [Candidate::new::<f64>("f64", &double), Candidate::new::<f32>("f32", &single)];
-    let table = run_kinds(Options { seed: 11, cases: 2 }, &Kind::ALL, &candidates).unwrap();
+    let table = run_engines(Options { seed: 11, cases: 40 }, &Kind::ALL, &candidates).unwrap();
     println!("{table}");
-    assert_eq!(table.broken().collect::<Vec<_>>(), Vec::<String>::new());
-    for engine in table.rows.iter().flat_map(|row| &row.engines) {
-        assert_eq!(engine.refusals, 0);
+    let rows = || table.rows.iter();
+    let broken = rows().flat_map(|row| &row.broken);
+    let broken: Vec<_> = broken.filter(|what| !what.contains("draws discarded")).collect();
+    assert!(broken.is_empty(), "{broken:?}");
+    assert_eq!(rows().flat_map(|row| &row.engines).map(|engine| engine.refusals).sum::<usize>(), 0);
+    // Some kinds often draw networks without a gradient; over all of them there are few.
+    let (drawn, discarded) = (rows().map(|row| row.drawn), rows().map(|row| row.discarded));
+    assert!(4 * discarded.sum::<usize>() < drawn.sum::<usize>());
+    for kind in Kind::ALL {
+        let compared = |engine: usize| {
+            rows().filter(|row| row.kind == kind).map(|row| row.engines[engine].compared).sum()
+        };
+        let (double, single): (usize, usize) = (compared(0), compared(1));
+        assert!(double >= 80 && single >= 8, "{}: {double}, {single} compared", kind.name());
     }
 }
 
