@@ -1,6 +1,8 @@
 //! Developer commands: `cargo xtask COMMAND`. Each has a file; the logic is in the crates.
 
+mod ci;
 mod gradcheck;
+mod train;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -15,12 +17,16 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Ci(ci::Args),
     Gradcheck(gradcheck::Args),
+    Train(train::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Ci(args) => ci::run(&args),
         Command::Gradcheck(args) => gradcheck::run(&args),
+        Command::Train(args) => train::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

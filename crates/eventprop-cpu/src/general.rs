@@ -22,6 +22,7 @@ mod record;
 mod sample;
 mod simulate;
 mod synapses;
+mod walk;
 
 pub use engine::GeneralEngine;
 

@@ -11,6 +11,7 @@ mod denormals;
 mod dense;
 mod engine;
 mod general;
+mod grid;
 mod lanes;
 mod machine;
 mod math;
@@ -22,4 +23,5 @@ mod update;
 
 pub use engine::{CpuEngine, CpuOptions, create};
 pub use general::GeneralEngine;
+pub use grid::{GridEngine, GridInput};
 pub use lanes::{LaneReal, Lanes};

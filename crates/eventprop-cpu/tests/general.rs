@@ -1,10 +1,10 @@
 //! The general engine through the conformance checks.
 
 use conformance::gradcheck::{Options, run_engines};
-use conformance::{BoxedEngine, Candidate, Kind, suite};
+use conformance::{BoxedEngine, Candidate, Case, Kind, LOSSES, suite};
 use eventprop_cpu::{CpuOptions, GeneralEngine, LaneReal};
 use lif_core::Network;
-use lif_core::engine::{EngineError, Training};
+use lif_core::engine::{Engine, EngineError, Training};
 
 fn with_threads<T: LaneReal>(
     threads: usize,
@@ -36,6 +36,46 @@ fn gradients_are_those_of_the_reference() {
         let (double, single): (usize, usize) = (compared(0), compared(1));
         assert!(double >= 80 && single >= 8, "{}: {double}, {single} compared", kind.name());
     }
+}
+
+/// Without gradients by constants plain layers take a shorter way.
+#[test]
+fn gradients_without_those_of_constants_are_the_same() {
+    let options = CpuOptions { threads: Some(1) };
+    let (mut drawn, mut compared) = (0, 0);
+    for kind in Kind::ALL {
+        for loss in LOSSES.into_iter().filter(|loss| kind.goes_with(*loss)) {
+            for number in 0..20 {
+                let case = Case::draw(kind, loss, 23, number);
+                let margins = case.reference().and_then(|r| r.margins(&case.spikes));
+                drawn += 1;
+                if !margins.is_ok_and(|margins| margins.at_least(1e-4)) {
+                    continue;
+                }
+                compared += 1;
+                let gradient = |constant_gradients| {
+                    let training = Training { constant_gradients, ..Training::exact(loss) };
+                    let mut engine =
+                        GeneralEngine::<f64>::new(&case.network, training, options).unwrap();
+                    engine.load(&case.parameters).unwrap();
+                    engine.differentiate(case.batch()).unwrap();
+                    let gradient = engine.gradient();
+                    let lists = gradient.connections.into_iter();
+                    let mut lists: Vec<_> = lists.flat_map(|c| [c.weights, c.delays]).collect();
+                    lists.push(engine.input_gradient().to_vec());
+                    lists
+                };
+                for (found, expected) in gradient(false).iter().zip(gradient(true)) {
+                    let scale = expected.iter().fold(1e-9, |scale: f64, g| scale.max(g.abs()));
+                    for (a, b) in found.iter().zip(expected) {
+                        let error = (a - b).abs() / scale;
+                        assert!(error < 1e-7, "{} {}: {error:e}", kind.name(), loss.name());
+                    }
+                }
+            }
+        }
+    }
+    assert!(4 * compared > 3 * drawn, "{compared} of {drawn}");
 }
 
 #[test]

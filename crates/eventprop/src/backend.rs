@@ -10,24 +10,6 @@ pub type BoxedEngine<T> = Box<dyn Engine<T>>;
 /// The names that [`create`] knows, in this build or in another.
 pub const NAMES: [&str; 3] = [reference::NAME, "cpu", "cuda"];
 
-/// The precisions that engines compute in: `f32` and `f64`.
-pub trait Precision: Real + sealed::Sealed {
-    /// The reference engine, where it has this precision.
-    #[doc(hidden)]
-    fn reference(
-        network: &Network,
-        training: Training<Self>,
-    ) -> Result<BoxedEngine<Self>, EngineError>;
-
-    /// The CPU engine, where this build has it.
-    #[doc(hidden)]
-    fn cpu(
-        network: &Network,
-        training: Training<Self>,
-        threads: Option<usize>,
-    ) -> Result<BoxedEngine<Self>, EngineError>;
-}
-
 /// The engine called `name` for `network`, on `threads` threads where it uses several (none: one for
 /// each core).
 ///
@@ -40,6 +22,7 @@ pub fn create<T: Precision>(
     threads: Option<usize>,
 ) -> Result<BoxedEngine<T>, EngineError> {
     match name {
+        // It has one thread.
         reference::NAME => T::reference(network, training),
         "cpu" => T::cpu(network, training, threads),
         _ => Err(not_built(name)),
@@ -62,6 +45,24 @@ pub fn not_built(name: &str) -> EngineError {
             EngineError::Unavailable { engine: "(unknown)", reason }
         }
     }
+}
+
+/// The precisions that engines compute in: `f32` and `f64`.
+pub trait Precision: Real + sealed::Sealed {
+    /// The reference engine, where it has this precision.
+    #[doc(hidden)]
+    fn reference(
+        network: &Network,
+        training: Training<Self>,
+    ) -> Result<BoxedEngine<Self>, EngineError>;
+
+    /// The CPU engine, where this build has it.
+    #[doc(hidden)]
+    fn cpu(
+        network: &Network,
+        training: Training<Self>,
+        threads: Option<usize>,
+    ) -> Result<BoxedEngine<Self>, EngineError>;
 }
 
 impl Precision for f64 {

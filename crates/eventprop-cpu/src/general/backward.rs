@@ -3,20 +3,21 @@ use super::model::Model;
 use super::neurons::{BlockNeurons, Spiking};
 use super::readout::{AT_START, Density, Measurement, Peaks, Piece};
 use super::record::{ALL_LANES, BlockRecord, Entry, Mark, MarkKind, Record, State};
+use super::walk::Scratch;
 use super::{lane, lane_mut};
-use crate::lanes::{LANES, LaneReal, Lanes, one_hot};
+use crate::lanes::{LANES, LaneReal, Lanes};
 use lif_core::adjoint::{SpikeMoment, release_error, spike_jump};
 use lif_core::loss::Readout;
 
 /// The gradient of a run of samples, in rows of lanes.
 #[derive(Debug, Default)]
 pub(super) struct Gradient<T: LaneReal> {
-    /// By weights.
+    /// By weights; rows of poolings are scratch.
     pub(super) weights: Vec<T::Lanes>,
     /// By delays; empty where no connection has them.
     pub(super) delays: Vec<T::Lanes>,
     /// By the constants of each block's neurons; empty unless wanted.
-    pub(super) constants: Vec<ConstantsGradient<T::Lanes>>,
+    pub(super) constants: Vec<ConstantsGradient<T>>,
 }
 
 /// How the jumps of lambda_V depart from the exact adjoint.
@@ -34,6 +35,7 @@ pub(super) struct Reverser<T: LaneReal> {
     costates: Vec<Costate<T>>,
     /// The loss's derivative by the time of each spike.
     pub(super) errors: Vec<T>,
+    scratch: Scratch<T>,
 }
 
 /// A jump that is not a number, at a spike of this layer.
@@ -131,7 +133,11 @@ impl<T: LaneReal> Reverser<T> {
         }
         self.costates.resize_with(model.blocks.len(), Costate::default);
         let density = Density::of(model.readout, model.duration);
-        for (block, costate) in self.costates.iter_mut().enumerate() {
+        let layers = model.layouts.iter().zip(&model.walkers);
+        // Blocks that walk alone need none.
+        let layers = layers.filter(|(_, walker)| walker.is_none());
+        for block in layers.flat_map(|(layout, _)| layout.range()) {
+            let costate = &mut self.costates[block];
             *costate = Costate {
                 time: model.duration,
                 entries: record.blocks[block].entries.len(),
@@ -155,7 +161,17 @@ impl<'a, T: LaneReal> Reverse<'a, T> {
             self.impulses(block, last);
         }
         for &block in self.record.order.iter().rev() {
-            self.entry(block as usize)?;
+            let block = block as usize;
+            match &self.model.walkers[self.model.blocks[block].layer] {
+                None => self.entry(block)?,
+                Some(walker) => {
+                    let Reverser { errors, scratch, .. } = &mut *self.reverser;
+                    let (model, jumps, record) = (self.model, self.jumps, self.record);
+                    let gradient = &mut *self.gradient;
+                    self.grazing +=
+                        walker.backward(model, jumps, block, record, errors, scratch, gradient)?;
+                }
+            }
         }
         if self.model.constants {
             (0..self.model.blocks.len()).for_each(|block| self.rewind(block, 0));
@@ -229,20 +245,19 @@ impl<'a, T: LaneReal> Reverse<'a, T> {
         let synapses = &self.model.synapses;
         for arrival in own.arrivals_of(entry) {
             let (row, spike) = (arrival.row as usize, arrival.spike as usize);
-            let mut by_time = synapses.weights[row] * push;
-            if arrival.lane != ALL_LANES {
-                let only = one_hot::<T::Lanes>(arrival.lane as usize);
-                by_time = by_time * only;
-                let delays = &mut self.gradient.delays[row];
-                *delays = *delays + by_time;
-                let weights = &mut self.gradient.weights[row];
-                *weights = only.mul_add(by_weight, *weights);
-            } else if row < synapses.learned {
-                let weights = &mut self.gradient.weights[row];
-                *weights = *weights + by_weight;
-            }
+            let by_time = synapses.weights[row] * push;
+            let weights = &mut self.gradient.weights[row];
             let error = &mut self.reverser.errors[spike];
-            *error += by_time.sum();
+            if arrival.lane == ALL_LANES {
+                *weights = *weights + by_weight;
+                *error += by_time.sum();
+            } else {
+                let place = arrival.lane as usize;
+                let by_time = lane(&by_time, place);
+                *lane_mut(weights, place) += lane(&by_weight, place);
+                *lane_mut(&mut self.gradient.delays[row], place) += by_time;
+                *error += by_time;
+            }
         }
     }
 

@@ -2,7 +2,7 @@ use super::backward::{Gradient, Jumps};
 use super::interval::ConstantsGradient;
 use super::model::Model;
 use super::sample::Workspace;
-use crate::lanes::{LANES, LaneReal, Lanes};
+use crate::lanes::{LaneReal, Lanes};
 use lif_core::engine::{BatchStatistics, EngineError};
 use lif_core::loss::Objective;
 use lif_core::network::Network;
@@ -64,7 +64,7 @@ impl<T: LaneReal> BatchRunner<T> {
     ) -> Result<BatchStatistics, EngineError> {
         let samples = spikes.len();
         let row = size_of::<T::Lanes>();
-        let bytes = (model.synapses.learned * row).max(1);
+        let bytes = (model.synapses.weights.len() * row).max(1);
         let most = (GRADIENT_BYTES / bytes).clamp(4, MAX_RUNS);
         let length = samples.div_ceil(most).max(1);
         self.runs.resize_with(samples.div_ceil(length), Run::default);
@@ -136,7 +136,7 @@ impl<T: LaneReal> Run<T> {
         self.failure = None;
         if differentiates {
             let Gradient { weights, delays, constants } = &mut self.gradient;
-            zero(weights, model.synapses.learned);
+            zero(weights, model.synapses.weights.len());
             zero(delays, model.synapses.delays.len());
             constants.clear();
             let count = if model.constants { model.blocks.len() } else { 0 };
@@ -192,7 +192,6 @@ impl<T: LaneReal> Run<T> {
 }
 
 fn zero<L: Lanes>(rows: &mut Vec<L>, count: usize) {
-    debug_assert_eq!(L::scalars(&[L::zero()]).len(), LANES);
     rows.clear();
     rows.resize(count, L::zero());
 }

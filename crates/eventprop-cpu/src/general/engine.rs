@@ -102,7 +102,7 @@ impl<T: LaneReal> GeneralEngine<T> {
 /// Writes the gradient by the constants of each block's neurons to `gradient`.
 fn unload_constants<T: LaneReal>(
     model: &Model<T>,
-    constants: &[ConstantsGradient<T::Lanes>],
+    constants: &[ConstantsGradient<T>],
     gradient: &mut Parameters<T>,
 ) {
     for (block, own) in constants.iter().enumerate() {

@@ -3,6 +3,7 @@ use super::readout::{Density, Piece, weighted_integrals};
 use super::record::State;
 use super::simulate::evolve;
 use crate::lanes::{LaneReal, Lanes};
+use lif_core::Real;
 
 /// The adjoint variables of a block's neurons.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,13 +18,13 @@ pub(super) struct Adjoint<L> {
 
 /// The gradient by the constants of a block's neurons, a lane each.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ConstantsGradient<L> {
-    pub(super) tau_mem: L,
-    pub(super) tau_syn: L,
-    pub(super) threshold: L,
-    pub(super) bias: L,
-    pub(super) beta: L,
-    pub(super) tau_b: L,
+pub(super) struct ConstantsGradient<T: LaneReal> {
+    pub(super) tau_mem: T::Lanes,
+    pub(super) tau_syn: T::Lanes,
+    pub(super) threshold: T::Lanes,
+    pub(super) bias: T::Lanes,
+    pub(super) beta: T::Lanes,
+    pub(super) tau_b: T::Lanes,
 }
 
 /// The answer to a loss on a weighted mean of the voltage: lambda_V = w voltage and lambda_I = w
@@ -72,7 +73,7 @@ pub(super) fn rewind_piece<T: LaneReal>(
     piece: &Piece<T>,
     forcing: Option<&Forcing<T>>,
     end: &Adjoint<T::Lanes>,
-    gradient: Option<&mut ConstantsGradient<T::Lanes>>,
+    gradient: Option<&mut ConstantsGradient<T>>,
 ) -> Adjoint<T::Lanes> {
     let dt = T::Lanes::splat(piece.end - piece.start);
     let Some(forcing) = forcing else {
@@ -102,16 +103,16 @@ pub(super) fn rewind_piece<T: LaneReal>(
     Adjoint { v: voltage.mul_add(first, start.v), i: current.mul_add(first, start.i), b: start.b }
 }
 
-impl<L: Lanes> ConstantsGradient<L> {
+impl<T: LaneReal> ConstantsGradient<T> {
     /// Adds what a step over `dt` ms from `start` to an adjoint of `end` contributes: the derivatives
     /// of the step's end state, whose own derivatives by the loss are -tau_mem lambda_V,
     /// -tau_syn lambda_I and -tau_b lambda_B.
     pub(super) fn add(
         &mut self,
-        neurons: &BlockNeurons<L::Scalar>,
-        dt: L,
-        start: &State<L>,
-        end: &Adjoint<L>,
+        neurons: &BlockNeurons<T>,
+        dt: T::Lanes,
+        start: &State<T::Lanes>,
+        end: &Adjoint<T::Lanes>,
     ) {
         let decays = &neurons.decays;
         let step = decays.step(dt);
@@ -121,10 +122,10 @@ impl<L: Lanes> ConstantsGradient<L> {
         self.tau_mem = by_voltage.mul_add(voltage_by_mem, self.tau_mem);
         let by_syn = by_voltage.mul_add(by.drive_by_syn, by_current * by.syn);
         self.tau_syn = start.current.mul_add(by_syn, self.tau_syn);
-        self.bias = by_voltage.mul_add(L::of(1.0) - step.mem, self.bias);
+        self.bias = by_voltage.mul_add(T::Lanes::of(1.0) - step.mem, self.bias);
         if let Some(own) = neurons.spiking.and_then(|spiking| spiking.adaptation) {
             let decay = decay_of_adaptation(neurons, dt);
-            let tau = L::splat(own.tau);
+            let tau = T::Lanes::splat(own.tau);
             self.tau_b = self.tau_b - start.adaptation * end.b * dt * decay / tau;
         }
     }
@@ -153,7 +154,7 @@ fn without<L: Lanes>(lanes: L, mut held: u32) -> L {
     while held != 0 {
         let lane = held.trailing_zeros() as usize;
         held &= held - 1;
-        *super::lane_mut(&mut lanes, lane) = L::zero().to_array()[0];
+        *super::lane_mut(&mut lanes, lane) = L::Scalar::of(0.0);
     }
     lanes
 }

@@ -3,6 +3,7 @@ use super::layout::Layout;
 use super::neurons::{self, BlockNeurons};
 use super::record::{ALL_LANES, Arrival};
 use super::synapses::Synapses;
+use super::walk::Walker;
 use crate::lanes::LaneReal;
 use lif_core::engine::Training;
 use lif_core::loss::Readout;
@@ -15,6 +16,10 @@ pub(super) struct Model<T: LaneReal> {
     pub(super) components: Vec<Component>,
     pub(super) synapses: Synapses<T>,
     pub(super) blocks: Vec<BlockNeurons<T>>,
+    /// By layer: how its blocks walk alone, where they can.
+    pub(super) walkers: Vec<Option<Walker<T>>>,
+    /// By layer: whether anything wants to know the errors of what arrives there.
+    pub(super) wants_errors: Vec<bool>,
     /// By layer: the connections from it to its own component.
     pub(super) inside: Vec<Vec<usize>>,
     /// By layer: the connections into it from outside its component, each with its sender.
@@ -55,11 +60,20 @@ impl<T: LaneReal> Model<T> {
             }
         }
         let synapses = Synapses::new(network, &layouts);
+        let sends_to = |from: usize, to: usize| {
+            network.connections().iter().any(|c| c.from == from && c.to == to)
+        };
+        let wants_errors = (0..network.layers().len()).map(|to| {
+            training.input_gradients || (1..network.layers().len()).any(|from| sends_to(from, to))
+        });
+        let wants_errors = wants_errors.collect();
         let mut model = Self {
-            blocks: neurons::blocks(network, &layouts, parameters),
+            blocks: Vec::new(),
             layouts,
             components,
             synapses,
+            walkers: Vec::new(),
+            wants_errors,
             inside,
             outside,
             output: network.output_index(),
@@ -69,7 +83,7 @@ impl<T: LaneReal> Model<T> {
             spike_bound: reference::spike_bound(network),
             constants,
         };
-        model.synapses.load(parameters);
+        model.load(network, parameters);
         model
     }
 
@@ -77,6 +91,20 @@ impl<T: LaneReal> Model<T> {
     pub(super) fn load(&mut self, network: &Network, parameters: &Parameters<T>) {
         self.blocks = neurons::blocks(network, &self.layouts, parameters);
         self.synapses.load(parameters);
+        let layers = network.layers().iter().zip(&parameters.layers).enumerate();
+        let walkers = layers.map(|(layer, (description, values))| {
+            let alone = self.is_alone(layer) && !self.constants;
+            Walker::new(description, values).filter(|_| alone)
+        });
+        self.walkers = walkers.collect();
+    }
+
+    /// Whether each block of a layer can go through its whole time by itself, with arrivals that
+    /// reach all of it, and only its spikes matter.
+    fn is_alone(&self, layer: usize) -> bool {
+        self.inside[layer].is_empty()
+            && (layer != self.output || self.readout.needs_spikes())
+            && !self.outside[layer].iter().any(|&(connection, _)| self.synapses.delayed(connection))
     }
 
     /// Calls `visit` with a block and an arrival there for every arrival of a spike over a

@@ -1,3 +1,4 @@
+use super::walk::Walk;
 use crate::lanes::{LANES, LaneReal};
 
 /// The lane of an [`Arrival`] that reaches every neuron of its block.
@@ -35,8 +36,8 @@ pub(super) struct Record<T: LaneReal> {
     pub(super) trains: Vec<Vec<T::Key>>,
     /// What happened, by block.
     pub(super) blocks: Vec<BlockRecord<T>>,
-    /// The block of each entry in the order in which they were made: a spike's before those of its
-    /// arrivals.
+    /// The block of each entry (or whole walk) in the order in which they were made: a spike's before
+    /// those of its arrivals.
     pub(super) order: Vec<u32>,
 }
 
@@ -45,6 +46,8 @@ pub(super) struct Record<T: LaneReal> {
 pub(super) struct BlockRecord<T: LaneReal> {
     /// The arrivals from outside the component, by time.
     pub(super) external: Vec<Arrival<T>>,
+    /// Of blocks that walk alone: how it went. Nothing else below is noted for them but the counts.
+    pub(super) walk: Walk<T>,
     /// What happened, by time.
     pub(super) entries: Vec<Entry<T>>,
     /// The arrivals of all entries, by time.

@@ -1,4 +1,5 @@
 use super::backward::{Gradient, Jumps, NotFinite, Reverser};
+use super::components::Component;
 use super::model::Model;
 use super::readout::Measurement;
 use super::record::{Record, Spike};
@@ -34,20 +35,7 @@ impl<T: LaneReal> Workspace<T> {
             for &layer in &component.layers {
                 gather(model, layer, record);
             }
-            let layers = component.layers.iter();
-            let mut blocks = layers.flat_map(|&layer| model.layouts[layer].range());
-            if component.recurrent {
-                simulator.run(model, blocks, record)?;
-            } else {
-                // Nothing leads from one block to another: each goes through its whole time alone.
-                blocks.try_for_each(|block| {
-                    let idle = record.blocks[block].external.is_empty();
-                    if idle && !model.blocks[block].biased {
-                        return Ok(());
-                    }
-                    simulator.run(model, std::iter::once(block), record)
-                })?;
-            }
+            run(model, component, simulator, record)?;
             for &layer in &component.layers {
                 record.trains[layer].sort_unstable();
             }
@@ -73,6 +61,34 @@ impl<T: LaneReal> Workspace<T> {
     pub(super) fn input_gradient(&self) -> &[T] {
         &self.reverser.errors[..self.inputs]
     }
+}
+
+/// Runs the blocks of a component.
+fn run<T: LaneReal>(
+    model: &Model<T>,
+    component: &Component,
+    simulator: &mut Simulator<T>,
+    record: &mut Record<T>,
+) -> Result<(), Runaway> {
+    let layers = component.layers.iter();
+    if component.recurrent {
+        let blocks = layers.flat_map(|&layer| model.layouts[layer].range());
+        return simulator.run(model, blocks, record);
+    }
+    // Nothing leads from one block to another: each goes through its whole time alone.
+    for &layer in layers {
+        let layout = &model.layouts[layer];
+        for block in layout.range() {
+            if record.blocks[block].external.is_empty() && !model.blocks[block].biased {
+                continue;
+            }
+            match &model.walkers[layer] {
+                Some(walker) => walker.forward(model, layout, block, record)?,
+                None => simulator.run(model, std::iter::once(block), record)?,
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Sends the spikes of earlier components to the blocks of a layer.

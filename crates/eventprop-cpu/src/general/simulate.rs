@@ -4,7 +4,7 @@ use super::queue::{Action, Queue};
 use super::record::{ALL_LANES, Arrival, Entry, Mark, MarkKind, Record, Spike, State};
 use super::{lane, lane_mut};
 use crate::crossing::candidates;
-use crate::lanes::{LANES, LaneReal, Lanes, one_hot};
+use crate::lanes::{LANES, LaneReal, Lanes};
 use lif_core::crossing::{Approach, Decay};
 use lif_core::flow::{State as Membrane, TimeConstants};
 
@@ -149,8 +149,8 @@ impl<T: LaneReal> Run<'_, T> {
         if arrival.lane == ALL_LANES {
             live.state.current = live.state.current + weights;
         } else {
-            let only = one_hot::<T::Lanes>(arrival.lane as usize);
-            live.state.current = only.mul_add(weights, live.state.current);
+            let lane = arrival.lane as usize;
+            *lane_mut(&mut live.state.current, lane) += self::lane(&weights, lane);
         }
         live.open = true;
         self.record.blocks[block].arrivals.push(arrival);

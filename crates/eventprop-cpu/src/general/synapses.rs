@@ -10,8 +10,6 @@ pub(super) struct Synapses<T: LaneReal> {
     pub(super) weights: Vec<T::Lanes>,
     /// In ms, of the rows of `weights`; empty where no connection has delays.
     pub(super) delays: Vec<T::Lanes>,
-    /// How many of the rows can learn.
-    pub(super) learned: usize,
     connections: Vec<Rows>,
 }
 
@@ -70,7 +68,6 @@ impl<T: LaneReal> Synapses<T> {
         let mut synapses = Self {
             weights: vec![T::Lanes::zero(); rows],
             delays: vec![T::Lanes::zero(); if delayed { learned } else { 0 }],
-            learned,
             connections,
         };
         synapses.set_pools();
