@@ -18,7 +18,12 @@ fn with_threads<T: LaneReal>(
 #[test]
 fn gradients_are_those_of_the_reference() {
     let (double, single) = (with_threads::<f64>(1), with_threads::<f32>(1));
-    let candidates = [Candidate::new::<f64>("f64", &double), Candidate::new::<f32>("f32", &single)];
+    let double = Candidate::new::<f64>("f64", &double);
+    let mut single = Candidate::new::<f32>("f32", &single);
+    // Few draws of the larger networks keep the suite's margin in every neuron; the bounds hold with
+    // a narrower one, too.
+    single.tolerance.margin = 3e-3;
+    let candidates = [double, single];
     let table = run_engines(Options { seed: 11, cases: 40 }, &Kind::ALL, &candidates).unwrap();
     println!("{table}");
     let rows = || table.rows.iter();
