@@ -1,9 +1,8 @@
 use super::model::Model;
 use super::neurons::{BlockNeurons, Spiking};
 use super::queue::{Action, Queue};
-use super::record::{ALL_LANES, Arrival, Entry, Mark, MarkKind, Record, Spike, State};
+use super::record::{ALL_LANES, Arrival, BlockRecord, Entry, Mark, MarkKind, Record, Spike, State};
 use super::{lane, lane_mut};
-use crate::crossing::candidates;
 use crate::lanes::{LANES, LaneReal, Lanes};
 use lif_core::crossing::{Approach, Decay};
 use lif_core::flow::{State as Membrane, TimeConstants};
@@ -31,15 +30,14 @@ struct Live<T: LaneReal> {
     /// When its state was true.
     time: T,
     state: State<T::Lanes>,
-    /// Its state at the end of the time in which it was last looked for crossings.
-    ahead: State<T::Lanes>,
-    ahead_time: T,
+    /// When each lane may next reach its threshold, in ms after `time`, if nothing arrives before; it
+    /// does so where its bit in `exact` is set, and not before elsewhere.
+    next: T::Lanes,
+    exact: u32,
     /// The refractory lanes, a bit each.
     held: u32,
     /// Counts its states: a crossing found from an earlier one will not happen.
     stamp: u32,
-    /// The lanes of the next crossing.
-    crossing: u32,
     /// The next arrival from outside.
     external: usize,
     touched: bool,
@@ -78,7 +76,6 @@ impl<T: LaneReal> Run<'_, T> {
         let live = &mut self.simulator.live[block];
         *live = Live::default();
         live.state.u = -neurons.bias;
-        live.ahead_time = -T::one();
         if let Some(first) = self.record.blocks[block].external.first() {
             self.simulator.queue.push(first.time, block as u32, Action::External);
         }
@@ -94,7 +91,9 @@ impl<T: LaneReal> Run<'_, T> {
                 let block = due.block as usize;
                 match due.action {
                     Action::Crossing { stamp } if stamp == self.simulator.live[block].stamp => {
-                        self.spike(block, time)?;
+                        if let Some(lanes) = self.crossing(block, time) {
+                            self.spike(block, time, lanes)?;
+                        }
                     }
                     Action::Release { lane } => self.release(block, time, lane),
                     _ => {}
@@ -167,14 +166,13 @@ impl<T: LaneReal> Run<'_, T> {
         self.note(block, time);
     }
 
-    fn spike(&mut self, block: usize, time: T) -> Result<(), Runaway> {
+    fn spike(&mut self, block: usize, time: T, mut crossing: u32) -> Result<(), Runaway> {
         let model = self.model;
         let BlockNeurons { layer, spiking: Some(spiking), .. } = &model.blocks[block] else {
             return Ok(());
         };
         self.advance(block, time);
         self.touch(block);
-        let mut crossing = self.simulator.live[block].crossing;
         let first = self.record.spikes.len();
         while crossing != 0 {
             let lane = crossing.trailing_zeros() as usize;
@@ -276,50 +274,105 @@ impl<T: LaneReal> Run<'_, T> {
         if time == live.time {
             return;
         }
-        live.state = if time == live.ahead_time {
-            live.ahead
-        } else {
-            evolve(&self.model.blocks[block], &live.state, live.held, time - live.time)
-        };
+        let neurons = &self.model.blocks[block];
+        live.state = evolve(neurons, &live.state, live.held, time - live.time);
         live.time = time;
     }
 
-    /// Looks for the block's next crossing up to the next arrival from outside, and queues it.
+    /// Looks for the earliest time at which a lane may reach its threshold before the next arrival
+    /// from outside, and queues it.
+    ///
+    /// Many events come between a look ahead and what it saw, so it only bounds the time from below:
+    /// while V rises under a positive current, it rises ever slower. [`Run::crossing`] solves for the
+    /// time itself when the bound is reached.
     #[inline]
     fn look_ahead(&mut self, block: usize) {
         let neurons = &self.model.blocks[block];
         let live = &mut self.simulator.live[block];
         live.stamp = live.stamp.wrapping_add(1);
-        let next = self.record.blocks[block].external.get(live.external);
-        let end = next.map_or(self.model.duration, |arrival| arrival.time);
-        let dt = end - live.time;
-        live.ahead = evolve(neurons, &live.state, live.held, dt);
-        live.ahead_time = end;
         let Some(spiking) = &neurons.spiking else { return };
-        // The threshold only falls: where it is lowest is the bound to compare with.
-        let threshold = spiking.u_threshold + live.ahead.adaptation;
-        let (state, ahead) = (&live.state, &live.ahead);
-        let mut candidates =
-            candidates(threshold, state.current, ahead.u, ahead.current).bits() & !live.held;
-        let mut earliest = T::infinity();
-        while candidates != 0 {
-            let lane = candidates.trailing_zeros() as usize & (LANES - 1);
-            candidates &= candidates - 1;
-            if let Some(after) = approach(neurons, spiking, state, lane).first_crossing(dt) {
-                if after < earliest {
-                    (earliest, live.crossing) = (after, 0);
-                }
-                if after == earliest {
-                    live.crossing |= 1 << lane;
-                }
+        let (zero, State { u, current, adaptation }) = (T::Lanes::zero(), live.state);
+        let end = horizon(self.model, &self.record.blocks[block], live);
+        // An adapted threshold falls: its lowest is its last.
+        let threshold = match spiking.adaptation {
+            Some(own) => {
+                let last = ((live.time - end) / own.tau).exp();
+                adaptation.mul_add(T::Lanes::splat(last), spiking.u_threshold)
             }
+            None => spiking.u_threshold,
+        };
+        // Under a negative current V heads for a point between the current and the bias.
+        let excited = current.gt(zero);
+        let lowest = excited.select(u, u.fast_min(current));
+        let drive = current.fast_max(zero) - lowest;
+        let may_cross = drive.gt(zero) & (excited | zero.gt(threshold));
+        let gap = (threshold - u).fast_max(zero);
+        let bound = gap * neurons.decays.tau_mem / drive;
+        live.next = may_cross.select(bound, T::Lanes::splat(T::infinity()));
+        live.exact = 0;
+        let mut held = live.held;
+        while held != 0 {
+            let lane = held.trailing_zeros() as usize & (LANES - 1);
+            held &= held - 1;
+            *lane_mut(&mut live.next, lane) = T::infinity();
         }
-        if earliest < T::infinity() {
+        let late = live.next.gt(T::Lanes::splat(end - live.time)).bits();
+        if late != (1 << LANES) - 1 {
+            let (_, earliest) = live.earliest();
             let time = (live.time + earliest).min(end);
             let action = Action::Crossing { stamp: live.stamp };
             self.simulator.queue.push(time, block as u32, action);
         }
     }
+
+    /// The lanes that reach their threshold now, when the block's next crossing is due; if there are
+    /// none yet, its next crossing is queued.
+    fn crossing(&mut self, block: usize, now: T) -> Option<u32> {
+        let neurons = &self.model.blocks[block];
+        let spiking = neurons.spiking.as_ref()?;
+        let live = &mut self.simulator.live[block];
+        let end = horizon(self.model, &self.record.blocks[block], live);
+        loop {
+            let (lane, after) = live.earliest();
+            if after > end - live.time {
+                return None;
+            }
+            let time = (live.time + after).min(end);
+            if time > now {
+                let action = Action::Crossing { stamp: live.stamp };
+                self.simulator.queue.push(time, block as u32, action);
+                return None;
+            }
+            if live.exact & (1 << lane) != 0 {
+                let exact = live.exact;
+                let together = |other: &usize| {
+                    exact & (1 << other) != 0 && self::lane(&live.next, *other) == after
+                };
+                return Some((0..LANES).filter(together).map(|lane| 1 << lane).sum());
+            }
+            let approach = approach(neurons, spiking, &live.state, lane);
+            let crossing = approach.first_crossing(end - live.time);
+            *lane_mut(&mut live.next, lane) = crossing.unwrap_or_else(T::infinity);
+            live.exact |= 1 << lane;
+        }
+    }
+}
+
+impl<T: LaneReal> Live<T> {
+    /// The lane that may be the next to reach its threshold, and the time until then.
+    #[inline]
+    fn earliest(&self) -> (usize, T) {
+        let next = T::Lanes::scalars(std::slice::from_ref(&self.next));
+        let first = (0, T::infinity());
+        let lanes = next.iter().copied().enumerate();
+        lanes.fold(first, |best, lane| if lane.1 < best.1 { lane } else { best })
+    }
+}
+
+/// The time of the block's next arrival from outside: what is seen ahead holds until then.
+#[inline]
+fn horizon<T: LaneReal>(model: &Model<T>, own: &BlockRecord<T>, live: &Live<T>) -> T {
+    own.external.get(live.external).map_or(model.duration, |arrival| arrival.time)
 }
 
 /// The state after `dt` ms without an event.
