@@ -11,6 +11,7 @@ mod readout;
 mod spiking;
 mod weights;
 
+pub(crate) use backward::{Adjoint, Injection, Sweep, units};
 pub(crate) use forward::{Walked, walk};
 pub(crate) use readout::{Measure, ReadoutLayer};
 pub(crate) use spiking::{JumpSettings, SpikingLayer};

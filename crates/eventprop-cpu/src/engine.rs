@@ -1,14 +1,15 @@
-use crate::denormals;
+use crate::general::GeneralEngine;
 use crate::lanes::{LaneReal, Lanes};
 use crate::machine::Machine;
 use crate::plan::{self, Plan};
+use crate::pool;
 use lif_core::engine::{
     Batch, BatchStatistics, Engine, EngineError, OptimiserState, Outputs, Training,
     UpdateStatistics, check_inputs,
 };
 use lif_core::network::Network;
 use lif_core::{ParameterId, Parameters, SpikeBatch};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::ThreadPool;
 
 /// The exact engine on the CPU: chains of dense layers, event by event.
 ///
@@ -26,6 +27,22 @@ pub struct CpuOptions {
     pub threads: Option<usize>,
 }
 
+/// The fastest engine for `network` and `training`: a [`CpuEngine`] where it can compute them, a
+/// [`GeneralEngine`] elsewhere.
+///
+/// # Errors
+/// Those of [`GeneralEngine::new`].
+pub fn create<T: LaneReal>(
+    network: &Network,
+    training: Training<T>,
+    options: CpuOptions,
+) -> Result<Box<dyn Engine<T>>, EngineError> {
+    match plan::check(network, &training) {
+        Ok(_) => Ok(Box::new(CpuEngine::new(network, training, options)?)),
+        Err(_) => Ok(Box::new(GeneralEngine::new(network, training, options)?)),
+    }
+}
+
 impl<T: LaneReal> CpuEngine<T> {
     /// An engine for `network` with the constants it describes and all weights zero.
     ///
@@ -38,15 +55,7 @@ impl<T: LaneReal> CpuEngine<T> {
         options: CpuOptions,
     ) -> Result<Self, EngineError> {
         let chain = plan::check(network, &training)?;
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(options.threads.unwrap_or(0))
-            .thread_name(|index| format!("eventprop-{index}"))
-            .start_handler(|_| denormals::flush_to_zero())
-            .build()
-            .map_err(|error| EngineError::Unavailable {
-                engine: plan::NAME,
-                reason: format!("its threads cannot be started: {error}"),
-            })?;
+        let pool = pool::build(options)?;
         let constants = Parameters::initial(network);
         let plan = Plan::new(network, &chain, &constants, training.objective.readout());
         Ok(Self { pool, chain, machine: Machine::new(network, training, plan) })
@@ -169,12 +178,12 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
 
     fn spikes(&self, layer: usize) -> SpikeBatch<T> {
         let mut batch = SpikeBatch::new();
-        if let Some(samples) = layer.checked_sub(1).and_then(|l| self.machine.spikes.get(l)) {
-            for sample in samples {
-                // Spikes are ranked by time, which no rounding makes negative.
-                let pushed = batch.push_sorted(sample.by_time());
-                debug_assert!(pushed.is_ok());
-            }
+        let own = layer.checked_sub(1).and_then(|layer| self.machine.spikes.get(layer));
+        for sample in 0..self.machine.outputs.len() / self.machine.network.output().size {
+            // Spikes are ranked by time, which no rounding makes negative.
+            let spikes = own.into_iter().flat_map(|samples| samples[sample].by_time());
+            let pushed = batch.push_sorted(spikes);
+            debug_assert!(pushed.is_ok());
         }
         batch
     }

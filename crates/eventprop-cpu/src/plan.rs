@@ -50,6 +50,9 @@ pub(crate) fn check<T: LaneReal>(
     if !training.learning_rates.only_weights() {
         return unsupported("learned constants of neurons are");
     }
+    if training.constant_gradients {
+        return unsupported("gradients by the constants of neurons are");
+    }
     let output = network.output();
     match (training.objective.readout().needs_spikes(), output.is_lif()) {
         (true, false) => {

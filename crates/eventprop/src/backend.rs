@@ -103,8 +103,7 @@ fn cpu<T: eventprop_cpu::LaneReal>(
     training: Training<T>,
     threads: Option<usize>,
 ) -> Result<BoxedEngine<T>, EngineError> {
-    use eventprop_cpu::{CpuEngine, CpuOptions};
-    Ok(Box::new(CpuEngine::new(network, training, CpuOptions { threads })?))
+    eventprop_cpu::create(network, training, eventprop_cpu::CpuOptions { threads })
 }
 
 #[cfg(not(feature = "cpu"))]
