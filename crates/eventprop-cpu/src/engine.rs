@@ -1,4 +1,3 @@
-use crate::general::GeneralEngine;
 use crate::lanes::{LaneReal, Lanes};
 use crate::machine::Machine;
 use crate::plan::{self, Plan};
@@ -25,22 +24,6 @@ pub struct CpuEngine<T: LaneReal> {
 pub struct CpuOptions {
     /// The number of threads; one a core if none is given.
     pub threads: Option<usize>,
-}
-
-/// The fastest engine for `network` and `training`: a [`CpuEngine`] where it can compute them, a
-/// [`GeneralEngine`] elsewhere.
-///
-/// # Errors
-/// Those of [`GeneralEngine::new`].
-pub fn create<T: LaneReal>(
-    network: &Network,
-    training: Training<T>,
-    options: CpuOptions,
-) -> Result<Box<dyn Engine<T>>, EngineError> {
-    match plan::check(network, &training) {
-        Ok(_) => Ok(Box::new(CpuEngine::new(network, training, options)?)),
-        Err(_) => Ok(Box::new(GeneralEngine::new(network, training, options)?)),
-    }
 }
 
 impl<T: LaneReal> CpuEngine<T> {

@@ -5,6 +5,7 @@
 //! sixteen neurons at a time ([`lanes`]) walk it from interval to interval ([`decay`]) and look for
 //! threshold crossings ([`crossing`]).
 
+mod create;
 mod crossing;
 mod decay;
 mod denormals;
@@ -21,7 +22,8 @@ mod sample;
 mod stream;
 mod update;
 
-pub use engine::{CpuEngine, CpuOptions, create};
+pub use create::Precision;
+pub use engine::{CpuEngine, CpuOptions};
 pub use general::GeneralEngine;
 pub use grid::{GridEngine, GridInput};
 pub use lanes::{LaneReal, Lanes};

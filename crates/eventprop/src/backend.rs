@@ -98,12 +98,12 @@ impl Precision for f32 {
 }
 
 #[cfg(feature = "cpu")]
-fn cpu<T: eventprop_cpu::LaneReal>(
+fn cpu<T: eventprop_cpu::Precision>(
     network: &Network,
     training: Training<T>,
     threads: Option<usize>,
 ) -> Result<BoxedEngine<T>, EngineError> {
-    eventprop_cpu::create(network, training, eventprop_cpu::CpuOptions { threads })
+    T::engine(network, training, eventprop_cpu::CpuOptions { threads })
 }
 
 #[cfg(not(feature = "cpu"))]
