@@ -21,6 +21,7 @@ mod progress;
 mod run_folder;
 mod schedule;
 mod silent;
+mod silent_label;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, CheckpointError, write_atomically};
@@ -36,4 +37,5 @@ pub use progress::{EpochSums, Progress};
 pub use run_folder::{RunFolder, RunFolderError};
 pub use schedule::{LearningRate, Schedule};
 pub use silent::SilentRemedy;
+pub use silent_label::SkipSilentLabel;
 pub use trainer::{Event, Reduce, TrainError, Trainer};
