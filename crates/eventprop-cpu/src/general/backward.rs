@@ -47,8 +47,8 @@ pub(super) struct NotFinite {
 /// The adjoint of a block on its way back.
 #[derive(Clone, Copy, Debug, Default)]
 struct Costate<T: LaneReal> {
-    /// How far back it has come.
-    time: T,
+    /// How far back it has come, in ms.
+    time: f64,
     lambda: Adjoint<T::Lanes>,
     /// tau_mem V'+ lambda_V+ of a release met on the way to its spike.
     release: T::Lanes,
@@ -139,7 +139,7 @@ impl<T: LaneReal> Reverser<T> {
         for block in layers.flat_map(|(layout, _)| layout.range()) {
             let costate = &mut self.costates[block];
             *costate = Costate {
-                time: model.duration,
+                time: model.end,
                 entries: record.blocks[block].entries.len(),
                 ..Costate::default()
             };
@@ -399,11 +399,11 @@ fn piece_of<T: LaneReal>(
     neurons: &BlockNeurons<T>,
     own: &BlockRecord<T>,
     index: usize,
-    end: T,
+    end: f64,
 ) -> Piece<T> {
     let Some(entry) = index.checked_sub(1) else {
         let state = State { u: -neurons.bias, ..State::default() };
-        return Piece { index, start: T::zero(), end, state, held: 0 };
+        return Piece { index, start: 0.0, end, state, held: 0 };
     };
     let state = own.states.get(entry).copied().unwrap_or_default();
     let Entry { time, held, .. } = own.entries[entry];

@@ -75,7 +75,7 @@ pub(super) fn rewind_piece<T: LaneReal>(
     end: &Adjoint<T::Lanes>,
     gradient: Option<&mut ConstantsGradient<T>>,
 ) -> Adjoint<T::Lanes> {
-    let dt = T::Lanes::splat(piece.end - piece.start);
+    let dt = T::Lanes::splat(piece.dt());
     let Some(forcing) = forcing else {
         if let Some(gradient) = gradient {
             gradient.add(neurons, dt, &piece.state, end);
@@ -89,7 +89,7 @@ pub(super) fn rewind_piece<T: LaneReal>(
     let free = Adjoint { v: end.v - voltage * last, i: end.i - current * last, b: end.b };
     if let Some(gradient) = gradient {
         gradient.add(neurons, dt, &piece.state, &free);
-        let after = evolve(neurons, &piece.state, piece.held, piece.end - piece.start);
+        let after = evolve(neurons, &piece.state, piece.held, piece.dt());
         let (of_current, of_u) = weighted_integrals(forcing.density, neurons, piece, &after);
         let rate = T::Lanes::splat(forcing.density.rate);
         let of_slope = rate.mul_add(of_u, last * after.u - first * piece.state.u);

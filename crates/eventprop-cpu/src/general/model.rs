@@ -31,6 +31,8 @@ pub(super) struct Model<T: LaneReal> {
     pub(super) readout: Readout,
     /// In ms.
     pub(super) duration: T,
+    /// The same in double precision.
+    pub(super) end: f64,
     /// The most spikes a neuron may send in a sample.
     pub(super) spike_bound: usize,
     /// Whether gradients by the neurons' constants are wanted.
@@ -80,6 +82,7 @@ impl<T: LaneReal> Model<T> {
             classes: network.output().size,
             readout: training.objective.readout(),
             duration: T::of(network.duration()),
+            end: T::of(network.duration()).as_f64(),
             spike_bound: reference::spike_bound(network),
             constants,
         };
@@ -115,8 +118,8 @@ impl<T: LaneReal> Model<T> {
         connection: usize,
         neuron: u32,
         spike: u32,
-        time: T,
-        mut visit: impl FnMut(u32, Arrival<T>),
+        time: f64,
+        mut visit: impl FnMut(u32, Arrival),
     ) {
         let synapses = &self.synapses;
         let delayed = synapses.delayed(connection);
@@ -126,7 +129,7 @@ impl<T: LaneReal> Model<T> {
                 return visit(block as u32, to_all);
             }
             for lane in 0..self.blocks[block].lanes {
-                let time = time + super::lane(&synapses.delays[row], lane);
+                let time = time + super::lane(&synapses.delays[row], lane).as_f64();
                 visit(block as u32, Arrival { time, lane: lane as u32, ..to_all });
             }
         });

@@ -1,4 +1,3 @@
-use lif_core::Real;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
@@ -18,9 +17,9 @@ pub(super) enum Action {
 
 /// An [`Action`] that is due.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Due<T> {
+pub(super) struct Due {
     /// In ms.
-    pub(super) time: T,
+    pub(super) time: f64,
     pub(super) block: u32,
     pub(super) action: Action,
     number: u32,
@@ -28,30 +27,30 @@ pub(super) struct Due<T> {
 
 /// Events by time; at one moment crossings come before releases and these before arrivals, and
 /// otherwise what was put in first.
-#[derive(Debug)]
-pub(super) struct Queue<T> {
-    heap: BinaryHeap<Due<T>>,
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    heap: BinaryHeap<Due>,
     pushed: u32,
 }
 
-impl<T: Real> Queue<T> {
+impl Queue {
     pub(super) fn clear(&mut self) {
         self.heap.clear();
         self.pushed = 0;
     }
 
-    pub(super) fn push(&mut self, time: T, block: u32, action: Action) {
+    pub(super) fn push(&mut self, time: f64, block: u32, action: Action) {
         self.heap.push(Due { time, block, action, number: self.pushed });
         self.pushed = self.pushed.wrapping_add(1);
     }
 
     /// The time of the earliest event.
-    pub(super) fn next_time(&self) -> Option<T> {
+    pub(super) fn next_time(&self) -> Option<f64> {
         self.heap.peek().map(|due| due.time)
     }
 
     /// The earliest event, if it is due at `time` and no arrival (or may be one).
-    pub(super) fn pop_at(&mut self, time: T, arrivals: bool) -> Option<Due<T>> {
+    pub(super) fn pop_at(&mut self, time: f64, arrivals: bool) -> Option<Due> {
         let next = self.heap.peek()?;
         if next.time != time || (!arrivals && next.phase() == 2) {
             return None;
@@ -60,13 +59,7 @@ impl<T: Real> Queue<T> {
     }
 }
 
-impl<T: Real> Default for Queue<T> {
-    fn default() -> Self {
-        Self { heap: BinaryHeap::new(), pushed: 0 }
-    }
-}
-
-impl<T: Real> Due<T> {
+impl Due {
     fn phase(&self) -> u8 {
         match self.action {
             Action::Crossing { .. } => 0,
@@ -76,24 +69,24 @@ impl<T: Real> Due<T> {
     }
 }
 
-impl<T: Real> Ord for Due<T> {
-    /// The greatest is the earliest: `BinaryHeap` pops the greatest. No time is NaN.
+impl Ord for Due {
+    /// The greatest is the earliest: `BinaryHeap` pops the greatest.
     fn cmp(&self, other: &Self) -> Ordering {
-        let later = other.time.partial_cmp(&self.time).unwrap_or(Ordering::Equal);
+        let later = other.time.total_cmp(&self.time);
         later.then_with(|| (other.phase(), other.number).cmp(&(self.phase(), self.number)))
     }
 }
 
-impl<T: Real> PartialOrd for Due<T> {
+impl PartialOrd for Due {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<T: Real> PartialEq for Due<T> {
+impl PartialEq for Due {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl<T: Real> Eq for Due<T> {}
+impl Eq for Due {}

@@ -52,13 +52,13 @@ impl<T: LaneReal> Density<T> {
     }
 
     /// w at `time`.
-    pub(super) fn at(&self, time: T) -> T {
-        (-self.rate * time).exp() / self.duration
+    pub(super) fn at(&self, time: f64) -> T {
+        (-self.rate * T::of(time)).exp() / self.duration
     }
 
     /// The integral of w from `start` to `end`.
-    pub(super) fn between(&self, start: T, end: T) -> T {
-        let dt = end - start;
+    pub(super) fn between(&self, start: f64, end: f64) -> T {
+        let dt = T::of(end - start);
         let z = self.rate * dt;
         let mean = if z == T::zero() { T::one() } else { -(-z).exp_m1() / z };
         self.at(start) * dt * mean
@@ -114,10 +114,17 @@ impl<T: LaneReal> Measurement<T> {
 /// A time in which nothing happened to a block.
 pub(super) struct Piece<T: LaneReal> {
     pub(super) index: usize,
-    pub(super) start: T,
-    pub(super) end: T,
+    pub(super) start: f64,
+    pub(super) end: f64,
     pub(super) state: State<T::Lanes>,
     pub(super) held: u32,
+}
+
+impl<T: LaneReal> Piece<T> {
+    /// Its length in ms.
+    pub(super) fn dt(&self) -> T {
+        T::of(self.end - self.start)
+    }
 }
 
 fn pieces<T: LaneReal>(
@@ -128,10 +135,10 @@ fn pieces<T: LaneReal>(
     let count = own.entries.len();
     (0..=count).map(move |index| {
         let (start, held, state) = match index.checked_sub(1) {
-            None => (T::zero(), 0, State { u: -neurons.bias, ..State::default() }),
+            None => (0.0, 0, State { u: -neurons.bias, ..State::default() }),
             Some(entry) => (own.entries[entry].time, own.entries[entry].held, own.states[entry]),
         };
-        let end = own.entries.get(index).map_or(model.duration, |entry| entry.time);
+        let end = own.entries.get(index).map_or(model.end, |entry| entry.time);
         Piece { index, start, end, state, held }
     })
 }
@@ -145,7 +152,7 @@ fn highest<T: LaneReal>(
     let mut place = [AT_START; LANES];
     let mut elapsed = [T::zero(); LANES];
     for piece in pieces(model, neurons, own) {
-        let dt = piece.end - piece.start;
+        let dt = piece.dt();
         let State { u, current, .. } = piece.state;
         let end = evolve(neurons, &piece.state, piece.held, dt);
         let highest_u = value - neurons.bias;
@@ -190,7 +197,7 @@ fn mean<T: LaneReal>(
 ) -> T::Lanes {
     let mut sum = T::Lanes::zero();
     for piece in pieces(model, neurons, own) {
-        let end = evolve(neurons, &piece.state, piece.held, piece.end - piece.start);
+        let end = evolve(neurons, &piece.state, piece.held, piece.dt());
         let (_, mut voltage) = weighted_integrals(density, neurons, &piece, &end);
         let weight = density.between(piece.start, piece.end);
         let mut held = piece.held;

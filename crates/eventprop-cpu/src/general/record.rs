@@ -6,9 +6,10 @@ pub(super) const ALL_LANES: u32 = LANES as u32;
 
 /// A spike that arrives at a block.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Arrival<T> {
-    /// In ms.
-    pub(super) time: T,
+pub(super) struct Arrival {
+    /// In ms. Inside a component times are kept in double precision: rounded to single, after a
+    /// second they would be known to 3e-5 ms, and voltages no better.
+    pub(super) time: f64,
     /// The row of its weights.
     pub(super) row: u32,
     /// Which spike: its position in [`Record::spikes`].
@@ -45,13 +46,13 @@ pub(super) struct Record<T: LaneReal> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct BlockRecord<T: LaneReal> {
     /// The arrivals from outside the component, by time.
-    pub(super) external: Vec<Arrival<T>>,
+    pub(super) external: Vec<Arrival>,
     /// Of blocks that walk alone: how it went. Nothing else below is noted for them but the counts.
     pub(super) walk: Walk<T>,
     /// What happened, by time.
-    pub(super) entries: Vec<Entry<T>>,
+    pub(super) entries: Vec<Entry>,
     /// The arrivals of all entries, by time.
-    pub(super) arrivals: Vec<Arrival<T>>,
+    pub(super) arrivals: Vec<Arrival>,
     /// The spikes and releases of all entries.
     pub(super) marks: Vec<Mark<T>>,
     /// The state after each entry; empty unless it is needed.
@@ -62,9 +63,9 @@ pub(super) struct BlockRecord<T: LaneReal> {
 
 /// Something that happened to a block at one moment: marks, or arrivals.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Entry<T> {
+pub(super) struct Entry {
     /// In ms.
-    pub(super) time: T,
+    pub(super) time: f64,
     /// One past its last arrival.
     pub(super) arrivals: u32,
     /// One past its last mark.
@@ -132,7 +133,7 @@ impl<T: LaneReal> BlockRecord<T> {
     }
 
     /// The arrivals of entry `entry`.
-    pub(super) fn arrivals_of(&self, entry: usize) -> &[Arrival<T>] {
+    pub(super) fn arrivals_of(&self, entry: usize) -> &[Arrival] {
         let first = entry.checked_sub(1).map_or(0, |before| self.entries[before].arrivals);
         &self.arrivals[first as usize..self.entries[entry].arrivals as usize]
     }

@@ -102,8 +102,8 @@ fn gather<T: LaneReal>(model: &Model<T>, layer: usize, record: &mut Record<T>) {
             if time > model.duration {
                 break;
             }
-            model.arrivals_of(connection, neuron, id, time, |block, arrival| {
-                if arrival.time <= model.duration {
+            model.arrivals_of(connection, neuron, id, time.as_f64(), |block, arrival| {
+                if arrival.time <= model.end {
                     blocks[block as usize].external.push(arrival);
                 }
             });
@@ -114,8 +114,7 @@ fn gather<T: LaneReal>(model: &Model<T>, layer: usize, record: &mut Record<T>) {
     if !sorted {
         for block in model.layouts[layer].range() {
             // Of those at one moment, the order is that of connections and spikes.
-            let by_time = |a: &T, b: &T| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal);
-            blocks[block].external.sort_by(|a, b| by_time(&a.time, &b.time));
+            blocks[block].external.sort_by(|a, b| a.time.total_cmp(&b.time));
         }
     }
 }

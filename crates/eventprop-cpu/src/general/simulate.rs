@@ -10,10 +10,10 @@ use lif_core::flow::{State as Membrane, TimeConstants};
 /// Runs blocks event by event. Its allocations are kept from run to run.
 #[derive(Debug, Default)]
 pub(super) struct Simulator<T: LaneReal> {
-    queue: Queue<T>,
+    queue: Queue,
     live: Vec<Live<T>>,
     /// Spikes of this moment on their way to blocks of the same component.
-    immediate: Vec<(u32, Arrival<T>)>,
+    immediate: Vec<(u32, Arrival)>,
     /// The blocks to which something happened at this moment.
     touched: Vec<u32>,
 }
@@ -28,7 +28,7 @@ pub(super) struct Runaway {
 #[derive(Clone, Copy, Debug, Default)]
 struct Live<T: LaneReal> {
     /// When its state was true.
-    time: T,
+    time: f64,
     state: State<T::Lanes>,
     /// When each lane may next reach its threshold, in ms after `time`, if nothing arrives before; it
     /// does so where its bit in `exact` is set, and not before elsewhere.
@@ -105,7 +105,7 @@ impl<T: LaneReal> Run<'_, T> {
         Ok(())
     }
 
-    fn arrivals(&mut self, time: T) {
+    fn arrivals(&mut self, time: f64) {
         for position in 0..self.simulator.immediate.len() {
             let (block, arrival) = self.simulator.immediate[position];
             self.arrive(block as usize, arrival);
@@ -123,7 +123,7 @@ impl<T: LaneReal> Run<'_, T> {
     }
 
     /// All arrivals from outside that are due at a block.
-    fn external(&mut self, block: usize, time: T) {
+    fn external(&mut self, block: usize, time: f64) {
         loop {
             let next = self.simulator.live[block].external;
             match self.record.blocks[block].external.get(next) {
@@ -140,7 +140,7 @@ impl<T: LaneReal> Run<'_, T> {
         }
     }
 
-    fn arrive(&mut self, block: usize, arrival: Arrival<T>) {
+    fn arrive(&mut self, block: usize, arrival: Arrival) {
         self.advance(block, arrival.time);
         self.touch(block);
         let live = &mut self.simulator.live[block];
@@ -155,7 +155,7 @@ impl<T: LaneReal> Run<'_, T> {
         self.record.blocks[block].arrivals.push(arrival);
     }
 
-    fn release(&mut self, block: usize, time: T, lane: u32) {
+    fn release(&mut self, block: usize, time: f64, lane: u32) {
         self.advance(block, time);
         self.touch(block);
         let live = &mut self.simulator.live[block];
@@ -166,7 +166,7 @@ impl<T: LaneReal> Run<'_, T> {
         self.note(block, time);
     }
 
-    fn spike(&mut self, block: usize, time: T, mut crossing: u32) -> Result<(), Runaway> {
+    fn spike(&mut self, block: usize, time: f64, mut crossing: u32) -> Result<(), Runaway> {
         let model = self.model;
         let BlockNeurons { layer, spiking: Some(spiking), .. } = &model.blocks[block] else {
             return Ok(());
@@ -195,33 +195,34 @@ impl<T: LaneReal> Run<'_, T> {
             }
             if spiking.refractory > T::zero() {
                 live.held |= 1 << lane;
-                let release = time + spiking.refractory;
-                if release <= model.duration {
+                let release = time + spiking.refractory.as_f64();
+                if release <= model.end {
                     let action = Action::Release { lane: lane as u32 };
                     self.simulator.queue.push(release, block as u32, action);
                 }
             }
             let neuron = model.layouts[*layer].neuron(block, lane) as u32;
-            self.record.spikes.push(Spike { time, neuron });
-            self.record.trains[*layer].push(T::key(time, id));
+            let rounded = T::of(time);
+            self.record.spikes.push(Spike { time: rounded, neuron });
+            self.record.trains[*layer].push(T::key(rounded, id));
         }
         self.note(block, time);
         for id in first..self.record.spikes.len() {
-            self.send(*layer, id as u32);
+            self.send(*layer, id as u32, time);
         }
         Ok(())
     }
 
     /// Sends a spike to the blocks of its own component.
-    fn send(&mut self, layer: usize, id: u32) {
-        let duration = self.model.duration;
-        let Spike { time, neuron } = self.record.spikes[id as usize];
+    fn send(&mut self, layer: usize, id: u32, time: f64) {
+        let end = self.model.end;
+        let neuron = self.record.spikes[id as usize].neuron;
         let Simulator { queue, immediate, .. } = &mut *self.simulator;
         for &connection in &self.model.inside[layer] {
             self.model.arrivals_of(connection, neuron, id, time, |block, arrival| {
                 if arrival.time == time {
                     immediate.push((block, arrival));
-                } else if arrival.time <= duration {
+                } else if arrival.time <= end {
                     let Arrival { time, row, spike, lane } = arrival;
                     queue.push(time, block, Action::Delayed { row, spike, lane });
                 }
@@ -238,7 +239,7 @@ impl<T: LaneReal> Run<'_, T> {
     }
 
     /// Closes the moment for every block to which something happened.
-    fn settle(&mut self, time: T) {
+    fn settle(&mut self, time: f64) {
         for position in 0..self.simulator.touched.len() {
             let block = self.simulator.touched[position] as usize;
             let live = &mut self.simulator.live[block];
@@ -252,7 +253,7 @@ impl<T: LaneReal> Run<'_, T> {
     }
 
     /// Makes an entry of all that was noted since the last one.
-    fn note(&mut self, block: usize, time: T) {
+    fn note(&mut self, block: usize, time: f64) {
         let live = &self.simulator.live[block];
         let own = &mut self.record.blocks[block];
         own.entries.push(Entry {
@@ -269,13 +270,13 @@ impl<T: LaneReal> Run<'_, T> {
 
     /// Brings the block's state to `time`.
     #[inline]
-    fn advance(&mut self, block: usize, time: T) {
+    fn advance(&mut self, block: usize, time: f64) {
         let live = &mut self.simulator.live[block];
         if time == live.time {
             return;
         }
         let neurons = &self.model.blocks[block];
-        live.state = evolve(neurons, &live.state, live.held, time - live.time);
+        live.state = evolve(neurons, &live.state, live.held, T::of(time - live.time));
         live.time = time;
     }
 
@@ -296,7 +297,7 @@ impl<T: LaneReal> Run<'_, T> {
         // An adapted threshold falls: its lowest is its last.
         let threshold = match spiking.adaptation {
             Some(own) => {
-                let last = ((live.time - end) / own.tau).exp();
+                let last = (T::of(live.time - end) / own.tau).exp();
                 adaptation.mul_add(T::Lanes::splat(last), spiking.u_threshold)
             }
             None => spiking.u_threshold,
@@ -316,10 +317,10 @@ impl<T: LaneReal> Run<'_, T> {
             held &= held - 1;
             *lane_mut(&mut live.next, lane) = T::infinity();
         }
-        let late = live.next.gt(T::Lanes::splat(end - live.time)).bits();
+        let late = live.next.gt(T::Lanes::splat(T::of(end - live.time))).bits();
         if late != (1 << LANES) - 1 {
             let (_, earliest) = live.earliest();
-            let time = (live.time + earliest).min(end);
+            let time = (live.time + earliest.as_f64()).min(end);
             let action = Action::Crossing { stamp: live.stamp };
             self.simulator.queue.push(time, block as u32, action);
         }
@@ -327,17 +328,17 @@ impl<T: LaneReal> Run<'_, T> {
 
     /// The lanes that reach their threshold now, when the block's next crossing is due; if there are
     /// none yet, its next crossing is queued.
-    fn crossing(&mut self, block: usize, now: T) -> Option<u32> {
+    fn crossing(&mut self, block: usize, now: f64) -> Option<u32> {
         let neurons = &self.model.blocks[block];
         let spiking = neurons.spiking.as_ref()?;
         let live = &mut self.simulator.live[block];
         let end = horizon(self.model, &self.record.blocks[block], live);
         loop {
             let (lane, after) = live.earliest();
-            if after > end - live.time {
+            if after > T::of(end - live.time) {
                 return None;
             }
-            let time = (live.time + after).min(end);
+            let time = (live.time + after.as_f64()).min(end);
             if time > now {
                 let action = Action::Crossing { stamp: live.stamp };
                 self.simulator.queue.push(time, block as u32, action);
@@ -351,7 +352,7 @@ impl<T: LaneReal> Run<'_, T> {
                 return Some((0..LANES).filter(together).map(|lane| 1 << lane).sum());
             }
             let approach = approach(neurons, spiking, &live.state, lane);
-            let crossing = approach.first_crossing(end - live.time);
+            let crossing = approach.first_crossing(T::of(end - live.time));
             *lane_mut(&mut live.next, lane) = crossing.unwrap_or_else(T::infinity);
             live.exact |= 1 << lane;
         }
@@ -371,8 +372,8 @@ impl<T: LaneReal> Live<T> {
 
 /// The time of the block's next arrival from outside: what is seen ahead holds until then.
 #[inline]
-fn horizon<T: LaneReal>(model: &Model<T>, own: &BlockRecord<T>, live: &Live<T>) -> T {
-    own.external.get(live.external).map_or(model.duration, |arrival| arrival.time)
+fn horizon<T: LaneReal>(model: &Model<T>, own: &BlockRecord<T>, live: &Live<T>) -> f64 {
+    own.external.get(live.external).map_or(model.end, |arrival| arrival.time)
 }
 
 /// The state after `dt` ms without an event.

@@ -67,7 +67,7 @@ impl<T: LaneReal> Walker<T> {
         let Record { spikes, trains, blocks, order } = record;
         let own = &mut blocks[block];
         let walk = &mut own.walk;
-        let arrivals = own.external.iter().map(|arrival| (arrival.time, arrival.row));
+        let arrivals = own.external.iter().map(|arrival| (T::of(arrival.time), arrival.row));
         walk.stream.fill(arrivals, model.duration, &self.decay, *biased);
         walk.spikes.clear();
         walk.first_spike = spikes.len();
