@@ -10,6 +10,7 @@ mod decay;
 mod denormals;
 mod dense;
 mod engine;
+mod grid;
 mod lanes;
 mod machine;
 mod math;
@@ -19,4 +20,5 @@ mod stream;
 mod update;
 
 pub use engine::{CpuEngine, CpuOptions};
+pub use grid::{GridEngine, GridInput};
 pub use lanes::{LaneReal, Lanes};

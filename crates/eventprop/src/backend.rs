@@ -10,6 +10,43 @@ pub type BoxedEngine<T> = Box<dyn Engine<T>>;
 /// The names that [`create`] knows, in this build or in another.
 pub const NAMES: [&str; 3] = [reference::NAME, "cpu", "cuda"];
 
+/// The engine called `name` for `network`, on `threads` threads where it uses several (none: one for
+/// each core).
+///
+/// # Errors
+/// [`EngineError::Unavailable`] if there is no such engine here; whatever the engine refuses.
+pub fn create<T: Precision>(
+    name: &str,
+    network: &Network,
+    training: Training<T>,
+    threads: Option<usize>,
+) -> Result<BoxedEngine<T>, EngineError> {
+    match name {
+        // It has one thread.
+        reference::NAME => T::reference(network, training),
+        "cpu" => T::cpu(network, training, threads),
+        _ => Err(not_built(name)),
+    }
+}
+
+/// Whether this build has the engine called `name`.
+pub fn is_built(name: &str) -> bool {
+    name == reference::NAME || (name == "cpu" && cfg!(feature = "cpu"))
+}
+
+/// The error for an engine that this build does not have.
+pub fn not_built(name: &str) -> EngineError {
+    let missing = |what| format!("this build has no {what} engine; rebuild with --features {name}");
+    match name {
+        "cpu" => EngineError::Unavailable { engine: "cpu", reason: missing("CPU") },
+        "cuda" => EngineError::Unavailable { engine: "cuda", reason: missing("CUDA") },
+        _ => {
+            let reason = format!("there is no \"{name}\"; choose from {}", NAMES.join(", "));
+            EngineError::Unavailable { engine: "(unknown)", reason }
+        }
+    }
+}
+
 /// The precisions that engines compute in: `f32` and `f64`.
 pub trait Precision: Real + sealed::Sealed {
     /// The reference engine, where it has this precision.
@@ -26,30 +63,6 @@ pub trait Precision: Real + sealed::Sealed {
         training: Training<Self>,
         threads: Option<usize>,
     ) -> Result<BoxedEngine<Self>, EngineError>;
-}
-
-/// The engine called `name` for `network`, on `threads` threads where it uses several (none: one for
-/// each core).
-///
-/// # Errors
-/// [`EngineError::Unavailable`] if there is no such engine here; whatever the engine refuses.
-pub fn create<T: Precision>(
-    name: &str,
-    network: &Network,
-    training: Training<T>,
-    threads: Option<usize>,
-) -> Result<BoxedEngine<T>, EngineError> {
-    let unavailable = |engine, reason: &str| {
-        Err(EngineError::Unavailable { engine, reason: String::from(reason) })
-    };
-    match name {
-        reference::NAME => T::reference(network, training),
-        "cpu" => T::cpu(network, training, threads),
-        "cuda" => {
-            unavailable("cuda", "this build has no CUDA engine; rebuild with --features cuda")
-        }
-        _ => unavailable("unknown", &format!("\"{name}\" is none of {}", NAMES.join(", "))),
-    }
 }
 
 impl Precision for f64 {
@@ -100,8 +113,7 @@ fn cpu<T: Real>(
     _: Training<T>,
     _: Option<usize>,
 ) -> Result<BoxedEngine<T>, EngineError> {
-    let reason = String::from("this build has no CPU engine; rebuild with --features cpu");
-    Err(EngineError::Unavailable { engine: "cpu", reason })
+    Err(not_built("cpu"))
 }
 
 mod sealed {

@@ -9,7 +9,7 @@
 //! I[n]  = (1 - s) I[n-1] + W x[n-1]          (x[n] in the variant `first`)
 //! ```
 //!
-//! The adjoint runs from the last step to the first; G[n] is the loss's derivative at a spike of step
+//! The adjoint runs from the last step to the first; `G[n]` is the loss's derivative at a spike of step
 //! n, and lV, lI stand for the values of step n+1 (n in `first`, see [`GridVariant`]):
 //!
 //! ```text

@@ -60,6 +60,35 @@ impl<T: Real> SpikeBatch<T> {
         Self { offsets, times: Vec::with_capacity(spikes), indices: Vec::with_capacity(spikes) }
     }
 
+    /// A batch from its three flat arrays, for encoders that fill them in parallel.
+    ///
+    /// # Errors
+    /// If a time is not finite, negative, or earlier than its predecessor in the same sample.
+    ///
+    /// # Panics
+    /// If `offsets` does not ascend from 0 to the number of times, or there are not as many
+    /// indices as times.
+    pub fn from_parts(
+        offsets: Vec<usize>,
+        times: Vec<T>,
+        indices: Vec<u32>,
+    ) -> Result<Self, SpikeError> {
+        assert_eq!(times.len(), indices.len(), "one index a spike");
+        assert_eq!(offsets.first(), Some(&0), "offsets start at 0");
+        assert_eq!(offsets.last(), Some(&times.len()), "offsets end at the number of spikes");
+        for (sample, range) in offsets.windows(2).enumerate() {
+            let train = &times[range[0]..range[1]];
+            let mut previous = T::zero();
+            for (position, &time) in train.iter().enumerate() {
+                if !(time >= previous && time.is_finite()) {
+                    return Err(SpikeError { sample, position, time: time.as_f64() });
+                }
+                previous = time;
+            }
+        }
+        Ok(Self { offsets, times, indices })
+    }
+
     /// The number of samples.
     pub fn len(&self) -> usize {
         self.offsets.len() - 1
@@ -164,4 +193,23 @@ pub struct SpikeError {
     pub position: usize,
     /// Its time in ms.
     pub time: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_checked() {
+        let batch = SpikeBatch::from_parts(vec![0, 2, 2, 3], vec![1.0, 2.0, 0.5], vec![4, 3, 9]);
+        let batch = batch.expect("sorted within each sample");
+        assert_eq!(batch.len(), 3);
+        assert_eq!(batch.get(0).iter().collect::<Vec<_>>(), [(1.0, 4), (2.0, 3)]);
+        assert!(batch.get(1).is_empty());
+        for times in
+            [vec![2.0, 1.0], vec![-1.0, 1.0], vec![1.0, f64::NAN], vec![0.0, f64::INFINITY]]
+        {
+            assert!(SpikeBatch::from_parts(vec![0, 2], times, vec![0, 1]).is_err());
+        }
+    }
 }

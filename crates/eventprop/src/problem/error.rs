@@ -39,9 +39,13 @@ fn with_nearest(message: &str) -> String {
         return String::from(message);
     }
     let Some(unknown) = quoted.next() else { return String::from(message) };
-    let nearest = quoted
-        .map(|known| (strsim::damerau_levenshtein(unknown, known), known))
-        .min_by_key(|&(distance, _)| distance);
+    let distance = |known: &str| {
+        // The beginning of a name, or a name with more behind it, is as near as can be.
+        let begins =
+            unknown.len() > 1 && (known.starts_with(unknown) || unknown.starts_with(known));
+        if begins { 0 } else { strsim::damerau_levenshtein(unknown, known) }
+    };
+    let nearest = quoted.map(|known| (distance(known), known)).min_by_key(|near| near.0);
     match nearest {
         // Beyond half the word it is another word.
         Some((distance, known)) if 2 * distance <= known.len().max(unknown.len()) => {

@@ -77,6 +77,14 @@ impl GridSpec {
 }
 
 impl GridVariant {
+    /// The step at which an input of step `step` reaches the current.
+    pub fn arrival(self, step: usize) -> usize {
+        match self {
+            Self::Head => step + 1,
+            Self::First => step,
+        }
+    }
+
     /// The step whose inputs reach the current at step `step`.
     pub(super) fn arriving(self, step: usize) -> Option<usize> {
         match self {

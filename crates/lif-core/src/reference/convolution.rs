@@ -58,7 +58,7 @@ mod tests {
         ) {
             let [a, b, c] = if near { [rates[0], rates[0] * (1.0 + 1e-9), rates[0]] } else { rates };
             let y = |t: f64| convolve([a, b, c, a], t);
-            let h = 0.01 * t;
+            let h = 0.002 * t;
             let slope = (8.0 * (y(t + h) - y(t - h)) - (y(t + 2.0 * h) - y(t - 2.0 * h))) / (12.0 * h);
             let expected = convolve([b, c, a], t) - a * y(t);
             let scale = convolve([b, c, a], t) + a * y(t);

@@ -39,7 +39,13 @@ const FIRST_TIME_STEP: f64 = 0.1;
 /// How often the first step is halved in search of one under which no spike appears or vanishes.
 const HALVINGS: usize = 14;
 
-/// How many steps, each half the one before, are extrapolated from.
+/// A relative error estimate at which no further step is tried: rounding is near.
+const CONVERGED: f64 = 1e-10;
+
+/// How many rounding errors a loss carries, each of its own size: it hangs on many spike times.
+const LOSS_ROUNDING: f64 = 16.0;
+
+/// How many steps, each half the one before, are extrapolated from at most.
 const LEVELS: usize = 7;
 
 /// The gradient of a batch's mean loss at the engine's parameters, by differences extrapolated to
@@ -134,8 +140,13 @@ fn ridders(
         step = step.min(0.5 * (x - lowest));
     }
     let mut quotient = |step: f64| -> Result<Option<f64>, EngineError> {
-        let above = f(x + step)?;
-        let below = if one_sided { base } else { f(x - step)? };
+        let mut at = |x| match f(x) {
+            // A network that runs away under the perturbation spikes differently, to say the least.
+            Err(EngineError::Runaway { .. }) => Ok((f64::NAN, !base.1)),
+            outcome => outcome,
+        };
+        let above = at(x + step)?;
+        let below = if one_sided { base } else { at(x - step)? };
         let width = if one_sided { step } else { 2.0 * step };
         let smooth = above.1 == base.1 && below.1 == base.1;
         Ok(smooth.then(|| (above.0 - below.0) / width))
@@ -154,17 +165,25 @@ fn ridders(
     let mut previous = vec![first];
     let mut best = (first, f64::INFINITY);
     for level in 1..LEVELS {
-        let Some(value) = quotient(step * 0.5_f64.powi(level as i32))? else { return Ok(None) };
+        let smaller = step * 0.5_f64.powi(level as i32);
+        let Some(value) = quotient(smaller)? else { return Ok(None) };
+        // Two estimates can agree by chance: never believe more than the loss's own rounding allows.
+        let rounding = LOSS_ROUNDING * f64::EPSILON * base.0.abs() / smaller;
         let mut row = vec![value];
         let mut factor = base_factor;
         for k in 0..level {
             let extrapolated = (row[k] * factor - previous[k]) / (factor - 1.0);
-            let error = f64::max((extrapolated - row[k]).abs(), (extrapolated - previous[k]).abs());
+            let spread =
+                f64::max((extrapolated - row[k]).abs(), (extrapolated - previous[k]).abs());
+            let error = spread.max(rounding);
             if error < best.1 {
                 best = (extrapolated, error);
             }
             row.push(extrapolated);
             factor *= base_factor;
+        }
+        if level >= 3 && best.1 <= CONVERGED * best.0.abs() {
+            break;
         }
         previous = row;
     }

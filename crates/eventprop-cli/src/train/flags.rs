@@ -1,0 +1,97 @@
+use clap::Args;
+use eventprop::backend;
+use eventprop::config::Overrides;
+use std::path::PathBuf;
+
+/// Flags that replace single values of the configuration. Those of the PyTorch script
+/// pytorch-eventprop have its names.
+#[derive(Args)]
+#[command(next_help_heading = "Values that replace those of the configuration")]
+pub(super) struct Flags {
+    /// Passes over the training set.
+    #[arg(long, value_name = "N")]
+    epochs: Option<u32>,
+    /// Learning rate.
+    #[arg(long)]
+    lr: Option<f64>,
+    /// Samples a batch.
+    #[arg(long, value_name = "N", visible_alias = "batch_size")]
+    batch_size: Option<usize>,
+    /// Seed of weights, order and dropout.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// What computes.
+    #[arg(long, value_parser = backend::NAMES)]
+    backend: Option<String>,
+    /// The same under the script's name.
+    #[arg(long, value_parser = backend::NAMES, conflicts_with = "backend")]
+    device: Option<String>,
+    /// Threads; 0 for all cores. Changes no bit of the result.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// A folder of IDX files (plain or .gz) to train and test on in place of the bundled MNIST.
+    #[arg(long, value_name = "DIR", visible_alias = "data_folder")]
+    data_folder: Option<PathBuf>,
+    /// First-spike loss: temperature of its softmax, in units of tau_s.
+    #[arg(long)]
+    xi: Option<f64>,
+    /// First-spike loss: weight of the term for early label spikes.
+    #[arg(long)]
+    alpha: Option<f64>,
+    /// First-spike loss: time constant of that term, in units of tau_s.
+    #[arg(long)]
+    beta: Option<f64>,
+    /// Simulated time in ms.
+    #[arg(long = "T", value_name = "MS", visible_alias = "duration")]
+    duration: Option<f64>,
+    /// Time step of the clock-driven model in ms.
+    #[arg(long, value_name = "MS")]
+    dt: Option<f64>,
+    /// Membrane time constant in ms.
+    #[arg(long, value_name = "MS", visible_alias = "tau_m")]
+    tau_m: Option<f64>,
+    /// Synaptic time constant in ms.
+    #[arg(long, value_name = "MS", visible_alias = "tau_s")]
+    tau_s: Option<f64>,
+    /// Input time of white pixels in ms.
+    #[arg(long, value_name = "MS", visible_alias = "t_min")]
+    t_min: Option<f64>,
+    /// Input time of black pixels in ms.
+    #[arg(long, value_name = "MS", visible_alias = "t_max")]
+    t_max: Option<f64>,
+}
+
+impl Flags {
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides {
+            epochs: self.epochs,
+            lr: self.lr,
+            batch_size: self.batch_size,
+            seed: self.seed,
+            backend: self.backend.as_ref().or(self.device.as_ref()).cloned(),
+            threads: self.threads,
+            data_folder: self.data_folder.clone(),
+            xi: self.xi,
+            alpha: self.alpha,
+            beta: self.beta,
+            duration: self.duration,
+            dt: self.dt,
+            tau_mem: self.tau_m,
+            tau_syn: self.tau_s,
+            t_min: self.t_min,
+            t_max: self.t_max,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.overrides() == Overrides::default()
+    }
+}
+
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".into()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("not a number of batches".into()),
+    }
+}

@@ -1,0 +1,223 @@
+use super::dynamics::Dynamics;
+use super::input::GridInput;
+use super::loss::StepLoss;
+use super::rows::{LANES, Rows, sum};
+use std::ops::Range;
+use wide::f32x16;
+
+/// Samples a chunk: the same however many threads there are.
+pub(super) const CHUNK: usize = 16;
+
+/// A few samples of a batch on their way forward and backward, with the memory they need.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Chunk {
+    /// First steps, `[sample][block][lane]`, flat; silent neurons as the variant counts them.
+    pub(super) first: Vec<f32>,
+    /// A bit for each spike of a block, `[sample][block][step]`.
+    pub(super) fired: Vec<u16>,
+    /// Spikes of each neuron, `[block]`.
+    pub(super) activity: Vec<f32x16>,
+    /// The neurons that were silent in some sample.
+    pub(super) silent: Vec<u32>,
+    /// The loss of each sample.
+    pub(super) losses: Vec<f32>,
+    /// The number of samples whose label was predicted.
+    pub(super) correct: usize,
+    /// What each list of inputs adds to the gradient of its members, `[list of each sample][block]`.
+    pub(super) parts: Vec<f32x16>,
+    /// What the chunk adds to the gradient of every input, `[block]`.
+    pub(super) common: Vec<f32x16>,
+    /// lambda_V - lambda_I, `[sample][block][step]`, where it is wanted.
+    pub(super) difference: Vec<f32x16>,
+    drive: Vec<f32x16>,
+    jumps: Vec<f32x16>,
+    upstream: Vec<f32>,
+}
+
+/// What all chunks read.
+pub(super) struct Work<'a> {
+    pub(super) dynamics: Dynamics,
+    pub(super) steps: usize,
+    pub(super) weights: &'a Rows,
+    pub(super) totals: &'a [f32x16],
+    pub(super) input: &'a GridInput,
+}
+
+/// What the chunks of a batch that is differentiated read besides.
+pub(super) struct Learning<'a> {
+    pub(super) loss: &'a StepLoss,
+    /// 1 / the number of samples in the batch.
+    pub(super) share: f32,
+    pub(super) differences: bool,
+}
+
+impl Chunk {
+    /// Runs `samples` forward, and backward if there is something to learn: labels, one a sample.
+    pub(super) fn run(
+        &mut self,
+        work: &Work<'_>,
+        samples: &[u32],
+        learning: Option<(&Learning<'_>, &[u32])>,
+    ) {
+        self.clear(work);
+        for (position, &sample) in samples.iter().enumerate() {
+            let sample = sample as usize;
+            let span = span(work, sample);
+            self.forward(work, sample, span.clone());
+            if let Some((learning, labels)) = learning {
+                let label = labels[position] as usize;
+                self.backward(work, learning, sample, label, span);
+            }
+        }
+    }
+
+    fn clear(&mut self, work: &Work<'_>) {
+        let blocks = work.weights.blocks();
+        self.first.clear();
+        self.fired.clear();
+        self.silent.clear();
+        self.losses.clear();
+        self.parts.clear();
+        self.difference.clear();
+        self.correct = 0;
+        for per_block in [&mut self.activity, &mut self.common] {
+            per_block.clear();
+            per_block.resize(blocks, f32x16::default());
+        }
+        self.drive.resize(work.steps, f32x16::default());
+        self.jumps.resize(blocks * work.steps, f32x16::default());
+        self.upstream.resize(blocks * LANES, 0.0);
+    }
+
+    fn forward(&mut self, work: &Work<'_>, sample: usize, span: Range<usize>) {
+        for block in 0..work.weights.blocks() {
+            let rows = work.weights.block(block);
+            self.drive[span.clone()].fill(f32x16::default());
+            for list in work.input.lists(sample) {
+                let members = work.input.members(list);
+                let total = sum(members.iter().map(|&input| rows[input as usize]));
+                if let Some(step) = list.each {
+                    self.drive[step as usize] += total;
+                }
+                if let Some(step) = list.all_but {
+                    self.drive[step as usize] += work.totals[block] - total;
+                }
+            }
+            let fired = self.fired.len();
+            self.fired.resize(fired + work.steps, 0);
+            let jumps = &mut self.jumps[block * work.steps..(block + 1) * work.steps];
+            let fired = &mut self.fired[fired..];
+            let pass = work.dynamics.forward(span.clone(), &self.drive, jumps, fired);
+            self.activity[block] += pass.spikes;
+            let neurons = work.weights.neurons_of(block);
+            for (neuron, &first) in pass.first.as_array()[..neurons].iter().enumerate() {
+                if first == f32::INFINITY {
+                    self.silent.push((block * LANES + neuron) as u32);
+                }
+            }
+            self.first.extend_from_slice(work.dynamics.counted(pass.first).as_array());
+        }
+    }
+
+    fn backward(
+        &mut self,
+        work: &Work<'_>,
+        learning: &Learning<'_>,
+        sample: usize,
+        label: usize,
+        span: Range<usize>,
+    ) {
+        let blocks = work.weights.blocks();
+        let neurons = (blocks - 1) * LANES + work.weights.neurons_of(blocks - 1);
+        let first = &self.first[self.first.len() - blocks * LANES..];
+        let loss = learning.loss.evaluate(&first[..neurons], label, &mut self.upstream[..neurons]);
+        self.losses.push(loss);
+        self.correct += usize::from(earliest(&first[..neurons]) == label);
+
+        let lists = work.input.lists(sample);
+        let parts = self.parts.len();
+        self.parts.resize(parts + lists.len() * blocks, f32x16::default());
+        for block in 0..blocks {
+            let lanes = block * LANES..(block + 1) * LANES;
+            let jumps = &self.jumps[block * work.steps..(block + 1) * work.steps];
+            let difference = self.difference.len();
+            if learning.differences {
+                self.difference.resize(difference + work.steps, f32x16::default());
+            }
+            // The drive has been read: its place serves for lambda_I.
+            work.dynamics.backward(
+                span.clone(),
+                lanes_of(&first[lanes.clone()]),
+                lanes_of(&self.upstream[lanes]) * f32x16::splat(learning.share),
+                jumps,
+                &mut self.drive,
+                &mut self.difference[difference..],
+            );
+            for (position, list) in lists.iter().enumerate() {
+                let mut part = f32x16::default();
+                if let Some(step) = list.each {
+                    part -= self.drive[step as usize];
+                }
+                if let Some(step) = list.all_but {
+                    let adjoint = self.drive[step as usize];
+                    part += adjoint;
+                    self.common[block] -= adjoint;
+                }
+                self.parts[parts + position * blocks + block] = part;
+            }
+        }
+    }
+}
+
+/// Writes the sum of the gradients of `chunks` to `rows`: those of block `block` and the inputs
+/// `inputs`, or all.
+pub(super) fn add_gradients(
+    chunks: &[Chunk],
+    input: &GridInput,
+    samples: &[u32],
+    block: usize,
+    inputs: Option<Range<usize>>,
+    rows: &mut [f32x16],
+) {
+    let common = chunks.iter().fold(f32x16::default(), |sum, chunk| sum + chunk.common[block]);
+    rows.fill(common);
+    let start = inputs.as_ref().map_or(0, |inputs| inputs.start);
+    for (chunk, samples) in chunks.iter().zip(samples.chunks(CHUNK)) {
+        let lists = samples.iter().flat_map(|&sample| input.lists(sample as usize));
+        for (list, parts) in lists.zip(chunk.parts.chunks_exact(chunk.common.len())) {
+            let mut members = input.members(list);
+            if let Some(inputs) = &inputs {
+                let place = |bound| members.partition_point(|&member| (member as usize) < bound);
+                members = &members[place(inputs.start)..place(inputs.end)];
+            }
+            let part = parts[block];
+            for &member in members {
+                rows[member as usize - start] += part;
+            }
+        }
+    }
+}
+
+/// The neuron with the earliest first step, the lowest among equals.
+#[inline]
+pub(super) fn earliest(first: &[f32]) -> usize {
+    let mut class = 0;
+    for (neuron, &step) in first.iter().enumerate() {
+        if step < first[class] {
+            class = neuron;
+        }
+    }
+    class
+}
+
+/// The steps from the first arrival to the last step.
+fn span(work: &Work<'_>, sample: usize) -> Range<usize> {
+    let arrivals = work.input.lists(sample).iter().flat_map(|list| list.arrivals());
+    arrivals.min().map_or(work.steps, |step| step as usize)..work.steps
+}
+
+fn lanes_of(values: &[f32]) -> f32x16 {
+    let mut lanes = [0.0; LANES];
+    lanes.copy_from_slice(values);
+    f32x16::new(lanes)
+}

@@ -1,0 +1,453 @@
+use super::chunk::{CHUNK, Chunk, Learning, Work, add_gradients, earliest};
+use super::dynamics::Dynamics;
+use super::input::GridInput;
+use super::loss::StepLoss;
+use super::rows::{LANES, Rows};
+use lif_core::engine::{
+    Batch, BatchStatistics, Engine, EngineError, OptimiserState, Outputs, Training,
+    UpdateStatistics,
+};
+use lif_core::grid::{GridModel, GridSpec, GridVariant};
+use lif_core::loss::Readout;
+use lif_core::optimiser::LearningRates;
+use lif_core::{Network, Parameters, SpikeBatch};
+use rayon::prelude::*;
+use wide::f32x16;
+
+const NAME: &str = "cpu";
+
+/// The clock-driven model of [`lif_core::grid`] for an input and one layer of LIF neurons.
+///
+/// Outputs are first-spike steps (not ms); the loss is evaluated on them as they are. The class named
+/// is the earliest to spike, the lowest among equals, also where all are silent.
+///
+/// The number of threads changes no bit of any result.
+pub struct GridEngine {
+    model: GridModel,
+    training: Training<f32>,
+    dynamics: Dynamics,
+    loss: StepLoss,
+    /// None for one thread.
+    pool: Option<rayon::ThreadPool>,
+    weights: Rows,
+    gradient: Rows,
+    first: Rows,
+    second: Rows,
+    updates: u64,
+    /// The sum of the weights over all inputs, one a block.
+    totals: Vec<f32x16>,
+    chunks: Vec<Chunk>,
+    /// The batch last given as spikes.
+    input: GridInput,
+    losses: Vec<f32>,
+    input_gradient: Vec<f32>,
+    activity: Vec<u64>,
+}
+
+impl GridEngine {
+    /// An engine for `network` on the grid `spec`, with all weights zero, on `threads` threads (0
+    /// for one a core).
+    ///
+    /// # Errors
+    /// [`EngineError::Description`] for what no clock-driven model has (see [`GridModel::new`]),
+    /// [`EngineError::Unsupported`] for what this engine does not do: more than one layer, losses
+    /// that are not of first spikes, rate regularisers, a slope floor, learning anything but weights,
+    /// and input gradients in the variant `first`.
+    pub fn new(
+        network: &Network,
+        spec: GridSpec,
+        training: Training<f32>,
+        threads: usize,
+    ) -> Result<Self, EngineError> {
+        let model = GridModel::new(network, spec)?;
+        check(&model, &training)?;
+        let pool = if threads == 1 {
+            None
+        } else {
+            let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            let unavailable =
+                |error| EngineError::Unavailable { engine: NAME, reason: format!("{error}") };
+            Some(builder.build().map_err(unavailable)?)
+        };
+        let layer = &model.layers()[0];
+        let rows = Rows::zeros(layer.inputs, layer.neurons);
+        Ok(Self {
+            dynamics: Dynamics::new(layer, model.steps()),
+            loss: StepLoss::new(&training.objective, model.steps()),
+            pool,
+            totals: rows.totals(),
+            activity: vec![0; layer.neurons],
+            gradient: rows.clone(),
+            first: rows.clone(),
+            second: rows.clone(),
+            weights: rows,
+            updates: 0,
+            chunks: Vec::new(),
+            input: GridInput::default(),
+            losses: Vec::new(),
+            input_gradient: Vec::new(),
+            model,
+            training,
+        })
+    }
+
+    /// Reads spikes once for [`differentiate_prepared`](Self::differentiate_prepared).
+    ///
+    /// # Errors
+    /// [`EngineError::Batch`] if an input index is out of range.
+    pub fn prepare(&self, spikes: &SpikeBatch<f32>) -> Result<GridInput, EngineError> {
+        let mut input = GridInput::default();
+        input.read(spikes, &self.model)?;
+        Ok(input)
+    }
+
+    /// [`differentiate`](Engine::differentiate) on the samples `samples` of a prepared set, with a
+    /// label for each; several times faster where the same samples come again. Leaves no input
+    /// gradient.
+    ///
+    /// # Errors
+    /// [`EngineError::Batch`] if a sample or a label is out of range.
+    pub fn differentiate_prepared(
+        &mut self,
+        input: &GridInput,
+        samples: &[u32],
+        labels: &[u32],
+    ) -> Result<BatchStatistics, EngineError> {
+        if samples.len() != labels.len() {
+            let (labels, samples) = (labels.len(), samples.len());
+            return Err(EngineError::Batch(format!("{labels} labels for {samples} samples")));
+        }
+        if let Some(sample) = samples.iter().find(|&&sample| sample as usize >= input.len()) {
+            let reason = format!("there is no sample {sample} among {}", input.len());
+            return Err(EngineError::Batch(reason));
+        }
+        let classes = self.model.network().output().size;
+        if let Some(sample) = labels.iter().position(|&label| label as usize >= classes) {
+            let label = labels[sample];
+            let reason = format!("sample {sample} has label {label}, the output {classes} neurons");
+            return Err(EngineError::Batch(reason));
+        }
+        self.input_gradient.clear();
+        let mut statistics = self.run_awake(input, samples, labels);
+        statistics.samples = samples.len();
+        self.losses.clear();
+        for chunk in &self.chunks {
+            self.losses.extend_from_slice(&chunk.losses);
+            statistics.correct += chunk.correct;
+        }
+        if let Some(sample) = self.losses.iter().position(|loss| !loss.is_finite()) {
+            let layer = self.model.network().output().name.clone();
+            return Err(EngineError::NotFinite { what: "the loss", layer, sample });
+        }
+        statistics.loss = self.losses.iter().map(|&loss| f64::from(loss)).sum();
+        self.add_activity();
+        self.add_gradients(input, samples);
+        Ok(statistics)
+    }
+
+    /// Runs a batch, raising the weights of silent neurons as [`lif_core::grid`] does.
+    fn run_awake(&mut self, input: &GridInput, samples: &[u32], labels: &[u32]) -> BatchStatistics {
+        let GridSpec { variant, bump, max_repeats, .. } = *self.model.spec();
+        let mut statistics = BatchStatistics::default();
+        self.run(input, samples, Some(labels));
+        let mut silent = self.silent();
+        if silent.is_empty() || bump == 0.0 {
+            return statistics;
+        }
+        if variant == GridVariant::First {
+            statistics.bumps = self.raise(&silent, bump);
+            return statistics;
+        }
+        let original = self.weights.clone();
+        let mut raised = vec![0; self.activity.len()];
+        for _ in 0..max_repeats {
+            self.raise(&silent, bump);
+            silent.iter().for_each(|&neuron| raised[neuron as usize] += 1);
+            self.run(input, samples, Some(labels));
+            silent = self.silent();
+            if silent.is_empty() {
+                break;
+            }
+        }
+        if !silent.is_empty() {
+            for &neuron in &silent {
+                self.weights.restore(neuron as usize, &original);
+                raised[neuron as usize] = 0;
+            }
+            self.totals = self.weights.totals();
+            statistics.bump_gave_up = silent.len() as u64;
+            self.run(input, samples, Some(labels));
+        }
+        statistics.bumps = raised.iter().sum();
+        statistics
+    }
+
+    /// Raises the weights of `neurons`; returns how many they are.
+    fn raise(&mut self, neurons: &[u32], bump: f64) -> u64 {
+        for &neuron in neurons {
+            self.weights.raise(neuron as usize, bump as f32);
+        }
+        self.totals = self.weights.totals();
+        neurons.len() as u64
+    }
+
+    /// The neurons that were silent in some sample of the pass last run.
+    fn silent(&self) -> Vec<u32> {
+        let all = self.chunks.iter().flat_map(|chunk| &chunk.silent);
+        let mut silent: Vec<u32> = all.copied().collect();
+        silent.sort_unstable();
+        silent.dedup();
+        silent
+    }
+
+    fn run(&mut self, input: &GridInput, samples: &[u32], labels: Option<&[u32]>) {
+        self.chunks.resize_with(samples.len().div_ceil(CHUNK), Chunk::default);
+        let work = Work {
+            dynamics: self.dynamics,
+            steps: self.model.steps(),
+            weights: &self.weights,
+            totals: &self.totals,
+            input,
+        };
+        let learning = Learning {
+            loss: &self.loss,
+            share: (samples.len() as f32).recip(),
+            differences: self.training.input_gradients,
+        };
+        let part =
+            |position: usize, all: &[u32]| position * CHUNK..all.len().min((position + 1) * CHUNK);
+        let run = |(position, chunk): (usize, &mut Chunk)| {
+            let labels = labels.map(|labels| (&learning, &labels[part(position, labels)]));
+            chunk.run(&work, &samples[part(position, samples)], labels);
+        };
+        match &self.pool {
+            None => self.chunks.iter_mut().enumerate().for_each(run),
+            Some(pool) => pool.install(|| self.chunks.par_iter_mut().enumerate().for_each(run)),
+        }
+    }
+
+    /// Adds up the batch's gradient, threads sharing the inputs.
+    fn add_gradients(&mut self, input: &GridInput, samples: &[u32]) {
+        let inputs = self.model.layers()[0].inputs;
+        let threads = self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads);
+        let share = inputs.div_ceil(threads);
+        let chunks = &self.chunks;
+        for (block, rows) in self.gradient.blocks_mut().enumerate() {
+            let add = |(part, rows): (usize, &mut [f32x16])| {
+                let range = part * share..part * share + rows.len();
+                add_gradients(chunks, input, samples, block, Some(range), rows);
+            };
+            match &self.pool {
+                None => add_gradients(chunks, input, samples, block, None, rows),
+                Some(pool) => pool.install(|| rows.par_chunks_mut(share).enumerate().for_each(add)),
+            }
+        }
+    }
+
+    fn add_activity(&mut self) {
+        for (block, counts) in self.activity.chunks_mut(LANES).enumerate() {
+            for chunk in &self.chunks {
+                for (count, &spikes) in counts.iter_mut().zip(chunk.activity[block].as_array()) {
+                    *count += spikes as u64;
+                }
+            }
+        }
+    }
+
+    /// The derivative by the time of each spike of `spikes`, from what the chunks have left.
+    fn find_input_gradient(&mut self, spikes: &SpikeBatch<f32>) {
+        let (blocks, steps) = (self.weights.blocks(), self.model.steps());
+        for (sample, train) in spikes.iter().enumerate() {
+            let start = sample % CHUNK * blocks * steps;
+            let difference = &self.chunks[sample / CHUNK].difference[start..];
+            for (time, input) in train.iter() {
+                let spec = self.model.spec();
+                let step = spec.variant.arrival(spec.step_of(f64::from(time)).min(steps));
+                let of_block = |block: usize| {
+                    let row = self.weights.block(block)[input as usize];
+                    (row * difference[block * steps + step]).reduce_add()
+                };
+                let seen = step < steps;
+                self.input_gradient.push(if seen { (0..blocks).map(of_block).sum() } else { 0.0 });
+            }
+        }
+    }
+
+    /// A copy of the network's parameters with these weights.
+    fn with_weights(&self, weights: &Rows, mut parameters: Parameters<f32>) -> Parameters<f32> {
+        parameters.connections[0].weights = weights.get();
+        parameters
+    }
+}
+
+impl Engine<f32> for GridEngine {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn network(&self) -> &Network {
+        self.model.network()
+    }
+
+    fn parameters(&self) -> Parameters<f32> {
+        self.with_weights(&self.weights, Parameters::initial(self.network()))
+    }
+
+    fn load(&mut self, parameters: &Parameters<f32>) -> Result<(), EngineError> {
+        let own = Parameters::initial(self.network());
+        check_shape(parameters, &own)?;
+        if parameters.layers != own.layers {
+            let reason = "on a grid the constants of neurons are those of the description";
+            return Err(EngineError::Shape(reason.into()));
+        }
+        self.weights.set(&parameters.connections[0].weights);
+        self.totals = self.weights.totals();
+        Ok(())
+    }
+
+    fn optimiser_state(&self) -> OptimiserState<f32> {
+        let zeros = Parameters::zeros(self.network());
+        OptimiserState {
+            steps: self.updates,
+            first: self.with_weights(&self.first, zeros.clone()),
+            second: self.with_weights(&self.second, zeros),
+        }
+    }
+
+    fn load_optimiser_state(&mut self, state: &OptimiserState<f32>) -> Result<(), EngineError> {
+        let own = Parameters::initial(self.network());
+        check_shape(&state.first, &own)?;
+        check_shape(&state.second, &own)?;
+        self.first.set(&state.first.connections[0].weights);
+        self.second.set(&state.second.connections[0].weights);
+        self.updates = state.steps;
+        Ok(())
+    }
+
+    fn infer(&mut self, spikes: &SpikeBatch<f32>) -> Result<Outputs<f32>, EngineError> {
+        let mut input = std::mem::take(&mut self.input);
+        input.read(spikes, &self.model)?;
+        let samples: Vec<u32> = (0..spikes.len() as u32).collect();
+        self.run(&input, &samples, None);
+        self.input = input;
+        let neurons = self.activity.len();
+        let padded = self.weights.blocks() * LANES;
+        let rows = self.chunks.iter().flat_map(|chunk| chunk.first.chunks_exact(padded));
+        let (mut values, mut predictions) = (Vec::new(), Vec::new());
+        for row in rows {
+            values.extend_from_slice(&row[..neurons]);
+            predictions.push(Some(earliest(&row[..neurons]) as u32));
+        }
+        Ok(Outputs { values, predictions })
+    }
+
+    fn differentiate(&mut self, batch: Batch<'_, f32>) -> Result<BatchStatistics, EngineError> {
+        let mut input = std::mem::take(&mut self.input);
+        input.read(batch.spikes, &self.model)?;
+        let samples: Vec<u32> = (0..batch.len() as u32).collect();
+        let statistics = self.differentiate_prepared(&input, &samples, batch.labels);
+        self.input = input;
+        if self.training.input_gradients && statistics.is_ok() {
+            self.find_input_gradient(batch.spikes);
+        }
+        statistics
+    }
+
+    fn gradient(&self) -> Parameters<f32> {
+        self.with_weights(&self.gradient, Parameters::zeros(self.network()))
+    }
+
+    fn input_gradient(&self) -> &[f32] {
+        &self.input_gradient
+    }
+
+    fn losses(&self) -> &[f32] {
+        &self.losses
+    }
+
+    fn spikes(&self, layer: usize) -> SpikeBatch<f32> {
+        let (blocks, steps) = (self.weights.blocks(), self.model.steps());
+        let mut batch = SpikeBatch::new();
+        let samples = self.chunks.iter().flat_map(|chunk| chunk.fired.chunks_exact(blocks * steps));
+        for fired in samples.filter(|_| layer == 1) {
+            let spikes = (0..steps).flat_map(|step| {
+                let time = (step as f64 * self.model.spec().dt) as f32;
+                (0..self.activity.len())
+                    .filter(move |neuron| {
+                        fired[neuron / LANES * steps + step] >> (neuron % LANES) & 1 == 1
+                    })
+                    .map(move |neuron| (time, neuron as u32))
+            });
+            // Steps ascend: the batch takes every train.
+            let _ = batch.push_sorted(spikes);
+        }
+        batch
+    }
+
+    fn gradient_buffer(&mut self) -> &mut [f32] {
+        self.gradient.flat_mut()
+    }
+
+    fn update(&mut self, learning_rate: f64) -> Result<UpdateStatistics, EngineError> {
+        let statistics = self.gradient.clip(self.training.clip);
+        self.updates += 1;
+        let rate = learning_rate * self.training.learning_rates.weights;
+        if self.training.learning_rates.weights != 0.0 {
+            let rule = self.training.optimiser.rule(self.updates, rate);
+            self.weights.update(&mut self.gradient, &mut self.first, &mut self.second, rule);
+            self.totals = self.weights.totals();
+        }
+        let finite = |block: usize| {
+            let lanes = self.totals[block].to_array();
+            lanes[..self.weights.neurons_of(block)].iter().all(|total| total.is_finite())
+        };
+        if !(0..self.weights.blocks()).all(finite) {
+            let layer = self.network().output().name.clone();
+            return Err(EngineError::NotFinite { what: "a weight", layer, sample: 0 });
+        }
+        Ok(statistics)
+    }
+
+    fn take_activity(&mut self) -> Vec<Vec<u64>> {
+        let none = vec![0; self.activity.len()];
+        vec![Vec::new(), std::mem::replace(&mut self.activity, none)]
+    }
+}
+
+fn check(model: &GridModel, training: &Training<f32>) -> Result<(), EngineError> {
+    let LearningRates { weights, .. } = training.learning_rates;
+    let only_weights = LearningRates { weights, ..LearningRates::default() };
+    let first = model.spec().variant == GridVariant::First;
+    let refused = [
+        (model.layers().len() > 1, "on a grid, more than one layer is"),
+        (
+            training.objective.readout() != Readout::FirstSpike,
+            "on a grid, a loss of anything but first spikes is",
+        ),
+        (training.learning_rates != only_weights, "on a grid, learning anything but weights is"),
+        (training.slope_floor != 0.0, "on a grid, a slope floor is"),
+        (!training.rate_targets.is_empty(), "on a grid, rate regularisation is"),
+        (first && training.input_gradients, "grid variant \"first\": input gradients are"),
+    ];
+    match refused.into_iter().find(|&(refused, _)| refused) {
+        Some((_, capability)) => {
+            Err(EngineError::Unsupported { engine: NAME, capability: capability.into() })
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_shape(given: &Parameters<f32>, own: &Parameters<f32>) -> Result<(), EngineError> {
+    let mut shapes = [Vec::new(), Vec::new()];
+    for (shape, parameters) in shapes.iter_mut().zip([given, own]) {
+        parameters.for_each(|id, values| shape.push((id, values.len())));
+    }
+    if shapes[0] == shapes[1] {
+        return Ok(());
+    }
+    let differs = shapes[0].iter().zip(&shapes[1]).find(|(given, own)| given != own);
+    Err(EngineError::Shape(match differs {
+        Some((given, own)) => format!("{:?} has {} values, the network {}", own.0, given.1, own.1),
+        None => "another number of layers or connections".into(),
+    }))
+}

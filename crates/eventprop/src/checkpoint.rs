@@ -1,0 +1,192 @@
+//! Trained networks as files: see [`Checkpoint`].
+
+mod error;
+mod file;
+mod tensors;
+
+pub use error::CheckpointError;
+pub use file::write_atomically;
+
+use crate::config::Config;
+use crate::progress::Progress;
+use lif_core::engine::OptimiserState;
+use lif_core::{Network, Parameters};
+use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// The version that is written. Every version from 1 is read.
+const VERSION: u32 = 1;
+
+/// The entry of the safetensors metadata that holds the description. One entry only: the order of
+/// several is not fixed, and the same checkpoint should be the same bytes.
+const KEY: &str = "eventprop";
+
+/// A training at one moment, complete: a run goes on from it as if it had never stopped.
+///
+/// The file is in the safetensors format, which Python reads too: tensors
+/// `parameters.connections.0.weights` (dense `[source, target]`, convolution `[out, in, ky, kx]`),
+/// `parameters.layers.hidden.tau_mem` ..., and the optimiser's as `first.` and `second.`, all f32. Its
+/// metadata hold one entry `eventprop`, JSON: format version, SHA-256, configuration, network, progress.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// The configuration of the run.
+    pub config: Config,
+    /// The network.
+    pub network: Network,
+    /// The parameters.
+    pub parameters: Parameters<f32>,
+    /// The optimiser's state.
+    pub optimiser: OptimiserState<f32>,
+    /// How far the run has come.
+    pub progress: Progress,
+}
+
+/// The JSON in the metadata. The network is held beside the configuration so that a network that was
+/// built from code can be read back too.
+#[derive(Serialize, Deserialize)]
+struct Description {
+    version: u32,
+    /// Of everything else; see [`checksum`].
+    sha256: String,
+    config: String,
+    network: Network,
+    optimiser_steps: u64,
+    progress: Progress,
+}
+
+/// What is known of a description of any version.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+impl Checkpoint {
+    /// Writes the file in one piece: whoever opens `path` sees the old file or the new one, and
+    /// never a part, also after a power cut.
+    ///
+    /// # Errors
+    /// If the folder cannot be written or is full; a file that stood there is unharmed.
+    pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        write_atomically(path, &self.to_bytes())
+            .map_err(|source| CheckpointError::Write { path: path.into(), source })
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If it cannot be read, is no checkpoint, is of another version, truncated or altered.
+    pub fn load(path: &Path) -> Result<Self, CheckpointError> {
+        let bytes = std::fs::read(path)
+            .map_err(|source| CheckpointError::Read { path: path.into(), source })?;
+        Self::from_bytes(&bytes).map_err(|error| error.at(path))
+    }
+
+    /// Refuses a checkpoint of another network than `network`.
+    ///
+    /// # Errors
+    /// Says what differs.
+    pub fn check_network(&self, network: &Network) -> Result<(), CheckpointError> {
+        if self.network == *network {
+            return Ok(());
+        }
+        let sizes = |network: &Network| {
+            let sizes: Vec<_> =
+                network.layers().iter().map(|layer| layer.size.to_string()).collect();
+            sizes.join("-")
+        };
+        let (held, wanted) = (sizes(&self.network), sizes(network));
+        let detail = if held == wanted {
+            format!("the same sizes {held}, other constants or connections")
+        } else {
+            format!("{held} in place of {wanted}")
+        };
+        Err(CheckpointError::OtherNetwork(detail))
+    }
+
+    /// The bytes of the file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let tensors = tensors::of_checkpoint(self);
+        let mut description = Description {
+            version: VERSION,
+            sha256: String::new(),
+            config: self.config.to_toml(),
+            network: self.network.clone(),
+            optimiser_steps: self.optimiser.steps,
+            progress: self.progress.clone(),
+        };
+        description.sha256 =
+            checksum(&description, tensors.iter().map(|tensor| (&*tensor.name, &*tensor.bytes)));
+        let metadata = HashMap::from([(KEY.to_string(), json(&description))]);
+        let views = tensors.iter().map(|tensor| (&tensor.name, tensor));
+        safetensors::serialize(views, Some(metadata)).expect("shapes fit the tensors' bytes")
+    }
+
+    /// Reads the bytes of a file.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        let broken = |reason: String| CheckpointError::Broken(reason);
+        let (_, metadata) = SafeTensors::read_metadata(bytes)
+            .map_err(|error| broken(format!("it is truncated or no safetensors file ({error})")))?;
+        let Some(text) = metadata.metadata().as_ref().and_then(|entries| entries.get(KEY)) else {
+            return Err(broken("it is a safetensors file of something else".into()));
+        };
+        let Version { version } = serde_json::from_str(text)
+            .map_err(|error| broken(format!("its description is damaged ({error})")))?;
+        if version == 0 || version > VERSION {
+            return Err(CheckpointError::Version { found: version, known: VERSION });
+        }
+        let mut description: Description = serde_json::from_str(text)
+            .map_err(|error| broken(format!("its description is damaged ({error})")))?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(|error| broken(error.to_string()))?;
+        let mut named: Vec<_> = tensors.iter().collect();
+        named.sort_by_key(|(name, _)| *name);
+        let sha256 = std::mem::take(&mut description.sha256);
+        let named = named.iter().map(|(name, view)| (*name, view.data()));
+        if checksum(&description, named) != sha256 {
+            return Err(broken("it was altered: the checksum does not match".into()));
+        }
+        let Description { config, network, optimiser_steps, progress, .. } = description;
+        let config = Config::parse(&config, "its configuration")
+            .map_err(|error| broken(error.to_string()))?;
+        let read = |group| tensors::read(&tensors, &network, group).map_err(broken);
+        Ok(Self {
+            parameters: read(tensors::PARAMETERS)?,
+            optimiser: OptimiserState {
+                steps: optimiser_steps,
+                first: read(tensors::FIRST)?,
+                second: read(tensors::SECOND)?,
+            },
+            config,
+            network,
+            progress,
+        })
+    }
+}
+
+/// SHA-256 over the description (with its own `sha256` empty) and the tensors by name, each with its
+/// length before it.
+fn checksum<'a>(
+    description: &Description,
+    tensors: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    add(json(description).as_bytes());
+    for (name, bytes) in tensors {
+        add(name.as_bytes());
+        add(bytes);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn json(description: &Description) -> String {
+    serde_json::to_string(description).expect("a description is numbers, strings and lists")
+}

@@ -1,0 +1,136 @@
+//! A training as a TOML file: data, network, loss, training. See [`Config`].
+
+mod data;
+mod error;
+mod network;
+mod overrides;
+mod training;
+
+pub use data::{DataConfig, DatasetName, EncodingConfig};
+pub use error::ConfigError;
+pub use network::{ConnectionConfig, NetworkConfig};
+pub use overrides::{OverrideError, Overrides};
+pub use training::{RateTargetConfig, TrainingConfig};
+
+use lif_core::grid::GridSpec;
+use lif_core::loss::Loss;
+use lif_core::{DescriptionError, Network};
+use serde::{Deserialize, Serialize};
+
+/// Everything that determines a training: the same configuration gives the same weights to the bit.
+///
+/// ```
+/// let config = eventprop::Config::preset("mnist").unwrap();
+/// assert_eq!(config.network.build().unwrap().output().size, 10);
+/// // What is written is what is read.
+/// let again = eventprop::Config::parse(&config.to_toml(), "copy").unwrap();
+/// assert_eq!(config, again);
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What runs are called after: a preset's name or one of your own.
+    #[serde(default = "default_name")]
+    pub name: String,
+    /// Samples and how they become spikes.
+    #[serde(default)]
+    pub data: DataConfig,
+    /// Layers, connections, how their weights start.
+    pub network: NetworkConfig,
+    /// What is minimised.
+    pub loss: Loss,
+    /// How.
+    pub training: TrainingConfig,
+    /// The clock-driven model in place of exact event times: see [`lif_core::grid`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<GridSpec>,
+}
+
+/// The presets: their names and their TOML.
+const PRESETS: [(&str, &str); 4] = [
+    ("mnist", include_str!("../presets/mnist.toml")),
+    ("mnist-paper", include_str!("../presets/mnist-paper.toml")),
+    ("seed", include_str!("../presets/seed.toml")),
+    ("seed-readme", include_str!("../presets/seed-readme.toml")),
+];
+
+impl Config {
+    /// The names of the presets, the default first.
+    pub fn presets() -> impl Iterator<Item = &'static str> {
+        PRESETS.iter().map(|(name, _)| *name)
+    }
+
+    /// The preset called `name`.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn preset(name: &str) -> Result<Self, ConfigError> {
+        match PRESETS.iter().find(|(preset, _)| *preset == name) {
+            Some((_, text)) => Self::parse(text, &format!("preset {name}")),
+            None => Err(ConfigError::no_preset(name, Self::presets())),
+        }
+    }
+
+    /// Reads and checks a configuration. `origin` is what errors call it, such as its path.
+    ///
+    /// # Errors
+    /// Names line and column of what is not TOML or not known, with the nearest known word, or the
+    /// field whose value is out of range.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, ConfigError> {
+        let config: Self =
+            toml::from_str(text).map_err(|error| ConfigError::syntax(origin, text, &error))?;
+        config.check().map_err(|error| ConfigError::invalid(origin, error))?;
+        Ok(config)
+    }
+
+    /// The configuration as TOML, every value spelled out.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("a configuration is numbers, strings, lists and tables")
+    }
+
+    /// Checks every value; what [`parse`](Self::parse) returned has passed.
+    ///
+    /// # Errors
+    /// Names the first field out of its range.
+    pub fn check(&self) -> Result<(), DescriptionError> {
+        let network = self.network.build()?;
+        if !plain_name(&self.name) {
+            let reason = format!(
+                "\"{}\" names folders: letters, digits, '-', '_' and '.' only, a letter or digit first",
+                self.name
+            );
+            return Err(DescriptionError::new("name", reason));
+        }
+        self.data.check()?;
+        self.loss.check()?;
+        self.check_loss(&network)?;
+        self.training.check(&network)?;
+        match &self.grid {
+            Some(grid) => grid.check(),
+            None => Ok(()),
+        }
+    }
+
+    fn check_loss(&self, network: &Network) -> Result<(), DescriptionError> {
+        use lif_core::loss::Objective;
+        let needs_spikes = Objective::<f64>::readout(&self.loss).needs_spikes();
+        let output = network.output();
+        if needs_spikes == output.is_lif() {
+            return Ok(());
+        }
+        let (loss, layer) = (self.loss.name(), &output.name);
+        let needed = if needs_spikes { "a lif" } else { "an li" };
+        let reason = format!("{loss} needs {needed} layer as output, \"{layer}\" is none");
+        Err(DescriptionError::new("loss.kind", reason))
+    }
+}
+
+fn default_name() -> String {
+    "custom".into()
+}
+
+fn plain_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.len() <= 64
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}

@@ -1,0 +1,121 @@
+use lif_core::DescriptionError;
+use std::ops::Range;
+
+/// Why a configuration is not one. Prints as one line: where, what, what to do.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Not TOML, an unknown key, a value of the wrong type.
+    #[error("{origin}:{line}:{column}: {reason}")]
+    Syntax {
+        /// The file.
+        origin: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column in characters, from 1.
+        column: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// A value out of its range.
+    #[error("{origin}: {source}")]
+    Invalid {
+        /// The file.
+        origin: String,
+        /// Which value, and why.
+        source: DescriptionError,
+    },
+    /// There is no such preset.
+    #[error("{0}")]
+    NoPreset(String),
+}
+
+impl ConfigError {
+    pub(super) fn syntax(origin: &str, text: &str, error: &toml::de::Error) -> Self {
+        let message = error.message().lines().collect::<Vec<_>>().join("; ");
+        let span = error.span().unwrap_or(0..0);
+        let (reason, span) = match UnknownWord::find(&message) {
+            Some(unknown) => (unknown.reason(), unknown.position(text, span)),
+            None => (message, span),
+        };
+        let before = text.get(..span.start).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Self::Syntax {
+            origin: origin.into(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            reason,
+        }
+    }
+
+    pub(super) fn invalid(origin: &str, source: DescriptionError) -> Self {
+        Self::Invalid { origin: origin.into(), source }
+    }
+
+    pub(super) fn no_preset(name: &str, presets: impl Iterator<Item = &'static str>) -> Self {
+        let presets: Vec<_> = presets.collect();
+        let hint = suggest(name, presets.iter().copied());
+        Self::NoPreset(format!(
+            "there is no preset \"{name}\"{hint} (there are: {})",
+            presets.join(", ")
+        ))
+    }
+}
+
+/// `; did you mean "x"?` with the word nearest to `word`, or nothing if none is near.
+pub(crate) fn suggest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
+    known
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .min()
+        .filter(|&(distance, candidate)| distance <= 1 + word.len().max(candidate.len()) / 3)
+        .map_or_else(String::new, |(_, candidate)| format!("; did you mean \"{candidate}\"?"))
+}
+
+/// The report, by serde or toml, of a key or a variant it does not know: the form of its text is the
+/// only way to learn what it would have known.
+struct UnknownWord<'a> {
+    what: &'static str,
+    word: &'a str,
+    known: Vec<&'a str>,
+}
+
+impl<'a> UnknownWord<'a> {
+    fn find(message: &'a str) -> Option<Self> {
+        if let Some(rest) = message.strip_prefix("unexpected keys in table: ") {
+            let (words, known) = rest.split_once(", available keys: ")?;
+            let word = words.split(", ").next()?;
+            return Some(Self { what: "key", word, known: known.split(", ").collect() });
+        }
+        let (what, rest) = [("key", "unknown field `"), ("value", "unknown variant `")]
+            .iter()
+            .find_map(|(what, start)| Some((*what, message.strip_prefix(start)?)))?;
+        let (word, rest) = rest.split_once('`')?;
+        // Every second piece between backquotes is a name.
+        let known = rest.split('`').skip(1).step_by(2).collect();
+        Some(Self { what, word, known })
+    }
+
+    fn reason(&self) -> String {
+        let hint = suggest(self.word, self.known.iter().copied());
+        let (what, word) = (self.what, self.word);
+        match self.known.as_slice() {
+            [] => format!("unknown {what} \"{word}\"; remove it, nothing can stand here"),
+            known => format!("unknown {what} \"{word}\"{hint} (known: {})", known.join(", ")),
+        }
+    }
+
+    /// The word itself: the span may be the head of the table it stands in, or all of it.
+    fn position(&self, text: &str, span: Range<usize>) -> Range<usize> {
+        let in_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+        let stands_alone = |start: usize| {
+            !text[..start].ends_with(in_word)
+                && !text[start + self.word.len()..].starts_with(in_word)
+        };
+        let after = text.get(span.start..).unwrap_or("");
+        let mut places = after.match_indices(self.word).map(|(place, _)| span.start + place);
+        match places.find(|&start| stands_alone(start)) {
+            Some(start) => start..start + self.word.len(),
+            None => span,
+        }
+    }
+}

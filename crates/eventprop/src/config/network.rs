@@ -1,0 +1,111 @@
+use crate::initialiser::{ConnectionStart, Initialiser};
+use lif_core::network::{ConnectionKindSpec, ConnectionSpec, LayerSpec};
+use lif_core::{DescriptionError, Network, Parameters};
+use serde::{Deserialize, Serialize};
+
+/// A network: the fields of a problem file, with initialisers in place of weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// Simulated time in ms.
+    pub duration: f64,
+    /// The layers, the input first, the output last.
+    pub layers: Vec<LayerSpec>,
+    /// The connections.
+    pub connections: Vec<ConnectionConfig>,
+}
+
+/// A connection with the initialisers of its weights and delays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionConfig {
+    /// The name of the sending layer.
+    pub from: String,
+    /// The name of the receiving layer.
+    pub to: String,
+    /// How the layers are joined.
+    pub kind: ConnectionKindSpec,
+    /// (height, width) of the kernel; convolutions and pooling only, required there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<[usize; 2]>,
+    /// Stride; default 1 for a convolution, the kernel for a pooling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stride: Option<[usize; 2]>,
+    /// Zero padding, default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub padding: Option<[usize; 2]>,
+    /// The fixed weight of a pooling; required there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
+    /// How the weights start; required except for a pooling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<Initialiser>,
+    /// How the delays (ms) start; without it there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delays: Option<Initialiser>,
+}
+
+impl NetworkConfig {
+    /// The network described.
+    ///
+    /// # Errors
+    /// Names the first field that makes no valid network, as `network.layers[1].tau_mem`.
+    pub fn build(&self) -> Result<Network, DescriptionError> {
+        let connections = self.connections.iter().map(ConnectionConfig::spec).collect();
+        let network =
+            Network::new(self.duration, self.layers.clone(), connections).map_err(|error| {
+                DescriptionError::new(format!("network.{}", error.path), error.reason)
+            })?;
+        for (position, connection) in self.connections.iter().enumerate() {
+            connection.check_initialisers(&format!("network.connections[{position}]"))?;
+        }
+        Ok(network)
+    }
+
+    /// The parameters that training starts with.
+    ///
+    /// # Errors
+    /// Those of [`build`](Self::build), or a delay drawn below 0.
+    pub fn initial_parameters(&self, seed: u64) -> Result<Parameters<f32>, DescriptionError> {
+        let starts: Vec<_> = self.connections.iter().map(ConnectionConfig::start).collect();
+        crate::initialiser::initial_parameters(&self.build()?, &starts, seed)
+    }
+}
+
+impl ConnectionConfig {
+    fn spec(&self) -> ConnectionSpec {
+        ConnectionSpec {
+            from: self.from.clone(),
+            to: self.to.clone(),
+            kind: self.kind,
+            kernel: self.kernel,
+            stride: self.stride,
+            padding: self.padding,
+            weight: self.weight,
+            delays: self.delays.is_some(),
+        }
+    }
+
+    fn start(&self) -> ConnectionStart {
+        ConnectionStart {
+            weights: self.weights.unwrap_or_default(),
+            delays: self.delays.unwrap_or_default(),
+        }
+    }
+
+    fn check_initialisers(&self, path: &str) -> Result<(), DescriptionError> {
+        let pools = self.kind == ConnectionKindSpec::SumPool2d;
+        let at = |field: &str| format!("{path}.{field}");
+        if self.weights.is_some() == pools {
+            let reason = if pools {
+                "a pooling has one fixed weight: give \"weight\""
+            } else {
+                "is missing: how the weights start, such as { normal = { mean = 0.1, sd = 0.1 } }"
+            };
+            return Err(DescriptionError::new(at("weights"), reason));
+        }
+        let ConnectionStart { weights, delays } = self.start();
+        weights.check(&at("weights"))?;
+        delays.check(&at("delays"))
+    }
+}

@@ -1,0 +1,191 @@
+use super::error::suggest;
+use crate::SilentRemedy;
+use crate::backend;
+use crate::schedule::{LearningRate, Schedule};
+use lif_core::engine::{RateTarget, Training};
+use lif_core::loss::Loss;
+use lif_core::optimiser::{Clip, LearningRates, Optimiser};
+use lif_core::{DescriptionError, Network};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// How a network is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Passes over the training set.
+    pub epochs: u32,
+    /// Samples a batch; the last of an epoch may be smaller.
+    pub batch_size: usize,
+    /// The full learning rate.
+    pub lr: f64,
+    /// Seed of the initial weights, the order of samples and the dropout.
+    #[serde(default)]
+    pub seed: u64,
+    /// What computes: one of [`backend::NAMES`].
+    #[serde(default = "default_backend")]
+    pub backend: String,
+    /// Threads; 0 for all cores. The result does not depend on it.
+    #[serde(default)]
+    pub threads: usize,
+    /// Epochs (or a part of one) over which the learning rate rises from 0.
+    #[serde(default)]
+    pub warmup: f64,
+    /// The slope tau_mem V' at a spike below which the adjoint divides by this floor instead and the
+    /// spike counts as grazing; in units of the threshold, 0 for the exact gradient.
+    #[serde(default)]
+    pub slope_floor: f64,
+    /// What becomes of the learning rate.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// What is done for neurons that never spike.
+    #[serde(default)]
+    pub silent: SilentRemedy,
+    /// How gradients change parameters.
+    pub optimiser: Optimiser,
+    /// What is done to a gradient before it is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<Clip>,
+    /// Which parameters learn, and how fast against `lr`.
+    #[serde(default)]
+    pub learning_rates: LearningRates,
+    /// Rate regularisers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rate_targets: Vec<RateTargetConfig>,
+}
+
+/// Draws the spike count of each neuron of a layer towards a target; see [`RateTarget`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateTargetConfig {
+    /// The layer's name.
+    pub layer: String,
+    /// Spikes a neuron and sample.
+    pub target: f64,
+    /// Strength of the pull.
+    pub strength: f64,
+}
+
+fn default_backend() -> String {
+    "cpu".into()
+}
+
+impl TrainingConfig {
+    /// The learning rate over the whole training.
+    pub fn learning_rate(&self) -> LearningRate {
+        LearningRate {
+            full: self.lr,
+            schedule: self.schedule,
+            warmup: self.warmup,
+            epochs: self.epochs,
+        }
+    }
+
+    /// What an engine needs to know.
+    ///
+    /// # Errors
+    /// Names a rate target whose layer does not exist or never spikes.
+    pub fn for_engine(
+        &self,
+        loss: Loss,
+        network: &Network,
+    ) -> Result<Training<f32>, DescriptionError> {
+        let rate_targets = self
+            .rate_targets
+            .iter()
+            .enumerate()
+            .map(|(position, target)| target.resolve(position, network))
+            .collect::<Result<_, _>>()?;
+        Ok(Training {
+            objective: Arc::new(loss),
+            optimiser: self.optimiser,
+            learning_rates: self.learning_rates,
+            clip: self.clip,
+            slope_floor: self.slope_floor,
+            rate_targets,
+            input_gradients: false,
+        })
+    }
+
+    pub(super) fn check(&self, network: &Network) -> Result<(), DescriptionError> {
+        let refuse = |field: &str, reason: String| {
+            Err(DescriptionError::new(format!("training.{field}"), reason))
+        };
+        let within = |error: DescriptionError| {
+            DescriptionError::new(format!("training.{}", error.path), error.reason)
+        };
+        if self.epochs == 0 {
+            return refuse("epochs", "must be at least 1, got 0".into());
+        }
+        if self.batch_size == 0 {
+            return refuse("batch_size", "must be at least 1, got 0".into());
+        }
+        if i64::try_from(self.seed).is_err() {
+            return refuse("seed", format!("must be below 2^63, got {}", self.seed));
+        }
+        if !backend::NAMES.contains(&self.backend.as_str()) {
+            let hint = suggest(&self.backend, backend::NAMES.into_iter());
+            let (name, names) = (&self.backend, backend::NAMES.join(", "));
+            return refuse("backend", format!("there is no \"{name}\"{hint} (known: {names})"));
+        }
+        self.learning_rate().check().map_err(within)?;
+        self.optimiser.check().map_err(within)?;
+        let not_negative = |value: f64| value.is_finite() && value >= 0.0;
+        if !not_negative(self.slope_floor) {
+            let reason = format!("must be finite and not negative, got {}", self.slope_floor);
+            return refuse("slope_floor", reason);
+        }
+        match self.clip {
+            Some(Clip::Value(bound) | Clip::Norm(bound))
+                if !(not_negative(bound) && bound > 0.0) =>
+            {
+                return refuse("clip", format!("must be positive and finite, got {bound}"));
+            }
+            _ => {}
+        }
+        match self.silent {
+            SilentRemedy::Lift(lift) if !not_negative(lift) => {
+                return refuse(
+                    "silent.lift",
+                    format!("must be finite and not negative, got {lift}"),
+                );
+            }
+            _ => {}
+        }
+        let LearningRates { weights, delays, tau_mem, tau_syn, threshold, bias, adaptation } =
+            self.learning_rates;
+        let factors = [weights, delays, tau_mem, tau_syn, threshold, bias, adaptation];
+        if let Some(factor) = factors.iter().find(|&&factor| !not_negative(factor)) {
+            return refuse(
+                "learning_rates",
+                format!("must be finite and not negative, got {factor}"),
+            );
+        }
+        for (position, target) in self.rate_targets.iter().enumerate() {
+            target.resolve(position, network)?;
+        }
+        Ok(())
+    }
+}
+
+impl RateTargetConfig {
+    fn resolve(&self, position: usize, network: &Network) -> Result<RateTarget, DescriptionError> {
+        let at = |field| format!("training.rate_targets[{position}].{field}");
+        let spiking = network.layers().iter().filter(|layer| layer.is_lif());
+        let Some(layer) =
+            network.layer_index(&self.layer).filter(|&layer| network.layers()[layer].is_lif())
+        else {
+            let names: Vec<_> = spiking.map(|layer| layer.name.as_str()).collect();
+            let (name, names) = (&self.layer, names.join(", "));
+            let reason = format!("no lif layer is called \"{name}\" (there are: {names})");
+            return Err(DescriptionError::new(at("layer"), reason));
+        };
+        for (field, value) in [("target", self.target), ("strength", self.strength)] {
+            if !(value.is_finite() && value >= 0.0) {
+                let reason = format!("must be finite and not negative, got {value}");
+                return Err(DescriptionError::new(at(field), reason));
+            }
+        }
+        Ok(RateTarget { layer, target: self.target, strength: self.strength })
+    }
+}

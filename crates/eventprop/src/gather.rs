@@ -1,0 +1,103 @@
+//! Batches put together beside the engine's work.
+
+use crate::data::Samples;
+use lif_core::SpikeBatch;
+use lif_core::engine::Batch;
+use mnist_spikes::Dropout;
+use std::ops::ControlFlow;
+use std::sync::mpsc;
+use std::thread;
+
+/// Buffers in flight: one at the engine, one ready, one being filled.
+const BUFFERS: usize = 3;
+
+/// The batches of one pass over samples.
+pub(crate) struct Pass<'a> {
+    pub(crate) samples: &'a Samples,
+    /// The order of the samples.
+    pub(crate) order: &'a [u32],
+    pub(crate) batch_size: usize,
+    /// The first batch that is wanted.
+    pub(crate) first: usize,
+    /// Which input spikes are dropped.
+    pub(crate) dropout: Option<Dropout>,
+}
+
+/// A batch in memory that is used again and again.
+#[derive(Default)]
+pub(crate) struct GatheredBatch {
+    /// The batch's position in the pass.
+    pub(crate) position: usize,
+    /// Its samples' positions in their set.
+    pub(crate) samples: Vec<u32>,
+    spikes: SpikeBatch<f32>,
+    labels: Vec<u32>,
+}
+
+impl GatheredBatch {
+    pub(crate) fn batch(&self) -> Batch<'_, f32> {
+        Batch { spikes: &self.spikes, labels: &self.labels }
+    }
+}
+
+impl Pass<'_> {
+    /// The number of batches from the first of all.
+    pub(crate) fn batches(&self) -> usize {
+        self.order.len().div_ceil(self.batch_size)
+    }
+
+    /// Calls `visit` with every batch in order while another thread gathers the next ones, until it
+    /// breaks off or fails.
+    pub(crate) fn for_each<E>(
+        &self,
+        mut visit: impl FnMut(&GatheredBatch) -> Result<ControlFlow<()>, E>,
+    ) -> Result<ControlFlow<()>, E> {
+        thread::scope(|scope| {
+            let (full_sender, full) = mpsc::sync_channel::<GatheredBatch>(BUFFERS);
+            let (empty, empty_receiver) = mpsc::sync_channel::<GatheredBatch>(BUFFERS);
+            for _ in 0..BUFFERS {
+                // Cannot fail: the channel holds as many, and its receiver is alive.
+                let _ = empty.send(GatheredBatch::default());
+            }
+            // Ends when it has gathered all, or when this thread leaves and drops its ends.
+            scope.spawn(move || {
+                for position in self.first..self.batches() {
+                    let Ok(mut batch) = empty_receiver.recv() else { return };
+                    self.gather(position, &mut batch);
+                    if full_sender.send(batch).is_err() {
+                        return;
+                    }
+                }
+            });
+            for batch in full {
+                if visit(&batch)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+                // Fails when all is gathered; then nobody needs the buffer.
+                let _ = empty.send(batch);
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    fn gather(&self, position: usize, batch: &mut GatheredBatch) {
+        let start = position * self.batch_size;
+        let end = self.order.len().min(start + self.batch_size);
+        batch.position = position;
+        batch.samples.clear();
+        batch.samples.extend_from_slice(&self.order[start..end]);
+        batch.labels.clear();
+        batch.spikes.clear();
+        for &sample in &batch.samples {
+            let sample = sample as usize;
+            batch.labels.push(self.samples.label(sample));
+            let train = self.samples.spikes(sample);
+            match &self.dropout {
+                Some(dropout) => {
+                    dropout.push(train, self.samples.in_set(sample), &mut batch.spikes)
+                }
+                None => batch.spikes.push_train(train),
+            }
+        }
+    }
+}

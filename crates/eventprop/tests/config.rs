@@ -1,0 +1,158 @@
+//! Configurations are read, checked and written back; what is wrong is said with its place.
+
+use eventprop::Config;
+use eventprop::config::Overrides;
+use proptest::prelude::*;
+
+fn preset(name: &str) -> Config {
+    Config::preset(name).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The error of a preset in which `from` was replaced by `to`.
+fn error_of(preset_name: &str, from: &str, to: &str) -> String {
+    let text = preset(preset_name).to_toml();
+    assert!(text.contains(from), "{from} is not in:\n{text}");
+    let message = Config::parse(&text.replacen(from, to, 1), "my.toml").unwrap_err().to_string();
+    assert!(!message.contains('\n'), "more than one line: {message}");
+    message
+}
+
+#[test]
+fn every_preset_is_valid_and_comes_back_from_its_toml() {
+    for name in Config::presets() {
+        let config = preset(name);
+        assert_eq!(config.name, name);
+        assert_eq!(Config::parse(&config.to_toml(), "again").unwrap(), config);
+    }
+}
+
+#[test]
+fn the_papers_recipe_is_the_papers() {
+    let config = preset("mnist-paper");
+    assert_eq!((config.training.batch_size, config.training.epochs), (5, 100));
+    assert_eq!((config.data.dropout, config.data.validation), (0.2, 5000));
+    let rate = config.training.learning_rate();
+    assert_eq!(rate.at(1, 0, 11_000), 0.005);
+    assert!((rate.at(99, 0, 11_000) - 0.005 * 0.95_f64.powi(98)).abs() < 1e-12);
+}
+
+#[test]
+fn unknown_keys_are_named_with_the_nearest_known_one() {
+    let message = error_of("mnist", "epochs =", "epoch =");
+    assert!(message.starts_with("my.toml:"), "{message}");
+    assert!(message.contains("unknown key \"epoch\"; did you mean \"epochs\"?"), "{message}");
+
+    let message = error_of("mnist", "tau_mem =", "tau_men =");
+    assert!(message.contains("did you mean \"tau_mem\"?"), "{message}");
+    let message = error_of("mnist", "mean =", "meen =");
+    assert!(message.contains("did you mean \"mean\"?"), "{message}");
+    let message = error_of("mnist", "vmax_cross_entropy", "vmax_crossentropy");
+    assert!(message.contains("did you mean \"vmax_cross_entropy\"?"), "{message}");
+    let message = error_of("seed", "variant =", "varient =");
+    assert!(message.contains("did you mean \"variant\"?"), "{message}");
+    let message = Config::preset("mnits").unwrap_err().to_string();
+    assert!(message.contains("did you mean \"mnist\"?"), "{message}");
+}
+
+#[test]
+fn the_place_of_an_unknown_key_is_its_line_and_column() {
+    let text = preset("mnist").to_toml();
+    for (known, unknown) in [("batch_size = ", "batchsize = "), ("beta1 = ", "beta_1 = ")] {
+        let text = text.replacen(known, unknown, 1);
+        let (index, line) = text
+            .lines()
+            .enumerate()
+            .find(|(_, line)| line.contains(unknown))
+            .unwrap_or_else(|| panic!("{unknown} is not in:\n{text}"));
+        let place = format!("my.toml:{}:{}:", index + 1, line.find(unknown).unwrap() + 1);
+        let message = Config::parse(&text, "my.toml").unwrap_err().to_string();
+        assert!(message.starts_with(&place), "{message}, not {place}");
+    }
+}
+
+#[test]
+fn values_out_of_range_are_named() {
+    for (preset, from, to, expected) in [
+        ("mnist", "tau_mem = 20.0", "tau_mem = nan", "network.layers[1].tau_mem: "),
+        ("mnist", "tau_syn = 5.0", "tau_syn = -5.0", "network.layers[1].tau_syn: "),
+        ("mnist", "tau_syn = 5.0", "tau_syn = 5.0\nthreshold = 0.5\nreset = 0.5", "threshold"),
+        ("mnist", "from = \"hidden\"", "from = \"hiden\"", "no layer is called \"hiden\""),
+        ("mnist", "epochs = ", "epochs = 0 #", "training.epochs: "),
+        ("mnist", "lr = ", "lr = inf #", "training.lr: "),
+        ("mnist", "dropout = ", "dropout = 1.0 #", "data.dropout: "),
+        ("mnist", "sd = 0.045", "sd = -0.1", "network.connections[0].weights: "),
+        ("mnist", "beta1 = ", "beta1 = 1.0 #", "training.optimiser.beta1: "),
+        ("mnist", "name = \"mnist\"", "name = \"../mnist\"", "name: "),
+        ("mnist", "kind = \"li\"", "kind = \"lif\"", "loss.kind: "),
+        ("seed", "dt = 1.0", "dt = 0.0", "grid.dt: "),
+        ("seed", "tau = 2.0", "tau = 0.0", "loss.tau: "),
+        ("seed", "every = 10", "every = 0", "training.schedule.step.every: "),
+    ] {
+        let message = error_of(preset, from, to);
+        assert!(message.contains(expected), "{from} -> {to}: {message}");
+    }
+}
+
+#[test]
+fn the_seeds_flags_change_what_they_name() {
+    let mut config = preset("seed");
+    let overrides = Overrides {
+        xi: Some(0.5),
+        tau_syn: Some(4.0),
+        dt: Some(0.5),
+        duration: Some(30.0),
+        t_max: Some(9.0),
+        ..Overrides::default()
+    };
+    overrides.apply(&mut config).unwrap();
+    let text = config.to_toml();
+    for line in [
+        "tau = 2.0",
+        "tau_early = 8.0",
+        "dt = 0.5",
+        "duration = 30.0",
+        "t_max = 9.0",
+        "tau_syn = 4.0",
+    ] {
+        assert!(text.contains(line), "{line} is not in:\n{text}");
+    }
+}
+
+#[test]
+fn flags_that_mean_nothing_are_refused_with_a_reason() {
+    let xi = Overrides { xi: Some(0.5), ..Overrides::default() };
+    let message = xi.apply(&mut preset("mnist")).unwrap_err().to_string();
+    assert!(message.starts_with("--xi means nothing for \"mnist\": its loss"), "{message}");
+    let dt = Overrides { dt: Some(0.5), ..Overrides::default() };
+    let message = dt.apply(&mut preset("mnist")).unwrap_err().to_string();
+    assert!(message.starts_with("--dt means nothing for \"mnist\": its spike times"), "{message}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn arbitrary_text_never_panics(text in "\\PC*") {
+        let _ = Config::parse(&text, "text");
+    }
+
+    #[test]
+    fn a_damaged_configuration_is_an_error_or_a_configuration(
+        at in any::<prop::sample::Index>(),
+        with in "[\\x00-\\x7f]{0,3}",
+    ) {
+        let mut text = preset("mnist").to_toml();
+        let at = at.index(text.len());
+        text.replace_range(at..at + 1, &with);
+        if let Err(error) = Config::parse(&text, "my.toml") {
+            prop_assert!(!error.to_string().contains('\n'), "{}", error);
+        }
+    }
+
+    #[test]
+    fn numbers_survive_being_written(lr in 1e-300..1e300, seed in 0..=i64::MAX as u64) {
+        let mut config = preset("mnist");
+        (config.training.lr, config.training.seed) = (lr, seed);
+        prop_assert_eq!(Config::parse(&config.to_toml(), "again").unwrap(), config);
+    }
+}
