@@ -168,10 +168,13 @@ impl Draft {
             let constants = to.constants().expect("only the input has none");
             let own = &mut parameters.connections[position];
             let feedback = connection.to <= connection.from;
-            // So many arrivals of a neuron, if each source spikes about one and a half times, have to
-            // lift it well over its threshold.
-            let arrivals = 1.5 * (own.weights.len() as f64 / to.size as f64).max(4.0);
-            let gain = self.one(1.6, 3.2) * if feedback { 0.3 } else { 1.0 };
+            // So many arrivals at a neuron, if inputs spike one and a half times and neurons a few times
+            // more, together with those of other connections, have to lift it over its threshold.
+            let each = if connection.from == 0 { 1.5 } else { 4.0 };
+            let others = network.connections().iter().filter(|c| c.to == connection.to).count();
+            let sources = own.weights.len() as f64 / to.size as f64;
+            let arrivals = each * sources.max(4.0) * others as f64;
+            let gain = self.one(1.4, 2.6) * if feedback { 0.3 } else { 1.0 };
             let taus =
                 TimeConstants { tau_mem: constants.tau_mem[0], tau_syn: constants.tau_syn[0] };
             let mean = gain / (highest_response(taus) * arrivals) * 1.6;

@@ -1,6 +1,6 @@
 //! Training samples a second of the clock-driven engine on one thread: 784-10, batch 128, about 100
 //! of the inputs of a sample at one time and the rest at another. Two ways: spikes given anew for
-//! each batch, and a set prepared once; and the parts of the time.
+//! each batch, and a set prepared once and read in random order; and the parts of the time.
 
 use eventprop_cpu::GridEngine;
 use lif_core::engine::{Batch, Engine, EngineError, Training};
@@ -9,12 +9,13 @@ use lif_core::loss::Loss;
 use lif_core::network::{ConnectionSpec, LayerSpec};
 use lif_core::optimiser::{Clip, Optimiser};
 use lif_core::{Network, SpikeBatch};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const INPUTS: u32 = 784;
 const BATCH: usize = 128;
 /// As many batches as MNIST has, so that caches see what they would.
 const BATCHES: usize = 468;
+const REPEATS: usize = 7;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (variant, duration, times) in
@@ -38,42 +39,43 @@ fn measure(
     let labels: Vec<u32> = (0..BATCH).map(|_| random.below(10)).collect();
 
     let mut engine = engine(variant, duration)?;
-    engine.train_step(Batch { spikes: &batches[0], labels: &labels }, 0.0)?;
-    let rate = |time: Duration| (BATCH * BATCHES) as f64 / time.as_secs_f64();
-    let report = |what: &str, time: Duration| {
-        let nanoseconds = time.as_nanos() as f64 / (BATCH * BATCHES) as f64;
-        println!("  {what:<34} {nanoseconds:>7.0} ns a sample {:>10.0} samples/s", rate(time));
-    };
-
     // At a learning rate of 0 every run does the same work, updates included.
-    let time = best(|| {
-        for spikes in &batches {
-            engine.train_step(Batch { spikes, labels: &labels }, 0.0).map(drop)?;
-        }
-        Ok(())
+    report("train_step from spikes", |batch| {
+        engine.train_step(Batch { spikes: &batches[batch], labels: &labels }, 0.0).map(drop)
     })?;
-    report("train_step from spikes", time);
     let prepared = engine.prepare(&all)?;
-    let samples: Vec<u32> = (0..(BATCH * BATCHES) as u32).collect();
-    let time = best(|| {
-        for samples in samples.chunks(BATCH) {
-            engine.differentiate_prepared(&prepared, samples, &labels)?;
-            engine.update(0.0)?;
-        }
-        Ok(())
+    let mut samples: Vec<u32> = (0..(BATCH * BATCHES) as u32).collect();
+    (1..samples.len()).for_each(|i| samples.swap(i, random.below(i as u32 + 1) as usize));
+    let batch_of = |batch: usize| &samples[batch * BATCH..(batch + 1) * BATCH];
+    report("train step from a prepared set", |batch| {
+        engine.differentiate_prepared(&prepared, batch_of(batch), &labels)?;
+        engine.update(0.0).map(drop)
     })?;
-    report("train step from a prepared set", time);
-    let time = best(|| {
-        for samples in samples.chunks(BATCH) {
-            engine.differentiate_prepared(&prepared, samples, &labels)?;
-        }
-        Ok(())
+    report("  without the update", |batch| {
+        engine.differentiate_prepared(&prepared, batch_of(batch), &labels).map(drop)
     })?;
-    report("  without the update", time);
-    let time = best(|| engine.prepare(&all).map(drop))?;
-    report("prepare", time);
-    let time = best(|| engine.infer(&all).map(drop))?;
-    report("infer from spikes", time);
+    report("prepare", |batch| engine.prepare(&batches[batch]).map(drop))?;
+    report("infer from spikes", |batch| engine.infer(&batches[batch]).map(drop))?;
+    Ok(())
+}
+
+/// Runs every batch a few times and prints the median time, which other programs on the machine
+/// disturb little.
+fn report(
+    what: &str,
+    mut run: impl FnMut(usize) -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
+    let mut times = Vec::new();
+    for _ in 0..REPEATS {
+        for batch in 0..BATCHES {
+            let start = Instant::now();
+            run(batch)?;
+            times.push(start.elapsed());
+        }
+    }
+    times.sort_unstable();
+    let time = times[times.len() / 2].as_secs_f64() / BATCH as f64;
+    println!("  {what:<34} {:>7.0} ns a sample {:>10.0} samples/s", time * 1e9, time.recip());
     Ok(())
 }
 
@@ -113,17 +115,6 @@ fn batch(random: &mut Random, [white, black]: [f32; 2]) -> SpikeBatch<f32> {
         batch.push_sorted(spikes).expect("two times in order");
     }
     batch
-}
-
-/// The best of seven runs.
-fn best(mut run: impl FnMut() -> Result<(), EngineError>) -> Result<Duration, EngineError> {
-    let mut best = Duration::MAX;
-    for _ in 0..7 {
-        let start = Instant::now();
-        run()?;
-        best = best.min(start.elapsed());
-    }
-    Ok(best)
 }
 
 /// SplitMix64.

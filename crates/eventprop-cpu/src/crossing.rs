@@ -12,7 +12,9 @@ pub(crate) use exponential::Exponential;
 pub(crate) use polynomial::Polynomial;
 
 use crate::decay::{Decay, Step};
-use crate::lanes::{LANES, LaneReal, Lanes};
+use crate::dense::{Walked, walk};
+use crate::lanes::{FEW, LANES, LaneReal, Lanes};
+use crate::stream::{Group, Stream};
 
 /// Most spikes of one neuron between two arrivals: beyond it the network has run away.
 pub(crate) const MAX_SPIKES_PER_INTERVAL: usize = 10_000;
@@ -46,37 +48,39 @@ pub(crate) struct Neurons<L> {
     pub(crate) reset: L,
 }
 
-/// An interval in which some neurons may spike.
-pub(crate) struct Interval<L> {
-    /// Voltage at its start.
-    pub(crate) u: L,
-    /// Current at its start.
-    pub(crate) current: L,
-    /// Voltage at its end, if no neuron spikes.
-    pub(crate) u_end: L,
-    /// Current at its end.
-    pub(crate) current_end: L,
-    /// Its step.
-    pub(crate) step: Step<L>,
-    /// Its length in ms.
-    pub(crate) dt: L,
-    /// The group that opened it.
-    pub(crate) index: u32,
+/// A way to find crossings, and with it to run whole samples.
+pub(crate) trait Solver<T: LaneReal>: Send + Sync {
+    /// [`walk`] for one block.
+    fn walk_one(&self, block: Walked<'_, T>, stream: &Stream<T>) -> bool;
+
+    /// [`walk`] for two blocks side by side.
+    fn walk_two(&self, blocks: [Walked<'_, T>; 2], stream: &Stream<T>) -> bool;
+
+    /// Turns the marks of spikes into times.
+    fn set_times(&self, spikes: &mut [Spike<T>], groups: &[Group<T>]);
 }
 
-/// A way to find crossings.
-pub(crate) trait Solver<T: LaneReal>: Send + Sync {
-    /// Records every spike of the interval in `spikes` and returns the voltages at its end; none if
-    /// a neuron runs away.
-    fn spikes(
-        &self,
-        neurons: &Neurons<T::Lanes>,
-        interval: &Interval<T::Lanes>,
-        spikes: &mut Vec<Spike<T>>,
-    ) -> Option<T::Lanes>;
+impl<T: LaneReal, R: Roots<T>> Solver<T> for R {
+    fn walk_one(&self, block: Walked<'_, T>, stream: &Stream<T>) -> bool {
+        walk(self, [block], stream)
+    }
 
-    /// Turns the marks of spikes into times, given the time at which each one's interval starts.
-    fn set_times(&self, spikes: &mut [Spike<T>], start: &dyn Fn(u32) -> T);
+    fn walk_two(&self, blocks: [Walked<'_, T>; 2], stream: &Stream<T>) -> bool {
+        walk(self, blocks, stream)
+    }
+
+    fn set_times(&self, spikes: &mut [Spike<T>], groups: &[Group<T>]) {
+        for chunk in spikes.chunks_mut(FEW) {
+            let mut marks = self.origin().to_array();
+            for (mark, spike) in marks.iter_mut().zip(&*chunk) {
+                *mark = spike.time;
+            }
+            let elapsed = self.elapsed(T::Few::from_array(marks)).to_array();
+            for (spike, elapsed) in chunk.iter_mut().zip(elapsed) {
+                spike.time = groups[spike.interval as usize].time + elapsed;
+            }
+        }
+    }
 }
 
 /// The solver for a layer's time constants.
@@ -102,94 +106,177 @@ pub(crate) fn candidates<L: Lanes>(threshold: L, current: L, u_end: L, current_e
     u_end.gt(threshold) | (current.gt(threshold) & u_end.gt(current_end))
 }
 
-/// What a solver knows of one crossing a lane.
-trait Roots<T: LaneReal> {
+/// What a solver knows of one crossing a lane. A crossing is marked by a number that stands for the
+/// time since the interval's start.
+pub(crate) trait Roots<T: LaneReal>: Send + Sync {
     /// Whether the maximum of each voltage, if it lies inside, is above the threshold.
-    fn peak_above(&self, u: T::Lanes, current: T::Lanes, threshold: T::Lanes) -> T::Lanes;
+    fn peak_above(&self, u: T::Few, current: T::Few, threshold: T::Few) -> T::Few;
 
-    /// For the lanes of `spiking`, the step from the start to the crossing and the solver's mark of
-    /// its time; the crossing lies before the end of `rest`.
+    /// For the lanes of `spiking`, the step from the start to the crossing and its mark; the crossing
+    /// lies before the end of `rest`.
     fn root(
         &self,
-        u: T::Lanes,
-        current: T::Lanes,
-        threshold: T::Lanes,
-        spiking: T::Lanes,
-        rest: &Rest<T::Lanes>,
-    ) -> (Step<T::Lanes>, T::Lanes);
-
-    /// What is left of `rest` after a crossing.
-    fn after(&self, rest: &Rest<T::Lanes>, at: &Step<T::Lanes>, mark: T::Lanes) -> Rest<T::Lanes>;
+        u: T::Few,
+        current: T::Few,
+        threshold: T::Few,
+        spiking: T::Few,
+        rest: &Rest<T::Few>,
+    ) -> (Step<T::Few>, T::Few);
 
     /// The mark of a crossing found `mark` after another at `before`.
-    fn join(&self, before: T::Lanes, mark: T::Lanes) -> T::Lanes;
+    fn join(&self, before: T::Few, mark: T::Few) -> T::Few;
 
     /// The mark of the start.
-    fn origin(&self) -> T::Lanes;
+    fn origin(&self) -> T::Few;
+
+    /// The time in ms that a mark stands for.
+    fn elapsed(&self, mark: T::Few) -> T::Few;
 }
 
 /// What is left of an interval.
-struct Rest<L> {
-    step: Step<L>,
-    dt: L,
+#[derive(Clone, Copy)]
+pub(crate) struct Rest<L> {
+    /// Decay of the voltage over it.
+    pub(crate) mem: L,
+    /// Its length in ms.
+    pub(crate) dt: L,
 }
 
-/// All spikes of an interval: crossings are found one a lane and round, until none is left.
-#[inline(always)]
-fn all_spikes<T: LaneReal>(
+/// The neurons of a block at the start and, if nothing happens, at the end of an interval.
+pub(crate) struct Course<T> {
+    /// Voltages at the start.
+    pub(crate) u: [T; LANES],
+    /// Currents at the start.
+    pub(crate) current: [T; LANES],
+    /// Voltages at the end.
+    pub(crate) u_end: [T; LANES],
+}
+
+/// Records every spike, in the interval after group `index`, of the neurons whose bits are set in
+/// `lanes`, and corrects their voltages at its end; false if a neuron runs away.
+///
+/// Few neurons of a block may cross at once: they are gathered and solved side by side.
+#[inline(never)]
+pub(crate) fn spikes_between<T: LaneReal>(
     roots: &impl Roots<T>,
     neurons: &Neurons<T::Lanes>,
-    interval: &Interval<T::Lanes>,
+    course: &mut Course<T>,
+    mut lanes: u32,
+    group: &Group<T>,
+    index: u32,
     spikes: &mut Vec<Spike<T>>,
-) -> Option<T::Lanes> {
-    let threshold = neurons.threshold;
-    let Interval { mut u, mut current, mut u_end, current_end, .. } = *interval;
-    let mut rest = Rest { step: interval.step, dt: interval.dt };
-    let (mut before, mut mark) = (Step::identity(), roots.origin());
-    let mut candidates = candidates(threshold, current, u_end, current_end);
-    for _ in 0..MAX_SPIKES_PER_INTERVAL {
-        let peak = roots.peak_above(u, current, threshold);
-        let spiking = candidates & (u_end.gt(threshold) | peak);
-        let lanes = spiking.bits();
-        if lanes == 0 {
-            return Some(u_end);
+) -> bool {
+    let (threshold, reset) = (neurons.threshold.to_array(), neurons.reset.to_array());
+    while lanes != 0 {
+        let mut few = Gathered {
+            lane: [0; FEW],
+            u: [T::zero(); FEW],
+            current: [T::zero(); FEW],
+            u_end: [T::zero(); FEW],
+            threshold: [T::one(); FEW],
+            reset: [T::zero(); FEW],
+        };
+        let mut count = 0;
+        while lanes != 0 && count < FEW {
+            let lane = lanes.trailing_zeros() as usize & (LANES - 1);
+            lanes &= lanes - 1;
+            few.lane[count] = lane as u32;
+            few.u[count] = course.u[lane];
+            few.current[count] = course.current[lane];
+            few.u_end[count] = course.u_end[lane];
+            few.threshold[count] = threshold[lane];
+            few.reset[count] = reset[lane];
+            count += 1;
         }
-        let (at, at_mark) = roots.root(u, current, threshold, spiking, &rest);
-        rest = roots.after(&rest, &at, at_mark);
-        (before, mark) = (before.then(at), roots.join(mark, at_mark));
-        u = neurons.reset;
-        current = current * at.syn;
-        push(spikes, lanes, interval.index, mark, current - threshold, &before);
-        u_end = spiking.select(rest.step.voltage(u, current), u_end);
-        candidates = spiking & self::candidates(threshold, current, u_end, current_end);
-        if candidates.bits() == 0 {
-            return Some(u_end);
+        let Some(u_end) = few.spikes(roots, group, index, spikes) else { return false };
+        for (&lane, u_end) in few.lane.iter().zip(u_end).take(count) {
+            course.u_end[lane as usize % LANES] = u_end;
         }
     }
-    None
+    true
 }
 
-#[inline(always)]
-fn push<L: Lanes>(
-    spikes: &mut Vec<Spike<L::Scalar>>,
-    mut lanes: u32,
-    interval: u32,
-    mark: L,
-    slope: L,
-    before: &Step<L>,
-) {
-    let (mark, slope): ([_; LANES], [_; LANES]) = (mark.to_array(), slope.to_array());
-    let (mem, drive) = (before.mem.to_array(), before.drive.to_array());
-    while lanes != 0 {
-        let lane = lanes.trailing_zeros() as usize & (LANES - 1);
-        lanes &= lanes - 1;
-        spikes.push(Spike {
-            time: mark[lane],
-            slope: slope[lane],
-            mem: mem[lane],
-            drive: drive[lane],
-            interval,
-            lane: lane as u32,
-        });
+/// Up to eight neurons of a block; the lanes beyond rest far below their threshold.
+struct Gathered<T> {
+    lane: [u32; FEW],
+    u: [T; FEW],
+    current: [T; FEW],
+    u_end: [T; FEW],
+    threshold: [T; FEW],
+    reset: [T; FEW],
+}
+
+impl<T: LaneReal> Gathered<T> {
+    /// All their spikes in an interval, and the voltages at its end: crossings are found one a lane
+    /// and round, until none is left.
+    #[inline(always)]
+    fn spikes(
+        &self,
+        roots: &impl Roots<T>,
+        group: &Group<T>,
+        index: u32,
+        spikes: &mut Vec<Spike<T>>,
+    ) -> Option<[T; FEW]> {
+        let load = T::Few::from_array;
+        let (threshold, reset) = (load(self.threshold), load(self.reset));
+        let (mut u, mut current, mut u_end) = (load(self.u), load(self.current), load(self.u_end));
+        let current_end = current * T::Few::splat(group.syn);
+        let mut rest = Rest { mem: T::Few::splat(group.mem), dt: T::Few::splat(group.dt) };
+        let (mut before, mut mark) = (Step::identity(), roots.origin());
+        let mut candidates = candidates(threshold, current, u_end, current_end);
+        for round in 0..MAX_SPIKES_PER_INTERVAL {
+            let above = u_end.gt(threshold) | roots.peak_above(u, current, threshold);
+            let spiking = candidates & above;
+            let lanes = spiking.bits();
+            if lanes == 0 {
+                return Some(u_end.to_array());
+            }
+            let (at, at_mark) = roots.root(u, current, threshold, spiking, &rest);
+            (before, mark) = if round == 0 {
+                (at, at_mark)
+            } else {
+                (before.then(at), roots.join(mark, at_mark))
+            };
+            rest = Rest {
+                mem: rest.mem / at.mem,
+                dt: (rest.dt - roots.elapsed(at_mark)).fast_max(T::Few::zero()),
+            };
+            // A spike takes threshold - reset away, which decays like any voltage.
+            let fallen = (reset - threshold).mul_add(rest.mem, u_end);
+            u_end = spiking.select(fallen, u_end);
+            (u, current) = (reset, current * at.syn);
+            self.push(spikes, lanes, index, mark, current - threshold, &before);
+            candidates = spiking & self::candidates(threshold, current, u_end, current_end);
+            if candidates.bits() == 0 {
+                return Some(u_end.to_array());
+            }
+        }
+        None
+    }
+
+    #[inline(always)]
+    fn push(
+        &self,
+        spikes: &mut Vec<Spike<T>>,
+        mut lanes: u32,
+        interval: u32,
+        mark: T::Few,
+        slope: T::Few,
+        before: &Step<T::Few>,
+    ) {
+        let (mark, slope) = (mark.to_array(), slope.to_array());
+        let (mem, drive) = (before.mem.to_array(), before.drive.to_array());
+        while lanes != 0 {
+            let place = lanes.trailing_zeros() as usize & (FEW - 1);
+            lanes &= lanes - 1;
+            spikes.push(Spike {
+                time: mark[place],
+                slope: slope[place],
+                mem: mem[place],
+                drive: drive[place],
+                interval,
+                lane: self.lane[place],
+            });
+        }
     }
 }

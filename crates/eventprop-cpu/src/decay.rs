@@ -53,34 +53,31 @@ impl<T: LaneReal> Decay<T> {
     /// The steps over `dt` ms. The drive is es expm1(dt d)/(tau_mem d) near equal constants, the
     /// difference of the exponentials elsewhere.
     #[inline(always)]
-    pub(crate) fn step(&self, dt: T::Lanes) -> Step<T::Lanes> {
-        let mem = exp(-dt / T::Lanes::splat(self.tau_mem));
-        let syn = exp(-dt / T::Lanes::splat(self.tau_syn));
-        let z = dt * T::Lanes::splat(self.difference);
-        let near = syn * (dt / T::Lanes::splat(self.tau_mem)) * phi(z);
-        let far = T::Lanes::splat(self.gain) * (mem - syn);
-        let drive = T::Lanes::of(0.5).gt(z.abs()).select(near, far);
+    pub(crate) fn step<L: Lanes<Scalar = T>>(&self, dt: L) -> Step<L> {
+        let mem = exp(-dt / L::splat(self.tau_mem));
+        let syn = exp(-dt / L::splat(self.tau_syn));
+        let z = dt * L::splat(self.difference);
+        let near = syn * (dt / L::splat(self.tau_mem)) * phi(z);
+        let far = L::splat(self.gain) * (mem - syn);
+        let drive = L::of(0.5).gt(z.abs()).select(near, far);
         Step { mem, syn, drive }
     }
 
     /// The time from (u, I) to the extremum of the voltage, where it equals the current:
     /// ln(1 + z)/d with d = 1/tau_syn - 1/tau_mem and z = tau_mem d (I - u)/(I + tau_mem d u).
     #[inline(always)]
-    pub(crate) fn time_of_maximum(&self, u: T::Lanes, current: T::Lanes) -> T::Lanes {
-        let difference = T::Lanes::splat(self.difference);
-        let tau_mem = T::Lanes::splat(self.tau_mem);
+    pub(crate) fn time_of_maximum<L: Lanes<Scalar = T>>(&self, u: L, current: L) -> L {
+        let difference = L::splat(self.difference);
+        let tau_mem = L::splat(self.tau_mem);
         let scale = tau_mem * difference;
         let linear = (current - u) / scale.mul_add(u, current);
         let z = scale * linear;
         // ln(1 + z)/z by its series where z is small, so that equal constants are no exception.
         let terms = [1.0, -0.5, 1.0 / 3.0, -0.25, 0.2, -1.0 / 6.0, 1.0 / 7.0, -0.125];
-        let series = terms
-            .iter()
-            .rev()
-            .fold(T::Lanes::zero(), |sum, &term| sum.mul_add(z, T::Lanes::of(term)));
+        let series = terms.iter().rev().fold(L::zero(), |sum, &term| sum.mul_add(z, L::of(term)));
         let near = tau_mem * linear * series;
-        let far = ln(T::Lanes::of(1.0) + z) / difference;
-        T::Lanes::of(0.01).gt(z.abs()).select(near, far)
+        let far = ln(L::of(1.0) + z) / difference;
+        L::of(0.01).gt(z.abs()).select(near, far)
     }
 }
 

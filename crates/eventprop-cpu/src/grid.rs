@@ -10,6 +10,7 @@
 //! fixed size; gradients are then added up row by row, each row's samples in order. So no sum
 //! depends on the number of threads.
 
+mod batch;
 mod chunk;
 mod dynamics;
 mod engine;

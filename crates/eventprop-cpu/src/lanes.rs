@@ -1,6 +1,7 @@
-//! Sixteen neurons side by side: the only place that knows `wide`.
+//! Neurons side by side: the only place that knows `wide`.
 //!
-//! Sixteen `f32` are one AVX-512 register or two AVX2 ones. The two builds agree to the bit: every
+//! A block is sixteen lanes: for `f32` one AVX-512 register or two AVX2 ones. What concerns few
+//! neurons of a block is done in eight. Builds for either instruction set agree to the bit: every
 //! operation here is correctly rounded lane by lane, products are always fused, and sums across
 //! lanes follow one fixed tree.
 
@@ -8,15 +9,20 @@ use bytemuck::{Pod, Zeroable};
 use lif_core::Real;
 use std::fmt::Debug;
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Sub};
-use wide::{f32x8, f32x16, f64x8, i32x16, u32x16, u64x8};
+use wide::{f32x8, f32x16, f64x8, i32x8, i32x16, u32x8, u32x16, u64x8};
 
 /// The number of neurons in a block.
 pub(crate) const LANES: usize = 16;
 
+/// The number of lanes in which single neurons of a block are treated.
+pub(crate) const FEW: usize = 8;
+
 /// Scalars that come sixteen to a block.
 pub trait LaneReal: Real + Pod {
     /// Sixteen of them.
-    type Lanes: Lanes<Scalar = Self>;
+    type Lanes: Lanes<Scalar = Self, Array = [Self; LANES]>;
+    /// Eight of them.
+    type Few: Lanes<Scalar = Self, Array = [Self; FEW]>;
 
     /// A key that orders spikes by time, those at one time by `slot`.
     type Key: Ord + Copy + Send + Sync + Default + Debug;
@@ -29,7 +35,8 @@ pub trait LaneReal: Real + Pod {
     fn slot(key: Self::Key) -> u32;
 }
 
-/// Sixteen scalars and the operations on them. A comparison gives lanes of all ones or all zeros.
+/// Scalars side by side and the operations on them. A comparison gives lanes of all ones or all
+/// zeros.
 pub trait Lanes:
     Copy
     + Pod
@@ -46,7 +53,9 @@ pub trait Lanes:
     + BitOr<Output = Self>
 {
     /// The type of one lane.
-    type Scalar: LaneReal<Lanes = Self>;
+    type Scalar: LaneReal;
+    /// One scalar a lane.
+    type Array: Copy + AsRef<[Self::Scalar]>;
 
     /// Terms of exp's series that reach full precision on [-ln 2 / 2, ln 2 / 2].
     const EXP_TERMS: usize;
@@ -55,6 +64,8 @@ pub trait Lanes:
     /// Terms of ln's series in ((m - 1)/(m + 1))^2 that reach full precision for m in
     /// [sqrt(1/2), sqrt(2)].
     const LN_TERMS: usize;
+    /// Newton steps after which a crossing is looked at for convergence.
+    const NEWTON_STEPS: usize;
     /// ln 2 in two parts, the first short enough for exact products with exponents.
     const LN_2: (f64, f64);
     /// The least argument of exp that gives a normal number.
@@ -65,9 +76,9 @@ pub trait Lanes:
     /// All lanes equal.
     fn splat(x: Self::Scalar) -> Self;
     /// The lanes as an array.
-    fn to_array(self) -> [Self::Scalar; LANES];
+    fn to_array(self) -> Self::Array;
     /// Lanes from an array.
-    fn from_array(x: [Self::Scalar; LANES]) -> Self;
+    fn from_array(x: Self::Array) -> Self;
     /// self * a + b, rounded once.
     fn mul_add(self, a: Self, b: Self) -> Self;
     /// Square root.
@@ -118,16 +129,9 @@ pub trait Lanes:
     }
 }
 
-/// 1 in lane l, 0 elsewhere: adding a multiple of it changes one lane without leaving the registers.
-#[inline(always)]
-pub(crate) fn one_hot<L: Lanes>(lane: usize) -> L {
-    let mut array = [L::Scalar::of(0.0); LANES];
-    array[lane] = L::Scalar::of(1.0);
-    L::from_array(array)
-}
-
 impl LaneReal for f32 {
     type Lanes = f32x16;
+    type Few = f32x8;
     type Key = u64;
 
     #[inline(always)]
@@ -141,27 +145,190 @@ impl LaneReal for f32 {
     }
 }
 
-impl Lanes for f32x16 {
-    type Scalar = f32;
-    const EXP_TERMS: usize = 8;
-    const PHI_TERMS: usize = 9;
-    const LN_TERMS: usize = 5;
-    const LN_2: (f64, f64) = (0.693_359_375, -2.121_944_4e-4);
-    const EXP_MIN: f64 = -87.0;
-    const EXP_MAX: f64 = 88.0;
+macro_rules! single_precision {
+    ($lanes:ty, $width:literal, $bits:ident, $integers:ident, $from_integers:ident, $eight:expr) => {
+        impl Lanes for $lanes {
+            type Scalar = f32;
+            type Array = [f32; $width];
+            const EXP_TERMS: usize = 8;
+            const PHI_TERMS: usize = 9;
+            const LN_TERMS: usize = 5;
+            const NEWTON_STEPS: usize = 2;
+            const LN_2: (f64, f64) = (0.693_359_375, -2.121_944_4e-4);
+            const EXP_MIN: f64 = -87.0;
+            const EXP_MAX: f64 = 88.0;
+
+            #[inline(always)]
+            fn splat(x: f32) -> Self {
+                Self::splat(x)
+            }
+
+            #[inline(always)]
+            fn to_array(self) -> [f32; $width] {
+                self.to_array()
+            }
+
+            #[inline(always)]
+            fn from_array(x: [f32; $width]) -> Self {
+                Self::new(x)
+            }
+
+            #[inline(always)]
+            fn mul_add(self, a: Self, b: Self) -> Self {
+                self.mul_add(a, b)
+            }
+
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                self.sqrt()
+            }
+
+            #[inline(always)]
+            fn fast_max(self, b: Self) -> Self {
+                self.fast_max(b)
+            }
+
+            #[inline(always)]
+            fn fast_min(self, b: Self) -> Self {
+                self.fast_min(b)
+            }
+
+            #[inline(always)]
+            fn abs(self) -> Self {
+                self.abs()
+            }
+
+            #[inline(always)]
+            fn gt(self, b: Self) -> Self {
+                self.simd_gt(b)
+            }
+
+            #[inline(always)]
+            fn select(self, yes: Self, no: Self) -> Self {
+                self.select(yes, no)
+            }
+
+            #[inline(always)]
+            fn bits(self) -> u32 {
+                self.to_bitmask()
+            }
+
+            #[inline(always)]
+            fn round(self) -> Self {
+                self.round_ties_even()
+            }
+
+            #[inline(always)]
+            fn pow2(self) -> Self {
+                // 2^23 + 127 + n holds the biased exponent in its low bits.
+                let exponent: $bits = bytemuck::cast(self + Self::splat(8_388_608.0 + 127.0));
+                bytemuck::cast(exponent << 23_u32)
+            }
+
+            #[inline(always)]
+            fn split(self) -> (Self, Self) {
+                let bits: $integers = bytemuck::cast(self);
+                let exponent = (bits - $integers::splat(0x3f35_04f3)) >> 23_i32;
+                let mantissa = bits - (exponent << 23_i32);
+                (Self::$from_integers(exponent), bytemuck::cast(mantissa))
+            }
+
+            #[inline(always)]
+            fn sum(self) -> f32 {
+                let lanes: [f32; $width] = self.to_array();
+                let eight: [f32; 8] = $eight(lanes);
+                let four: [f32; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
+                (four[0] + four[2]) + (four[1] + four[3])
+            }
+        }
+    };
+}
+
+single_precision!(f32x8, 8, u32x8, i32x8, from_i32x8, |lanes: [f32; 8]| lanes);
+single_precision!(f32x16, 16, u32x16, i32x16, from_i32x16, |lanes: [f32; 16]| {
+    std::array::from_fn(|lane| lanes[lane] + lanes[lane + 8])
+});
+
+/// Sixteen doubles.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct F64x16([f64x8; 2]);
+
+impl F64x16 {
+    #[inline(always)]
+    fn map(self, f: impl Fn(f64x8) -> f64x8) -> Self {
+        Self(self.0.map(f))
+    }
 
     #[inline(always)]
-    fn splat(x: f32) -> Self {
+    fn zip(self, b: Self, f: impl Fn(f64x8, f64x8) -> f64x8) -> Self {
+        Self([f(self.0[0], b.0[0]), f(self.0[1], b.0[1])])
+    }
+}
+
+macro_rules! by_halves {
+    ($($trait:ident $method:ident),*) => {
+        $(impl $trait for F64x16 {
+            type Output = Self;
+
+            #[inline(always)]
+            fn $method(self, b: Self) -> Self {
+                self.zip(b, $trait::$method)
+            }
+        })*
+    };
+}
+
+by_halves!(Add add, Sub sub, Mul mul, Div div, BitAnd bitand, BitOr bitor);
+
+impl Neg for F64x16 {
+    type Output = Self;
+
+    #[inline(always)]
+    fn neg(self) -> Self {
+        self.map(Neg::neg)
+    }
+}
+
+impl LaneReal for f64 {
+    type Lanes = F64x16;
+    type Few = f64x8;
+    type Key = (u64, u32);
+
+    #[inline(always)]
+    fn key(time: Self, slot: u32) -> (u64, u32) {
+        (time.to_bits(), slot)
+    }
+
+    #[inline(always)]
+    fn slot(key: (u64, u32)) -> u32 {
+        key.1
+    }
+}
+
+impl Lanes for f64x8 {
+    type Scalar = f64;
+    type Array = [f64; FEW];
+    const EXP_TERMS: usize = 14;
+    const PHI_TERMS: usize = 16;
+    const LN_TERMS: usize = 11;
+    const NEWTON_STEPS: usize = 3;
+    const LN_2: (f64, f64) = (6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10);
+    const EXP_MIN: f64 = -708.0;
+    const EXP_MAX: f64 = 709.0;
+
+    #[inline(always)]
+    fn splat(x: f64) -> Self {
         Self::splat(x)
     }
 
     #[inline(always)]
-    fn to_array(self) -> [f32; LANES] {
+    fn to_array(self) -> [f64; FEW] {
         self.to_array()
     }
 
     #[inline(always)]
-    fn from_array(x: [f32; LANES]) -> Self {
+    fn from_array(x: [f64; FEW]) -> Self {
         Self::new(x)
     }
 
@@ -212,92 +379,40 @@ impl Lanes for f32x16 {
 
     #[inline(always)]
     fn pow2(self) -> Self {
-        // 2^23 + 127 + n holds the biased exponent in its low bits.
-        let exponent: u32x16 = bytemuck::cast(self + Self::splat(8_388_608.0 + 127.0));
-        bytemuck::cast(exponent << 23_u32)
+        // 2^52 + 1023 + n holds the biased exponent in its low bits.
+        let exponent: u64x8 = bytemuck::cast(self + Self::splat(4_503_599_627_370_496.0 + 1023.0));
+        bytemuck::cast(exponent << 52_u64)
     }
 
     #[inline(always)]
     fn split(self) -> (Self, Self) {
-        let bits: i32x16 = bytemuck::cast(self);
-        let exponent = (bits - i32x16::splat(0x3f35_04f3)) >> 23_i32;
-        let mantissa = bits - (exponent << 23_i32);
-        (Self::from_i32x16(exponent), bytemuck::cast(mantissa))
+        const HALF_ROOT: i64 = 0x3fe6_a09e_667f_3bcd;
+        let bits = self.to_array().map(|x| x.to_bits() as i64);
+        let exponent = bits.map(|bits| bits.wrapping_sub(HALF_ROOT) >> 52);
+        let mantissa: [f64; FEW] = std::array::from_fn(|lane| {
+            f64::from_bits(bits[lane].wrapping_sub(exponent[lane] << 52) as u64)
+        });
+        (Self::new(exponent.map(|k| k as f64)), Self::new(mantissa))
     }
 
     #[inline(always)]
-    fn sum(self) -> f32 {
-        let [a, b]: [f32x8; 2] = bytemuck::cast(self);
-        let eight = (a + b).to_array();
-        let four: [f32; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
+    fn sum(self) -> f64 {
+        let eight = self.to_array();
+        let four: [f64; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
         (four[0] + four[2]) + (four[1] + four[3])
-    }
-}
-
-/// Sixteen doubles.
-#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
-#[repr(C)]
-pub struct F64x16([f64x8; 2]);
-
-impl F64x16 {
-    #[inline(always)]
-    fn map(self, f: impl Fn(f64x8) -> f64x8) -> Self {
-        Self(self.0.map(f))
-    }
-
-    #[inline(always)]
-    fn zip(self, b: Self, f: impl Fn(f64x8, f64x8) -> f64x8) -> Self {
-        Self([f(self.0[0], b.0[0]), f(self.0[1], b.0[1])])
-    }
-}
-
-macro_rules! by_halves {
-    ($($trait:ident $method:ident),*) => {
-        $(impl $trait for F64x16 {
-            type Output = Self;
-
-            #[inline(always)]
-            fn $method(self, b: Self) -> Self {
-                self.zip(b, $trait::$method)
-            }
-        })*
-    };
-}
-
-by_halves!(Add add, Sub sub, Mul mul, Div div, BitAnd bitand, BitOr bitor);
-
-impl Neg for F64x16 {
-    type Output = Self;
-
-    #[inline(always)]
-    fn neg(self) -> Self {
-        self.map(Neg::neg)
-    }
-}
-
-impl LaneReal for f64 {
-    type Lanes = F64x16;
-    type Key = (u64, u32);
-
-    #[inline(always)]
-    fn key(time: Self, slot: u32) -> (u64, u32) {
-        (time.to_bits(), slot)
-    }
-
-    #[inline(always)]
-    fn slot(key: (u64, u32)) -> u32 {
-        key.1
     }
 }
 
 impl Lanes for F64x16 {
     type Scalar = f64;
-    const EXP_TERMS: usize = 14;
-    const PHI_TERMS: usize = 16;
-    const LN_TERMS: usize = 11;
-    const LN_2: (f64, f64) = (6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10);
-    const EXP_MIN: f64 = -708.0;
-    const EXP_MAX: f64 = 709.0;
+    type Array = [f64; LANES];
+    const EXP_TERMS: usize = f64x8::EXP_TERMS;
+    const PHI_TERMS: usize = f64x8::PHI_TERMS;
+    const LN_TERMS: usize = f64x8::LN_TERMS;
+    const NEWTON_STEPS: usize = f64x8::NEWTON_STEPS;
+    const LN_2: (f64, f64) = <f64x8 as Lanes>::LN_2;
+    const EXP_MIN: f64 = f64x8::EXP_MIN;
+    const EXP_MAX: f64 = f64x8::EXP_MAX;
 
     #[inline(always)]
     fn splat(x: f64) -> Self {
@@ -321,27 +436,27 @@ impl Lanes for F64x16 {
 
     #[inline(always)]
     fn sqrt(self) -> Self {
-        self.map(f64x8::sqrt)
+        self.map(Lanes::sqrt)
     }
 
     #[inline(always)]
     fn fast_max(self, b: Self) -> Self {
-        self.zip(b, f64x8::fast_max)
+        self.zip(b, Lanes::fast_max)
     }
 
     #[inline(always)]
     fn fast_min(self, b: Self) -> Self {
-        self.zip(b, f64x8::fast_min)
+        self.zip(b, Lanes::fast_min)
     }
 
     #[inline(always)]
     fn abs(self) -> Self {
-        self.map(f64x8::abs)
+        self.map(Lanes::abs)
     }
 
     #[inline(always)]
     fn gt(self, b: Self) -> Self {
-        self.zip(b, |a, b| a.simd_gt(b))
+        self.zip(b, Lanes::gt)
     }
 
     #[inline(always)]
@@ -351,37 +466,27 @@ impl Lanes for F64x16 {
 
     #[inline(always)]
     fn bits(self) -> u32 {
-        self.0[1].to_bitmask() << 8 | self.0[0].to_bitmask()
+        self.0[1].bits() << FEW | self.0[0].bits()
     }
 
     #[inline(always)]
     fn round(self) -> Self {
-        self.map(f64x8::round_ties_even)
+        self.map(Lanes::round)
     }
 
     #[inline(always)]
     fn pow2(self) -> Self {
-        self.map(|n| {
-            let exponent: u64x8 =
-                bytemuck::cast(n + f64x8::splat(4_503_599_627_370_496.0 + 1023.0));
-            bytemuck::cast(exponent << 52_u64)
-        })
+        self.map(Lanes::pow2)
     }
 
     #[inline(always)]
     fn split(self) -> (Self, Self) {
-        const HALF_ROOT: i64 = 0x3fe6_a09e_667f_3bcd;
-        let bits = self.to_array().map(|x| x.to_bits() as i64);
-        let exponent = bits.map(|bits| bits.wrapping_sub(HALF_ROOT) >> 52);
-        let mantissa: [f64; LANES] =
-            std::array::from_fn(|l| f64::from_bits(bits[l].wrapping_sub(exponent[l] << 52) as u64));
-        (Self::from_array(exponent.map(|k| k as f64)), Self::from_array(mantissa))
+        let [(k0, m0), (k1, m1)] = self.0.map(Lanes::split);
+        (Self([k0, k1]), Self([m0, m1]))
     }
 
     #[inline(always)]
     fn sum(self) -> f64 {
-        let eight = (self.0[0] + self.0[1]).to_array();
-        let four: [f64; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
-        (four[0] + four[2]) + (four[1] + four[3])
+        (self.0[0] + self.0[1]).sum()
     }
 }

@@ -53,7 +53,6 @@ fn factorial(n: usize) -> f64 {
 mod tests {
     use super::*;
     use crate::lanes::LaneReal;
-    use lif_core::Real;
     use proptest::prelude::*;
 
     fn lane<T: LaneReal>(f: impl Fn(T::Lanes) -> T::Lanes, x: f64) -> (f64, f64) {

@@ -78,7 +78,9 @@ fn sample(inputs: usize) -> impl Strategy<Value = Vec<(f32, u32)>> {
     let mostly = (two_times.clone(), proptest::collection::vec(any::<prop::sample::Index>(), 3))
         .prop_map(|(mut spikes, places)| {
             let last = places.len() - 1;
-            places[..last].iter().for_each(|place| drop(spikes.remove(place.index(spikes.len()))));
+            for place in &places[..last] {
+                spikes.remove(place.index(spikes.len()));
+            }
             let again = spikes[places[last].index(spikes.len())];
             spikes.push((again.0 + 1.0, again.1));
             spikes
@@ -363,6 +365,14 @@ fn refuses_batches_that_do_not_fit() {
     }
     for labels in [vec![0], vec![0, 2]] {
         let error = engine.differentiate(Batch { spikes: &spikes, labels: &labels }).unwrap_err();
+        assert!(matches!(error, EngineError::Batch(_)), "{error}");
+    }
+    let prepared = engine.prepare(&spikes).unwrap();
+    let other = Problem { dt: 0.5, ..small() };
+    for (mut engine, samples) in
+        [(engine, [0, 2]), (other.engine(Training::exact(LOSS), 1), [0, 1])]
+    {
+        let error = engine.differentiate_prepared(&prepared, &samples, &[0, 1]).unwrap_err();
         assert!(matches!(error, EngineError::Batch(_)), "{error}");
     }
 }

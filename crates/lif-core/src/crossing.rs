@@ -5,7 +5,7 @@
 //! missed nor be taken for another. The root finder then only has to converge.
 
 use crate::Real;
-use crate::flow::{State, TimeConstants};
+use crate::flow::{State, TimeConstants, mean_decay};
 
 /// A neuron on its way to the threshold: it spikes where V - B = threshold, from below.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,19 +67,22 @@ impl<T: Real> Approach<T> {
         (state.v - b - self.threshold, self.time_constants.slope(state, self.bias) + fall)
     }
 
-    /// The first and second derivative of V - B after a time s.
-    fn slope(&self, s: T) -> (T, T) {
+    /// (V - B)' after a time s, times exp(r s), and the derivative of that. r is the slowest of the
+    /// rates: the sign is right however long after all else has decayed, where V itself is the bias
+    /// but for rounding.
+    fn turning(&self, s: T, decay: Decay<T>) -> (T, T) {
         let TimeConstants { tau_mem, tau_syn } = self.time_constants;
-        let state = self.time_constants.flow(s).forward(self.state, self.bias);
-        let slope = self.time_constants.slope(state, self.bias);
-        let curvature = -(slope + state.i / tau_syn) / tau_mem;
-        match self.adaptation {
-            None => (slope, curvature),
-            Some(decay) => {
-                let (_, fall) = decay.after(s);
-                (slope + fall, curvature - fall / decay.tau)
-            }
-        }
+        let (m, n, b) = (tau_mem.recip(), tau_syn.recip(), decay.tau.recip());
+        let slowest = m.min(n).min(b);
+        let left = |rate: T| (-(rate - slowest) * s).exp();
+        let spread = mean_decay((s * self.time_constants.rate_difference()).abs());
+        let pull = self.state.i * n;
+        let initial = self.time_constants.slope(self.state, self.bias);
+        let rise = initial * left(m) - pull * m * s * left(m.min(n)) * spread;
+        let fall = decay.value * b * left(b);
+        let slope = rise + fall;
+        let curvature = -(rise + pull * left(n)) * m - fall * b;
+        (slope, curvature + slowest * slope)
     }
 
     /// The ends of the pieces of [0, dt] on which V - B is monotone, ascending.
@@ -94,7 +97,8 @@ impl<T: Real> Approach<T> {
             Some(decay) => {
                 // exp(s/tau_b) (V - B)' is monotone on either side of `split`: at most one zero each.
                 let split = self.split(decay.tau).filter(inside).unwrap_or(dt);
-                [self.turn_between(T::zero(), split), self.turn_between(split, dt), Some(dt)]
+                let turn = |from, to| self.turn_between(from, to, decay);
+                [turn(T::zero(), split), turn(split, dt), Some(dt)]
             }
         }
     }
@@ -111,13 +115,13 @@ impl<T: Real> Approach<T> {
     }
 
     /// The time in (from, to) at which V - B turns, given that it does at most once.
-    fn turn_between(&self, from: T, to: T) -> Option<T> {
-        let (start, end) = (self.slope(from).0, self.slope(to).0);
+    fn turn_between(&self, from: T, to: T, decay: Decay<T>) -> Option<T> {
+        let (start, end) = (self.turning(from, decay).0, self.turning(to, decay).0);
         if start < T::zero() && end > T::zero() {
-            Some(solve(|s| self.slope(s), from, to, -start))
+            Some(solve(|s| self.turning(s, decay), from, to, -start))
         } else if start > T::zero() && end < T::zero() {
             let falling = |s| {
-                let (slope, curvature) = self.slope(s);
+                let (slope, curvature) = self.turning(s, decay);
                 (-slope, -curvature)
             };
             Some(solve(falling, from, to, start))

@@ -115,6 +115,6 @@ impl<T: Real> Flow<T> {
 
 /// The mean of exp(-y) over [0, y], y >= 0.
 #[inline]
-fn mean_decay<T: Real>(y: T) -> T {
+pub(crate) fn mean_decay<T: Real>(y: T) -> T {
     if y == T::zero() { T::one() } else { -(-y).exp_m1() / y }
 }

@@ -158,13 +158,19 @@ impl<T: Real> SpikeBatch<T> {
     /// Appends a sample of another batch of valid trains, keeping the spikes for which `keep`,
     /// called with each spike's position in the train, is true.
     pub fn push_filtered(&mut self, train: SpikeTrain<'_, T>, mut keep: impl FnMut(usize) -> bool) {
+        let start = self.times.len();
+        self.times.resize(start + train.len(), T::zero());
+        self.indices.resize(start + train.len(), 0);
+        // Without a branch: which spikes are kept is often random.
+        let mut end = start;
         for (position, (time, index)) in train.iter().enumerate() {
-            if keep(position) {
-                self.times.push(time);
-                self.indices.push(index);
-            }
+            self.times[end] = time;
+            self.indices[end] = index;
+            end += usize::from(keep(position));
         }
-        self.offsets.push(self.times.len());
+        self.times.truncate(end);
+        self.indices.truncate(end);
+        self.offsets.push(end);
     }
 
     /// Appends a copy of a sample of another batch.

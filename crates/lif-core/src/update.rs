@@ -51,7 +51,7 @@ pub fn clip<T: Real>(gradient: &mut Parameters<T>, clip: Option<Clip>) -> Update
 }
 
 /// Changes `parameters` by `gradient` (clipped already) with `rule`, scaled by each list's factor in
-/// `rates`, and holds them within [`bounds`]. Lists that do not learn are left alone, their
+/// `rates`, and holds them above [`lower_bound`]. Lists that do not learn are left alone, their
 /// optimiser state too.
 ///
 /// # Errors

@@ -57,7 +57,7 @@ proptest! {
         state in states(),
         bias in -1.0..1.5_f64,
         adaptation in proptest::option::of((0.0..3.0_f64, 1.0..80.0_f64)),
-        dt in 0.1..80.0_f64,
+        dt in prop_oneof![0.1..80.0_f64, 100.0..2000.0_f64],
     ) {
         const GRID: usize = 4000;
         let decay = adaptation.map(|(value, tau)| Decay { value, tau });

@@ -19,8 +19,10 @@ pub enum Purpose {
     Image = 3,
     /// Augmentation of events.
     Events = 4,
+    /// Blends of events.
+    Blend = 5,
     /// The simulated event camera.
-    Camera = 5,
+    Camera = 6,
 }
 
 impl Draws {

@@ -116,6 +116,16 @@ impl ImageSet {
         );
         Self { pixels, height: width, width: height, labels: self.labels.clone(), ..*self }
     }
+
+    /// The images as `change` rewrites them: it is called with the position of each image, its
+    /// pixels and a copy of them to change, in parallel.
+    pub(crate) fn map(&self, change: impl Fn(usize, &[u8], &mut [u8]) + Sync) -> Self {
+        let size = self.height * self.width;
+        let mut pixels = self.pixels.clone();
+        let images = pixels.par_chunks_mut(size).zip(self.pixels.par_chunks(size)).enumerate();
+        images.for_each(|(position, (changed, image))| change(position, image, changed));
+        Self { pixels, labels: self.labels.clone(), ..*self }
+    }
 }
 
 impl TrainTest {

@@ -28,15 +28,18 @@ impl Latency {
         self.code().encode(images)
     }
 
-    /// Appends the train of one image, whose pixels are given row by row.
-    pub fn encode_image<T: Real>(&self, pixels: &[u8], batch: &mut SpikeBatch<T>) {
-        self.code().encode_image(pixels, batch);
+    /// Appends to `batch` the trains of images of `size` pixels each, one after another in
+    /// `images`: for images that were just made, by augmentation.
+    ///
+    /// # Panics
+    /// If `size` is 0.
+    pub fn push<T: Real>(&self, images: &[u8], size: usize, batch: &mut SpikeBatch<T>) {
+        self.code().push(images, size, batch);
     }
 
     fn code<T: Real>(&self) -> GreyCode<T> {
-        GreyCode::new(|grey| {
-            let darkness = 1.0 - f64::from(grey) / 255.0;
-            (grey > self.cut).then_some(self.t_min + darkness * (self.t_max - self.t_min))
+        GreyCode::new(u16::from(self.cut) + 1, |grey| {
+            self.t_min + (1.0 - f64::from(grey) / 255.0) * (self.t_max - self.t_min)
         })
     }
 }
@@ -61,10 +64,10 @@ mod tests {
                     .collect();
                 expected.sort_by(|a, b| a.partial_cmp(b).unwrap());
                 prop_assert_eq!(train.iter().collect::<Vec<_>>(), expected);
-                let mut single = SpikeBatch::new();
-                Latency::new(2.0, 12.0, cut).unwrap().encode_image(image, &mut single);
-                prop_assert_eq!(single.get(0), train);
             }
+            let mut pushed = SpikeBatch::new();
+            Latency::new(2.0, 12.0, cut).unwrap().push(&pixels, 20, &mut pushed);
+            prop_assert_eq!(pushed, batch);
         }
     }
 

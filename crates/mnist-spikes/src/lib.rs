@@ -18,17 +18,21 @@
 //! Everything random is drawn by counter, per (seed, epoch, sample): it depends neither on the
 //! number of threads nor on the order in which samples are asked for.
 
+pub mod augment;
 mod draws;
 mod dropout;
 mod encoding;
+pub mod events;
 pub mod folder;
 pub mod idx;
 mod images;
 mod latency;
 pub mod mnist;
+mod numpy_random;
 mod order;
 mod spike_data;
 mod two_time;
+pub mod yin_yang;
 
 pub use draws::{Draws, Purpose};
 pub use dropout::Dropout;

@@ -1,7 +1,7 @@
 //! MNIST (LeCun, Cortes & Burges), the whole of it, inside the crate: 60,000 + 10,000 handwritten
 //! digits of 28 x 28 pixels.
 //!
-//! The four official files are 11.6 MB gzipped, more than a crate may hold. The bundle holds the same
+//! The four official files are 11.4 MB gzipped, more than a crate may hold. The bundle holds the same
 //! bytes in 8.6 MB: which pixels are not black as bits, and the values of those pixels, grouped by
 //! what surrounds them (see `packing`), all compressed by zstd. Its frames are independent, so
 //! that all cores decode at once. `examples/bundle_mnist.rs` makes it from the official files; a

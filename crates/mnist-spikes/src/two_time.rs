@@ -25,13 +25,17 @@ impl TwoTime {
         self.code().encode(images)
     }
 
-    /// Appends the train of one image, whose pixels are given row by row.
-    pub fn encode_image<T: Real>(&self, pixels: &[u8], batch: &mut SpikeBatch<T>) {
-        self.code().encode_image(pixels, batch);
+    /// Appends to `batch` the trains of images of `size` pixels each, one after another in
+    /// `images`: for images that were just made, by augmentation.
+    ///
+    /// # Panics
+    /// If `size` is 0.
+    pub fn push<T: Real>(&self, images: &[u8], size: usize, batch: &mut SpikeBatch<T>) {
+        self.code().push(images, size, batch);
     }
 
     fn code<T: Real>(&self) -> GreyCode<T> {
-        GreyCode::new(|grey| Some(if grey >= 128 { self.t_min } else { self.t_max }))
+        GreyCode::new(0, |grey| if grey >= 128 { self.t_min } else { self.t_max })
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{Interval, Neurons, Rest, Roots, Solver, Spike, all_spikes};
+use super::{Rest, Roots};
 use crate::decay::{Decay, Step};
 use crate::lanes::{LaneReal, Lanes};
 use crate::math::exp;
@@ -9,53 +9,35 @@ pub(crate) struct Exponential<T>(pub(crate) Decay<T>);
 /// Newton or bisection steps; a bracket halved this often is narrower than rounding.
 const MAX_STEPS: usize = 64;
 
-impl<T: LaneReal> Solver<T> for Exponential<T> {
-    #[inline(never)]
-    fn spikes(
-        &self,
-        neurons: &Neurons<T::Lanes>,
-        interval: &Interval<T::Lanes>,
-        spikes: &mut Vec<Spike<T>>,
-    ) -> Option<T::Lanes> {
-        all_spikes(self, neurons, interval, spikes)
-    }
-
-    fn set_times(&self, spikes: &mut [Spike<T>], start: &dyn Fn(u32) -> T) {
-        for spike in spikes {
-            spike.time += start(spike.interval);
-        }
-    }
-}
-
 impl<T: LaneReal> Roots<T> for Exponential<T> {
     /// At the maximum the voltage is the current: I exp(-s/tau_syn).
     #[inline(always)]
-    fn peak_above(&self, u: T::Lanes, current: T::Lanes, threshold: T::Lanes) -> T::Lanes {
+    fn peak_above(&self, u: T::Few, current: T::Few, threshold: T::Few) -> T::Few {
         let s = self.0.time_of_maximum(u, current);
-        let height = current * exp(-s / T::Lanes::splat(self.0.tau_syn));
+        let height = current * exp(-s / T::Few::splat(self.0.tau_syn));
         height.gt(threshold)
     }
 
     #[inline(always)]
     fn root(
         &self,
-        u: T::Lanes,
-        current: T::Lanes,
-        threshold: T::Lanes,
-        spiking: T::Lanes,
-        rest: &Rest<T::Lanes>,
-    ) -> (Step<T::Lanes>, T::Lanes) {
-        let (zero, two) = (T::Lanes::zero(), T::Lanes::of(2.0));
-        let tau_mem = T::Lanes::splat(self.0.tau_mem);
+        u: T::Few,
+        current: T::Few,
+        threshold: T::Few,
+        spiking: T::Few,
+        rest: &Rest<T::Few>,
+    ) -> (Step<T::Few>, T::Few) {
+        let (zero, two) = (T::Few::zero(), T::Few::of(2.0));
+        let tau_mem = T::Few::splat(self.0.tau_mem);
         let (gap, rise) = (threshold - u, (current - u) / tau_mem);
-        let curvature = (current / T::Lanes::splat(self.0.tau_syn) + rise) / tau_mem;
+        let curvature = (current / T::Few::splat(self.0.tau_syn) + rise) / tau_mem;
         let discriminant = rise.mul_add(rise, -(two * curvature * gap)).fast_max(zero);
         // The crossing lies before the maximum, if there is one.
         let peak = self.0.time_of_maximum(u, current);
         let mut high = peak.gt(zero).select(peak, rest.dt).fast_min(rest.dt);
         let mut low = zero;
         let mut s = (two * gap / (rise + discriminant.sqrt())).fast_min(high).fast_max(zero);
-        let enough = T::Lanes::splat(T::epsilon()) * tau_mem;
+        let enough = T::Few::splat(T::epsilon()) * tau_mem;
         let mut at = self.0.step(s);
         for _ in 0..MAX_STEPS {
             let voltage = at.voltage(u, current);
@@ -66,7 +48,7 @@ impl<T: LaneReal> Roots<T> for Exponential<T> {
             low = above.select(low, s);
             let newton = s - f / slope;
             let inside = newton.gt(low) & high.gt(newton);
-            let next = inside.select(newton, (low + high) * T::Lanes::of(0.5));
+            let next = inside.select(newton, (low + high) * T::Few::of(0.5));
             // Newton may land on a bound to rounding: then it is done, not lost.
             let next = (enough.gt((newton - s).abs())).select(newton.fast_max(zero), next);
             let open = (next - s).abs().gt(enough);
@@ -80,18 +62,17 @@ impl<T: LaneReal> Roots<T> for Exponential<T> {
     }
 
     #[inline(always)]
-    fn after(&self, rest: &Rest<T::Lanes>, _: &Step<T::Lanes>, mark: T::Lanes) -> Rest<T::Lanes> {
-        let dt = (rest.dt - mark).fast_max(T::Lanes::zero());
-        Rest { step: self.0.step(dt), dt }
-    }
-
-    #[inline(always)]
-    fn join(&self, before: T::Lanes, mark: T::Lanes) -> T::Lanes {
+    fn join(&self, before: T::Few, mark: T::Few) -> T::Few {
         before + mark
     }
 
     #[inline(always)]
-    fn origin(&self) -> T::Lanes {
-        T::Lanes::zero()
+    fn origin(&self) -> T::Few {
+        T::Few::zero()
+    }
+
+    #[inline(always)]
+    fn elapsed(&self, mark: T::Few) -> T::Few {
+        mark
     }
 }

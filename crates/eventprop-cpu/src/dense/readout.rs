@@ -1,5 +1,6 @@
-use super::backward::{Adjoint, Forcing, Injection, sweep};
-use super::{Blocks, Cut, Task, TaskErrors, collect_errors, forward, with_gradients};
+use super::adjoints::Adjoints;
+use super::backward::{Adjoint, Forcing, Injection, units};
+use super::{Blocks, Cut, forward};
 use crate::decay::{Decay, Step};
 use crate::lanes::{LANES, LaneReal, Lanes};
 use crate::math::exp;
@@ -13,7 +14,10 @@ pub(crate) struct ReadoutLayer<T: LaneReal> {
     bias: Vec<T::Lanes>,
     measure: Measure<T>,
     cut: Cut,
-    tasks: Vec<ReadoutTask<T>>,
+    /// `[block][run]`.
+    walks: Vec<Walk<T>>,
+    adjoints: Adjoints<T>,
+    units: [T::Lanes; LANES],
 }
 
 /// What is measured of each voltage.
@@ -30,16 +34,14 @@ pub(crate) enum Measure<T> {
     },
 }
 
+/// A block and a run of samples, run forward.
 #[derive(Clone, Debug, Default)]
-struct ReadoutTask<T: LaneReal> {
+struct Walk<T: LaneReal> {
     /// The measurement of each sample's voltages.
     values: Vec<T::Lanes>,
     /// Where each sample's voltages had their maximum.
     peaks: Vec<Peak<T::Lanes>>,
     factors: Vec<T>,
-    injections: Vec<Injection<T>>,
-    partial: Vec<T::Lanes>,
-    errors: TaskErrors<T>,
 }
 
 /// The maximum of sixteen voltages.
@@ -55,16 +57,6 @@ struct Peak<L> {
     current: L,
 }
 
-impl<T: LaneReal> Task<T> for ReadoutTask<T> {
-    fn partial(&mut self) -> &mut Vec<T::Lanes> {
-        &mut self.partial
-    }
-
-    fn errors(&self) -> &TaskErrors<T> {
-        &self.errors
-    }
-}
-
 impl<T: LaneReal> ReadoutLayer<T> {
     pub(crate) fn new(
         blocks: Blocks,
@@ -72,7 +64,8 @@ impl<T: LaneReal> ReadoutLayer<T> {
         bias: Vec<T::Lanes>,
         measure: Measure<T>,
     ) -> Self {
-        Self { blocks, decay, bias, measure, cut: Cut::default(), tasks: Vec::new() }
+        let (cut, walks, adjoints) = (Cut::new(0), Vec::new(), Adjoints::default());
+        Self { blocks, decay, bias, measure, cut, walks, adjoints, units: units::<T>() }
     }
 
     /// Runs every neuron through the batch and writes its measurements to `values`
@@ -83,34 +76,19 @@ impl<T: LaneReal> ReadoutLayer<T> {
         streams: &[Stream<T>],
         values: &mut [T],
     ) {
-        self.cut = Cut::new(self.blocks.count(), streams.len());
-        self.tasks.resize_with(self.cut.tasks(), ReadoutTask::default);
-        let (cut, decay, measure, bias) = (self.cut, &self.decay, self.measure, &self.bias);
-        let sources = self.blocks.sources;
-        self.tasks.par_iter_mut().enumerate().for_each(|(index, task)| {
-            let block = cut.block(index);
+        self.cut = Cut::new(streams.len());
+        let (cut, runs, sources) = (self.cut, self.cut.runs(), self.blocks.sources);
+        self.walks.resize_with(self.blocks.count() * runs, Walk::default);
+        let (decay, measure, bias) = (&self.decay, self.measure, &self.bias);
+        self.walks.par_iter_mut().enumerate().for_each(|(index, walk)| {
+            let (block, run) = (index / runs, cut.samples(index % runs));
             let weights = &weights[block * sources..][..sources];
-            task.values.clear();
-            task.peaks.clear();
-            for stream in &streams[cut.samples(index)] {
-                match measure {
-                    Measure::Max => {
-                        let peak = highest(weights, bias[block], decay, stream);
-                        task.values.push(peak.voltage + bias[block]);
-                        task.peaks.push(peak);
-                    }
-                    Measure::Mean { rate, duration } => {
-                        set_factors(&mut task.factors, rate, duration, stream);
-                        let mean = Mean { rate, duration, factors: &task.factors };
-                        task.values.push(mean.value(weights, bias[block], decay, stream));
-                    }
-                }
-            }
+            walk.run(weights, bias[block], decay, measure, &streams[run]);
         });
         for (sample, values) in values.chunks_exact_mut(self.blocks.targets).enumerate() {
+            let (run, place) = cut.find(sample);
             for (block, values) in values.chunks_mut(LANES).enumerate() {
-                let (task, place) = self.cut.find(block, sample);
-                let lanes = self.tasks[task].values[place].to_array();
+                let lanes = self.walks[block * runs + run].values[place].to_array();
                 values.copy_from_slice(&lanes[..values.len()]);
             }
         }
@@ -127,56 +105,76 @@ impl<T: LaneReal> ReadoutLayer<T> {
         derivatives: &[T],
         errors_below: bool,
     ) {
-        let (cut, blocks, decay, measure) = (self.cut, self.blocks, &self.decay, self.measure);
-        let sources = blocks.sources;
-        let inputs = &*streams;
-        with_gradients(cut, sources, &mut self.tasks, gradient, |index, task, gradient| {
-            let block = cut.block(index);
-            let weights = &weights[block * sources..][..sources];
-            let run = cut.samples(index);
-            if errors_below {
-                task.errors.reset(&inputs[run.clone()]);
-            }
-            for (place, sample) in run.enumerate() {
-                let first = sample * blocks.targets + block * LANES;
-                let count = (blocks.targets - block * LANES).min(LANES);
-                let mut derivative = [T::zero(); LANES];
-                derivative[..count].copy_from_slice(&derivatives[first..first + count]);
-                let stream = &inputs[sample];
-                let errors = errors_below.then(|| task.errors.of_mut(place));
-                let derivative = T::Lanes::from_array(derivative);
+        let mut adjoints = std::mem::take(&mut self.adjoints);
+        let (targets, decay) = (self.blocks.targets, &self.decay);
+        adjoints.run(
+            self.blocks,
+            weights,
+            gradient,
+            streams,
+            errors_below,
+            |task, block, sample, mut sweep| {
+                let first = sample * targets + block * LANES;
+                let count = (targets - block * LANES).min(LANES);
+                let mut lanes = [T::zero(); LANES];
+                lanes[..count].copy_from_slice(&derivatives[first..first + count]);
+                let derivative = T::Lanes::from_array(lanes);
                 task.injections.clear();
-                let forcing = match measure {
-                    Measure::Max => {
-                        let peak = &task.peaks[place];
-                        inject(peak, derivative, decay, stream, &mut task.injections);
-                        None
-                    }
-                    Measure::Mean { rate, duration } => {
-                        set_factors(&mut task.factors, rate, duration, stream);
-                        let mean = Mean { rate, duration, factors: &task.factors };
-                        Some(mean.forcing(derivative, decay))
-                    }
-                };
-                let adjoint = Adjoint {
+                let mut adjoint = Adjoint {
                     ratio: decay.adjoint_ratio(),
                     scale: -decay.tau_syn.recip(),
-                    injections: &task.injections,
-                    forcing,
+                    injections: &[],
+                    units: &self.units,
+                    forcing: None,
                 };
-                match errors {
-                    None => sweep(weights, gradient, stream, &adjoint, None),
-                    Some(errors) => {
-                        sweep(weights, gradient, stream, &adjoint, Some(&mut *errors));
-                        if let Measure::Max = measure {
-                            move_kinks(&task.peaks[place], derivative, decay, stream, errors);
+                match self.measure {
+                    Measure::Max => {
+                        let (run, place) = self.cut.find(sample);
+                        let peak = &self.walks[block * self.cut.runs() + run].peaks[place];
+                        inject(peak, derivative, decay, sweep.stream, &mut task.injections);
+                        adjoint.injections = &task.injections;
+                        sweep.run(&adjoint);
+                        if let Some(errors) = &mut sweep.errors {
+                            move_kinks(peak, derivative, decay, sweep.stream, errors);
                         }
                     }
+                    Measure::Mean { rate, duration } => {
+                        set_factors(&mut task.factors, rate, duration, sweep.stream);
+                        let mean = Mean { rate, duration, factors: &task.factors };
+                        adjoint.forcing = Some(mean.forcing(derivative, decay));
+                        sweep.run(&adjoint);
+                    }
+                }
+            },
+        );
+        self.adjoints = adjoints;
+    }
+}
+
+impl<T: LaneReal> Walk<T> {
+    fn run(
+        &mut self,
+        weights: &[T::Lanes],
+        bias: T::Lanes,
+        decay: &Decay<T>,
+        measure: Measure<T>,
+        streams: &[Stream<T>],
+    ) {
+        self.values.clear();
+        self.peaks.clear();
+        for stream in streams {
+            match measure {
+                Measure::Max => {
+                    let peak = highest(weights, bias, decay, stream);
+                    self.values.push(peak.voltage + bias);
+                    self.peaks.push(peak);
+                }
+                Measure::Mean { rate, duration } => {
+                    set_factors(&mut self.factors, rate, duration, stream);
+                    let mean = Mean { rate, duration, factors: &self.factors };
+                    self.values.push(mean.value(weights, bias, decay, stream));
                 }
             }
-        });
-        if errors_below {
-            collect_errors(cut, &self.tasks, streams);
         }
     }
 }
@@ -194,7 +192,8 @@ fn highest<T: LaneReal>(
     let mut peak = Peak { voltage: u, place: T::Lanes::of(-1.0), ..Peak::default() };
     let mut event = 0;
     for (index, group) in stream.groups.iter().enumerate() {
-        current = current + forward::arrivals(weights, &stream.sources[event..group.end as usize]);
+        let [sum] = forward::arrivals([weights], &stream.sources[event..group.end as usize]);
+        current = current + sum;
         event = group.end as usize;
         let step = Step {
             mem: T::Lanes::splat(group.mem),
@@ -313,7 +312,7 @@ impl<'a, T: LaneReal> Mean<'a, T> {
         let (mut u, mut current, mut arrived) = (-bias, T::Lanes::zero(), T::Lanes::zero());
         let mut event = 0;
         for (group, &factor) in stream.groups.iter().zip(self.factors) {
-            let sum = forward::arrivals(weights, &stream.sources[event..group.end as usize]);
+            let [sum] = forward::arrivals([weights], &stream.sources[event..group.end as usize]);
             event = group.end as usize;
             arrived = sum.mul_add(splat(factor), arrived);
             current = current + sum;

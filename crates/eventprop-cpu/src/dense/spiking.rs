@@ -1,5 +1,6 @@
-use super::backward::{Adjoint, Injection, sweep};
-use super::{Blocks, Cut, Task, TaskErrors, collect_errors, forward, with_gradients};
+use super::adjoints::{AdjointTask, Adjoints};
+use super::backward::{Adjoint, Injection, units};
+use super::{Blocks, Cut, Walked};
 use crate::crossing::{MAX_SPIKES_PER_INTERVAL, Neurons, Solver, Spike, solver};
 use crate::decay::Decay;
 use crate::lanes::{LANES, LaneReal, Lanes};
@@ -17,7 +18,10 @@ pub(crate) struct SpikingLayer<T: LaneReal> {
     solver: Box<dyn Solver<T>>,
     neurons: Vec<Neurons<T::Lanes>>,
     cut: Cut,
-    tasks: Vec<SpikingTask<T>>,
+    /// `[pair of blocks][run]`.
+    walks: Vec<Walk<T>>,
+    adjoints: Adjoints<T>,
+    units: [T::Lanes; LANES],
 }
 
 /// How a spiking layer's jumps depart from the exact adjoint.
@@ -29,28 +33,21 @@ pub(crate) struct JumpSettings<T> {
     pub(crate) rate: Option<(T, T)>,
 }
 
+/// Two blocks and a run of samples, run forward.
 #[derive(Clone, Debug, Default)]
-struct SpikingTask<T: LaneReal> {
-    /// The spikes of the block, sample after sample.
-    spikes: Vec<Spike<T>>,
-    offsets: Vec<usize>,
+struct Walk<T> {
+    blocks: [BlockSpikes<T>; 2],
+    /// The place in the run of a sample that ran away.
     ran_away: Option<usize>,
-    injections: Vec<Injection<T>>,
-    decays: Vec<T>,
-    grazing: u64,
-    activity: [u64; LANES],
-    partial: Vec<T::Lanes>,
-    errors: TaskErrors<T>,
 }
 
-impl<T: LaneReal> Task<T> for SpikingTask<T> {
-    fn partial(&mut self) -> &mut Vec<T::Lanes> {
-        &mut self.partial
-    }
-
-    fn errors(&self) -> &TaskErrors<T> {
-        &self.errors
-    }
+/// The spikes of one block, sample after sample.
+#[derive(Clone, Debug, Default)]
+struct BlockSpikes<T> {
+    spikes: Vec<Spike<T>>,
+    offsets: Vec<usize>,
+    /// By neuron, over the run.
+    activity: [u64; LANES],
 }
 
 impl<T: LaneReal> SpikingLayer<T> {
@@ -60,8 +57,9 @@ impl<T: LaneReal> SpikingLayer<T> {
         decay: Decay<T>,
         neurons: Vec<Neurons<T::Lanes>>,
     ) -> Self {
-        let solver = solver(decay);
-        Self { name, blocks, decay, solver, neurons, cut: Cut::default(), tasks: Vec::new() }
+        let (solver, cut) = (solver(decay), Cut::new(0));
+        let (walks, adjoints) = (Vec::new(), Adjoints::default());
+        Self { name, blocks, decay, solver, neurons, cut, walks, adjoints, units: units::<T>() }
     }
 
     /// Runs every neuron through the batch.
@@ -70,24 +68,32 @@ impl<T: LaneReal> SpikingLayer<T> {
         weights: &[T::Lanes],
         streams: &[Stream<T>],
     ) -> Result<(), EngineError> {
-        self.cut = Cut::new(self.blocks.count(), streams.len());
-        self.tasks.resize_with(self.cut.tasks(), SpikingTask::default);
-        let (cut, solver, neurons) = (self.cut, &*self.solver, &self.neurons);
-        let sources = self.blocks.sources;
-        self.tasks.par_iter_mut().enumerate().for_each(|(index, task)| {
-            let block = cut.block(index);
-            let weights = &weights[block * sources..][..sources];
-            task.forward(weights, &neurons[block], solver, &streams[cut.samples(index)]);
+        self.cut = Cut::new(streams.len());
+        let (cut, runs, sources) = (self.cut, self.cut.runs(), self.blocks.sources);
+        self.walks.resize_with(self.blocks.count().div_ceil(2) * runs, Walk::default);
+        let (solver, neurons) = (&*self.solver, &self.neurons);
+        self.walks.par_iter_mut().enumerate().for_each(|(index, walk)| {
+            let first = index / runs * 2;
+            let neurons = &neurons[first..neurons.len().min(first + 2)];
+            let weights = &weights[first * sources..][..neurons.len() * sources];
+            walk.run(weights, neurons, solver, &streams[cut.samples(index % runs)]);
         });
-        match self.tasks.iter().enumerate().find_map(|(index, task)| Some((index, task.ran_away?)))
-        {
+        let ran_away =
+            self.walks.iter().enumerate().find_map(|(index, walk)| Some((index, walk.ran_away?)));
+        match ran_away {
             Some((index, place)) => Err(EngineError::Runaway {
                 layer: self.name.clone(),
-                sample: cut.samples(index).start + place,
+                sample: cut.samples(index % runs).start + place,
                 bound: MAX_SPIKES_PER_INTERVAL,
             }),
             None => Ok(()),
         }
+    }
+
+    /// The spikes of a block in a sample.
+    fn spikes(&self, block: usize, sample: usize) -> &[Spike<T>] {
+        let (run, place) = self.cut.find(sample);
+        self.walks[block / 2 * self.cut.runs() + run].blocks[block % 2].of(place)
     }
 
     /// Merges the blocks' spikes of each sample.
@@ -95,8 +101,7 @@ impl<T: LaneReal> SpikingLayer<T> {
         samples.par_iter_mut().enumerate().for_each(|(sample, merged)| {
             merged.clear();
             for block in 0..self.blocks.count() {
-                let (task, place) = self.cut.find(block, sample);
-                merged.push_block(block, self.tasks[task].of(place));
+                merged.push_block(block, self.spikes(block, sample));
             }
             merged.sort();
         });
@@ -114,126 +119,148 @@ impl<T: LaneReal> SpikingLayer<T> {
         settings: JumpSettings<T>,
         errors_below: bool,
     ) -> u64 {
-        let (cut, neurons, decay, sources) =
-            (self.cut, &self.neurons, &self.decay, self.blocks.sources);
-        let inputs = &*streams;
-        with_gradients(cut, sources, &mut self.tasks, gradient, |index, task, gradient| {
-            let block = cut.block(index);
-            let weights = &weights[block * sources..][..sources];
-            let run = cut.samples(index);
-            if errors_below {
-                task.errors.reset(&inputs[run.clone()]);
-            }
-            task.grazing = 0;
-            for (place, sample) in run.enumerate() {
+        let mut adjoints = std::mem::take(&mut self.adjoints);
+        let decay = &self.decay;
+        let grazing = adjoints.run(
+            self.blocks,
+            weights,
+            gradient,
+            streams,
+            errors_below,
+            |task, block, sample, mut sweep| {
+                let spikes = self.spikes(block, sample);
                 let errors = samples[sample].errors_of_block(block);
-                task.jumps(place, errors, &neurons[block], decay, settings);
-                let adjoint = Adjoint {
+                jumps(task, spikes, errors, &self.neurons[block], decay, settings);
+                sweep.run(&Adjoint {
                     ratio: decay.adjoint_ratio(),
                     scale: -decay.tau_syn.recip(),
                     injections: &task.injections,
+                    units: &self.units,
                     forcing: None,
-                };
-                let errors = errors_below.then(|| task.errors.of_mut(place));
-                sweep(weights, gradient, &inputs[sample], &adjoint, errors);
-            }
-        });
-        if errors_below {
-            collect_errors(cut, &self.tasks, streams);
-        }
-        self.tasks.iter().map(|task| task.grazing).sum()
+                });
+            },
+        );
+        self.adjoints = adjoints;
+        grazing
     }
 
     /// Adds the spikes of the batch to each neuron's count.
     pub(crate) fn count_activity(&self, counts: &mut [u64]) {
-        for (index, task) in self.tasks.iter().enumerate() {
-            let first = self.cut.block(index) * LANES;
-            for (count, spikes) in counts[first..].iter_mut().zip(task.activity) {
+        for (index, walk) in self.walks.iter().enumerate() {
+            let first = index / self.cut.runs() * 2 * LANES;
+            let activity = walk.blocks.iter().flat_map(|block| block.activity);
+            for (count, spikes) in counts[first..].iter_mut().zip(activity) {
                 *count += spikes;
             }
         }
     }
 }
 
-impl<T: LaneReal> SpikingTask<T> {
-    fn forward(
+impl<T: LaneReal> Walk<T> {
+    fn run(
         &mut self,
         weights: &[T::Lanes],
-        neurons: &Neurons<T::Lanes>,
+        neurons: &[Neurons<T::Lanes>],
         solver: &dyn Solver<T>,
         streams: &[Stream<T>],
     ) {
-        self.spikes.clear();
-        self.offsets.clear();
-        self.offsets.push(0);
+        self.blocks.iter_mut().for_each(BlockSpikes::clear);
         self.ran_away = None;
-        self.activity = [0; LANES];
+        let (first, second) = weights.split_at(weights.len() / neurons.len());
         for (place, stream) in streams.iter().enumerate() {
-            let first = self.spikes.len();
-            if !forward::spike(weights, neurons, solver, stream, &mut self.spikes) {
+            let [a, b] = &mut self.blocks;
+            let completed = match neurons {
+                [one] => solver.walk_one(
+                    Walked { weights: first, neurons: one, spikes: &mut a.spikes },
+                    stream,
+                ),
+                _ => solver.walk_two(
+                    [
+                        Walked { weights: first, neurons: &neurons[0], spikes: &mut a.spikes },
+                        Walked { weights: second, neurons: &neurons[1], spikes: &mut b.spikes },
+                    ],
+                    stream,
+                ),
+            };
+            if !completed {
                 self.ran_away = Some(place);
                 return;
             }
-            let spikes = &mut self.spikes[first..];
-            solver.set_times(spikes, &|interval| stream.groups[interval as usize].time);
-            for spike in spikes {
-                self.activity[spike.lane as usize] += 1;
+            for block in &mut self.blocks {
+                block.close_sample(solver, stream);
             }
-            self.offsets.push(self.spikes.len());
         }
+    }
+}
+
+impl<T: LaneReal> BlockSpikes<T> {
+    fn clear(&mut self) {
+        self.spikes.clear();
+        self.offsets.clear();
+        self.offsets.push(0);
+        self.activity = [0; LANES];
+    }
+
+    /// Completes the spikes that a sample has added.
+    fn close_sample(&mut self, solver: &dyn Solver<T>, stream: &Stream<T>) {
+        let first = self.offsets.last().copied().unwrap_or_default();
+        let spikes = &mut self.spikes[first..];
+        solver.set_times(spikes, &stream.groups);
+        for spike in spikes {
+            self.activity[spike.lane as usize % LANES] += 1;
+        }
+        self.offsets.push(self.spikes.len());
     }
 
     fn of(&self, place: usize) -> &[Spike<T>] {
         &self.spikes[self.offsets[place]..self.offsets[place + 1]]
     }
+}
 
-    /// The jumps of lambda_V at the block's spikes in one sample (Wunderlich & Pehle 2021, eq. 3),
-    /// carried back to the start of each spike's interval. Between its own spikes lambda_V of a
-    /// neuron only decays, so this needs no sweep.
-    fn jumps(
-        &mut self,
-        place: usize,
-        errors: &[T],
-        neurons: &Neurons<T::Lanes>,
-        decay: &Decay<T>,
-        settings: JumpSettings<T>,
-    ) {
-        let spikes = &self.spikes[self.offsets[place]..self.offsets[place + 1]];
-        self.injections.clear();
-        if spikes.is_empty() {
-            return;
+/// The jumps of lambda_V at a block's spikes in one sample (Wunderlich & Pehle 2021, eq. 3), carried
+/// back to the start of each spike's interval. Between its own spikes lambda_V of a neuron only
+/// decays, so this needs no sweep.
+fn jumps<T: LaneReal>(
+    task: &mut AdjointTask<T>,
+    spikes: &[Spike<T>],
+    errors: &[T],
+    neurons: &Neurons<T::Lanes>,
+    decay: &Decay<T>,
+    settings: JumpSettings<T>,
+) {
+    task.injections.clear();
+    if spikes.is_empty() {
+        return;
+    }
+    decays_to_next(spikes, decay.tau_mem, &mut task.factors);
+    task.injections.resize(spikes.len(), Injection::default());
+    let (threshold, reset) = (neurons.threshold.to_array(), neurons.reset.to_array());
+    let mut next = [T::zero(); LANES];
+    let rate_pull = |lane: usize| {
+        settings.rate.map_or(T::zero(), |(target, strength)| {
+            let count = spikes.iter().filter(|spike| spike.lane as usize == lane).count();
+            strength * (T::of(count as f64) - target)
+        })
+    };
+    for (position, spike) in spikes.iter().enumerate().rev() {
+        let lane = spike.lane as usize % LANES;
+        let height = threshold[lane] - reset[lane];
+        let least = height * settings.slope_floor;
+        if spike.slope < least {
+            task.grazing += 1;
         }
-        decays_to_next(spikes, decay.tau_mem, &mut self.decays);
-        self.injections.resize(spikes.len(), Injection::default());
-        let (threshold, reset) = (neurons.threshold.to_array(), neurons.reset.to_array());
-        let mut next = [T::zero(); LANES];
-        let rate_pull = |lane: usize| {
-            settings.rate.map_or(T::zero(), |(target, strength)| {
-                let count = spikes.iter().filter(|spike| spike.lane as usize == lane).count();
-                strength * (T::of(count as f64) - target)
-            })
+        // Whatever the floor, rounding must not turn a slope over.
+        let slope = spike.slope.max(least).max(height * T::epsilon());
+        let after = next[lane] * task.factors[position];
+        let before = ((spike.slope + height) * after + errors[position]) / slope - rate_pull(lane);
+        next[lane] = before;
+        let jump = (before - after) * -decay.tau_syn;
+        task.injections[position] = Injection {
+            voltage: jump * spike.mem,
+            current: jump * spike.drive * decay.adjoint_ratio(),
+            interval: spike.interval,
+            lane: lane as u32,
         };
-        for (position, spike) in spikes.iter().enumerate().rev() {
-            let lane = spike.lane as usize;
-            let height = threshold[lane] - reset[lane];
-            let least = height * settings.slope_floor;
-            if spike.slope < least {
-                self.grazing += 1;
-            }
-            // Whatever the floor, rounding must not turn a slope over.
-            let slope = spike.slope.max(least).max(height * T::epsilon());
-            let after = next[lane] * self.decays[position];
-            let before =
-                ((spike.slope + height) * after + errors[position]) / slope - rate_pull(lane);
-            next[lane] = before;
-            let jump = (before - after) * -decay.tau_syn;
-            self.injections[position] = Injection {
-                voltage: jump * spike.mem,
-                current: jump * spike.drive * decay.adjoint_ratio(),
-                interval: spike.interval,
-                lane: spike.lane,
-            };
-        }
     }
 }
 

@@ -11,6 +11,8 @@ pub(super) const CHUNK: usize = 16;
 /// A few samples of a batch on their way forward and backward, with the memory they need.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chunk {
+    /// Its samples.
+    pub(super) input: GridInput,
     /// First steps, `[sample][block][lane]`, flat; silent neurons as the variant counts them.
     pub(super) first: Vec<f32>,
     /// A bit for each spike of a block, `[sample][block][step]`.
@@ -40,7 +42,6 @@ pub(super) struct Work<'a> {
     pub(super) steps: usize,
     pub(super) weights: &'a Rows,
     pub(super) totals: &'a [f32x16],
-    pub(super) input: &'a GridInput,
 }
 
 /// What the chunks of a batch that is differentiated read besides.
@@ -52,23 +53,22 @@ pub(super) struct Learning<'a> {
 }
 
 impl Chunk {
-    /// Runs `samples` forward, and backward if there is something to learn: labels, one a sample.
-    pub(super) fn run(
-        &mut self,
-        work: &Work<'_>,
-        samples: &[u32],
-        learning: Option<(&Learning<'_>, &[u32])>,
-    ) {
+    /// Runs its samples forward, and backward if there is something to learn: labels, one a sample.
+    pub(super) fn run(&mut self, work: &Work<'_>, learning: Option<(&Learning<'_>, &[u32])>) {
         self.clear(work);
-        for (position, &sample) in samples.iter().enumerate() {
-            let sample = sample as usize;
-            let span = span(work, sample);
+        for sample in 0..self.input.len() {
+            let span = self.span(work, sample);
             self.forward(work, sample, span.clone());
             if let Some((learning, labels)) = learning {
-                let label = labels[position] as usize;
-                self.backward(work, learning, sample, label, span);
+                self.backward(work, learning, sample, labels[sample] as usize, span);
             }
         }
+    }
+
+    /// The steps from a sample's first arrival to the last step.
+    fn span(&self, work: &Work<'_>, sample: usize) -> Range<usize> {
+        let arrivals = self.input.lists(sample).iter().flat_map(|list| list.arrivals());
+        arrivals.min().map_or(work.steps, |step| step as usize)..work.steps
     }
 
     fn clear(&mut self, work: &Work<'_>) {
@@ -93,9 +93,9 @@ impl Chunk {
         for block in 0..work.weights.blocks() {
             let rows = work.weights.block(block);
             self.drive[span.clone()].fill(f32x16::default());
-            for list in work.input.lists(sample) {
-                let members = work.input.members(list);
-                let total = sum(members.iter().map(|&input| rows[input as usize]));
+            for list in self.input.lists(sample) {
+                let members = self.input.members(list);
+                let total = sum(members, |input| rows[input as usize]);
                 if let Some(step) = list.each {
                     self.drive[step as usize] += total;
                 }
@@ -134,7 +134,7 @@ impl Chunk {
         self.losses.push(loss);
         self.correct += usize::from(earliest(&first[..neurons]) == label);
 
-        let lists = work.input.lists(sample);
+        let lists = self.input.lists(sample);
         let parts = self.parts.len();
         self.parts.resize(parts + lists.len() * blocks, f32x16::default());
         for block in 0..blocks {
@@ -173,8 +173,6 @@ impl Chunk {
 /// `inputs`, or all.
 pub(super) fn add_gradients(
     chunks: &[Chunk],
-    input: &GridInput,
-    samples: &[u32],
     block: usize,
     inputs: Option<Range<usize>>,
     rows: &mut [f32x16],
@@ -182,10 +180,10 @@ pub(super) fn add_gradients(
     let common = chunks.iter().fold(f32x16::default(), |sum, chunk| sum + chunk.common[block]);
     rows.fill(common);
     let start = inputs.as_ref().map_or(0, |inputs| inputs.start);
-    for (chunk, samples) in chunks.iter().zip(samples.chunks(CHUNK)) {
-        let lists = samples.iter().flat_map(|&sample| input.lists(sample as usize));
+    for chunk in chunks {
+        let lists = chunk.input.all_lists().iter();
         for (list, parts) in lists.zip(chunk.parts.chunks_exact(chunk.common.len())) {
-            let mut members = input.members(list);
+            let mut members = chunk.input.members(list);
             if let Some(inputs) = &inputs {
                 let place = |bound| members.partition_point(|&member| (member as usize) < bound);
                 members = &members[place(inputs.start)..place(inputs.end)];
@@ -208,12 +206,6 @@ pub(super) fn earliest(first: &[f32]) -> usize {
         }
     }
     class
-}
-
-/// The steps from the first arrival to the last step.
-fn span(work: &Work<'_>, sample: usize) -> Range<usize> {
-    let arrivals = work.input.lists(sample).iter().flat_map(|list| list.arrivals());
-    arrivals.min().map_or(work.steps, |step| step as usize)..work.steps
 }
 
 fn lanes_of(values: &[f32]) -> f32x16 {

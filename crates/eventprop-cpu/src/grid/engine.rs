@@ -1,17 +1,17 @@
-use super::chunk::{CHUNK, Chunk, Learning, Work, add_gradients, earliest};
+use super::batch::Source;
+use super::chunk::{Chunk, earliest};
 use super::dynamics::Dynamics;
 use super::input::GridInput;
 use super::loss::StepLoss;
 use super::rows::{LANES, Rows};
 use lif_core::engine::{
     Batch, BatchStatistics, Engine, EngineError, OptimiserState, Outputs, Training,
-    UpdateStatistics,
+    UpdateStatistics, check_inputs,
 };
 use lif_core::grid::{GridModel, GridSpec, GridVariant};
 use lif_core::loss::Readout;
 use lif_core::optimiser::LearningRates;
 use lif_core::{Network, Parameters, SpikeBatch};
-use rayon::prelude::*;
 use wide::f32x16;
 
 const NAME: &str = "cpu";
@@ -23,25 +23,23 @@ const NAME: &str = "cpu";
 ///
 /// The number of threads changes no bit of any result.
 pub struct GridEngine {
-    model: GridModel,
-    training: Training<f32>,
-    dynamics: Dynamics,
-    loss: StepLoss,
+    pub(super) model: GridModel,
+    pub(super) training: Training<f32>,
+    pub(super) dynamics: Dynamics,
+    pub(super) loss: StepLoss,
     /// None for one thread.
-    pool: Option<rayon::ThreadPool>,
-    weights: Rows,
-    gradient: Rows,
+    pub(super) pool: Option<rayon::ThreadPool>,
+    pub(super) weights: Rows,
+    pub(super) gradient: Rows,
     first: Rows,
     second: Rows,
     updates: u64,
     /// The sum of the weights over all inputs, one a block.
-    totals: Vec<f32x16>,
-    chunks: Vec<Chunk>,
-    /// The batch last given as spikes.
-    input: GridInput,
-    losses: Vec<f32>,
-    input_gradient: Vec<f32>,
-    activity: Vec<u64>,
+    pub(super) totals: Vec<f32x16>,
+    pub(super) chunks: Vec<Chunk>,
+    pub(super) losses: Vec<f32>,
+    pub(super) input_gradient: Vec<f32>,
+    pub(super) activity: Vec<u64>,
 }
 
 impl GridEngine {
@@ -83,7 +81,6 @@ impl GridEngine {
             weights: rows,
             updates: 0,
             chunks: Vec::new(),
-            input: GridInput::default(),
             losses: Vec::new(),
             input_gradient: Vec::new(),
             model,
@@ -97,7 +94,9 @@ impl GridEngine {
     /// [`EngineError::Batch`] if an input index is out of range.
     pub fn prepare(&self, spikes: &SpikeBatch<f32>) -> Result<GridInput, EngineError> {
         let mut input = GridInput::default();
-        input.read(spikes, &self.model)?;
+        if !input.read(spikes, 0..spikes.len(), &self.model) {
+            check_inputs(spikes, self.network())?;
+        }
         Ok(input)
     }
 
@@ -113,164 +112,14 @@ impl GridEngine {
         samples: &[u32],
         labels: &[u32],
     ) -> Result<BatchStatistics, EngineError> {
-        if samples.len() != labels.len() {
-            let (labels, samples) = (labels.len(), samples.len());
-            return Err(EngineError::Batch(format!("{labels} labels for {samples} samples")));
-        }
         if let Some(sample) = samples.iter().find(|&&sample| sample as usize >= input.len()) {
             let reason = format!("there is no sample {sample} among {}", input.len());
             return Err(EngineError::Batch(reason));
         }
-        let classes = self.model.network().output().size;
-        if let Some(sample) = labels.iter().position(|&label| label as usize >= classes) {
-            let label = labels[sample];
-            let reason = format!("sample {sample} has label {label}, the output {classes} neurons");
-            return Err(EngineError::Batch(reason));
+        if !input.fits(&self.model) {
+            return Err(EngineError::Batch("the samples were prepared for another grid".into()));
         }
-        self.input_gradient.clear();
-        let mut statistics = self.run_awake(input, samples, labels);
-        statistics.samples = samples.len();
-        self.losses.clear();
-        for chunk in &self.chunks {
-            self.losses.extend_from_slice(&chunk.losses);
-            statistics.correct += chunk.correct;
-        }
-        if let Some(sample) = self.losses.iter().position(|loss| !loss.is_finite()) {
-            let layer = self.model.network().output().name.clone();
-            return Err(EngineError::NotFinite { what: "the loss", layer, sample });
-        }
-        statistics.loss = self.losses.iter().map(|&loss| f64::from(loss)).sum();
-        self.add_activity();
-        self.add_gradients(input, samples);
-        Ok(statistics)
-    }
-
-    /// Runs a batch, raising the weights of silent neurons as [`lif_core::grid`] does.
-    fn run_awake(&mut self, input: &GridInput, samples: &[u32], labels: &[u32]) -> BatchStatistics {
-        let GridSpec { variant, bump, max_repeats, .. } = *self.model.spec();
-        let mut statistics = BatchStatistics::default();
-        self.run(input, samples, Some(labels));
-        let mut silent = self.silent();
-        if silent.is_empty() || bump == 0.0 {
-            return statistics;
-        }
-        if variant == GridVariant::First {
-            statistics.bumps = self.raise(&silent, bump);
-            return statistics;
-        }
-        let original = self.weights.clone();
-        let mut raised = vec![0; self.activity.len()];
-        for _ in 0..max_repeats {
-            self.raise(&silent, bump);
-            silent.iter().for_each(|&neuron| raised[neuron as usize] += 1);
-            self.run(input, samples, Some(labels));
-            silent = self.silent();
-            if silent.is_empty() {
-                break;
-            }
-        }
-        if !silent.is_empty() {
-            for &neuron in &silent {
-                self.weights.restore(neuron as usize, &original);
-                raised[neuron as usize] = 0;
-            }
-            self.totals = self.weights.totals();
-            statistics.bump_gave_up = silent.len() as u64;
-            self.run(input, samples, Some(labels));
-        }
-        statistics.bumps = raised.iter().sum();
-        statistics
-    }
-
-    /// Raises the weights of `neurons`; returns how many they are.
-    fn raise(&mut self, neurons: &[u32], bump: f64) -> u64 {
-        for &neuron in neurons {
-            self.weights.raise(neuron as usize, bump as f32);
-        }
-        self.totals = self.weights.totals();
-        neurons.len() as u64
-    }
-
-    /// The neurons that were silent in some sample of the pass last run.
-    fn silent(&self) -> Vec<u32> {
-        let all = self.chunks.iter().flat_map(|chunk| &chunk.silent);
-        let mut silent: Vec<u32> = all.copied().collect();
-        silent.sort_unstable();
-        silent.dedup();
-        silent
-    }
-
-    fn run(&mut self, input: &GridInput, samples: &[u32], labels: Option<&[u32]>) {
-        self.chunks.resize_with(samples.len().div_ceil(CHUNK), Chunk::default);
-        let work = Work {
-            dynamics: self.dynamics,
-            steps: self.model.steps(),
-            weights: &self.weights,
-            totals: &self.totals,
-            input,
-        };
-        let learning = Learning {
-            loss: &self.loss,
-            share: (samples.len() as f32).recip(),
-            differences: self.training.input_gradients,
-        };
-        let part =
-            |position: usize, all: &[u32]| position * CHUNK..all.len().min((position + 1) * CHUNK);
-        let run = |(position, chunk): (usize, &mut Chunk)| {
-            let labels = labels.map(|labels| (&learning, &labels[part(position, labels)]));
-            chunk.run(&work, &samples[part(position, samples)], labels);
-        };
-        match &self.pool {
-            None => self.chunks.iter_mut().enumerate().for_each(run),
-            Some(pool) => pool.install(|| self.chunks.par_iter_mut().enumerate().for_each(run)),
-        }
-    }
-
-    /// Adds up the batch's gradient, threads sharing the inputs.
-    fn add_gradients(&mut self, input: &GridInput, samples: &[u32]) {
-        let inputs = self.model.layers()[0].inputs;
-        let threads = self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads);
-        let share = inputs.div_ceil(threads);
-        let chunks = &self.chunks;
-        for (block, rows) in self.gradient.blocks_mut().enumerate() {
-            let add = |(part, rows): (usize, &mut [f32x16])| {
-                let range = part * share..part * share + rows.len();
-                add_gradients(chunks, input, samples, block, Some(range), rows);
-            };
-            match &self.pool {
-                None => add_gradients(chunks, input, samples, block, None, rows),
-                Some(pool) => pool.install(|| rows.par_chunks_mut(share).enumerate().for_each(add)),
-            }
-        }
-    }
-
-    fn add_activity(&mut self) {
-        for (block, counts) in self.activity.chunks_mut(LANES).enumerate() {
-            for chunk in &self.chunks {
-                for (count, &spikes) in counts.iter_mut().zip(chunk.activity[block].as_array()) {
-                    *count += spikes as u64;
-                }
-            }
-        }
-    }
-
-    /// The derivative by the time of each spike of `spikes`, from what the chunks have left.
-    fn find_input_gradient(&mut self, spikes: &SpikeBatch<f32>) {
-        let (blocks, steps) = (self.weights.blocks(), self.model.steps());
-        for (sample, train) in spikes.iter().enumerate() {
-            let start = sample % CHUNK * blocks * steps;
-            let difference = &self.chunks[sample / CHUNK].difference[start..];
-            for (time, input) in train.iter() {
-                let spec = self.model.spec();
-                let step = spec.variant.arrival(spec.step_of(f64::from(time)).min(steps));
-                let of_block = |block: usize| {
-                    let row = self.weights.block(block)[input as usize];
-                    (row * difference[block * steps + step]).reduce_add()
-                };
-                let seen = step < steps;
-                self.input_gradient.push(if seen { (0..blocks).map(of_block).sum() } else { 0.0 });
-            }
-        }
+        self.learn(&Source::Prepared(input, samples), labels)
     }
 
     /// A copy of the network's parameters with these weights.
@@ -325,11 +174,7 @@ impl Engine<f32> for GridEngine {
     }
 
     fn infer(&mut self, spikes: &SpikeBatch<f32>) -> Result<Outputs<f32>, EngineError> {
-        let mut input = std::mem::take(&mut self.input);
-        input.read(spikes, &self.model)?;
-        let samples: Vec<u32> = (0..spikes.len() as u32).collect();
-        self.run(&input, &samples, None);
-        self.input = input;
+        self.run(Some(&Source::Spikes(spikes)), None)?;
         let neurons = self.activity.len();
         let padded = self.weights.blocks() * LANES;
         let rows = self.chunks.iter().flat_map(|chunk| chunk.first.chunks_exact(padded));
@@ -342,15 +187,7 @@ impl Engine<f32> for GridEngine {
     }
 
     fn differentiate(&mut self, batch: Batch<'_, f32>) -> Result<BatchStatistics, EngineError> {
-        let mut input = std::mem::take(&mut self.input);
-        input.read(batch.spikes, &self.model)?;
-        let samples: Vec<u32> = (0..batch.len() as u32).collect();
-        let statistics = self.differentiate_prepared(&input, &samples, batch.labels);
-        self.input = input;
-        if self.training.input_gradients && statistics.is_ok() {
-            self.find_input_gradient(batch.spikes);
-        }
-        statistics
+        self.learn(&Source::Spikes(batch.spikes), batch.labels)
     }
 
     fn gradient(&self) -> Parameters<f32> {

@@ -1,4 +1,3 @@
-use lif_core::engine::{EngineError, check_inputs};
 use lif_core::grid::{GridModel, GridSpec};
 use lif_core::{SpikeBatch, SpikeTrain};
 use std::ops::Range;
@@ -10,6 +9,8 @@ use std::ops::Range;
 /// spikes. A data set that is read many times is best prepared once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GridInput {
+    /// The number of inputs and the grid that it was read for.
+    grid: Option<(usize, usize, GridSpec)>,
     /// Sample `s` owns `offsets[s]..offsets[s + 1]` of `lists`.
     offsets: Vec<usize>,
     lists: Vec<InputList>,
@@ -50,29 +51,64 @@ impl GridInput {
         &self.lists[self.offsets[sample]..self.offsets[sample + 1]]
     }
 
+    /// The lists of all samples, one sample after the other.
+    pub(super) fn all_lists(&self) -> &[InputList] {
+        &self.lists
+    }
+
     /// The inputs in `list`, ascending.
     pub(super) fn members(&self, list: &InputList) -> &[u32] {
         &self.members[list.start..list.end]
     }
 
-    /// Reads all samples of `spikes` for `model`, in place of what was there.
+    /// Whether it was read for the inputs and the grid of `model`.
+    pub(super) fn fits(&self, model: &GridModel) -> bool {
+        self.grid == Some(grid_of(model))
+    }
+
+    /// Reads the samples `samples` of `spikes` for `model`, in place of what was there; false, and
+    /// nothing read, if an index is out of range.
     pub(super) fn read(
         &mut self,
         spikes: &SpikeBatch<f32>,
+        samples: Range<usize>,
         model: &GridModel,
-    ) -> Result<(), EngineError> {
+    ) -> bool {
+        self.clear();
+        self.grid = Some(grid_of(model));
+        let inputs = model.network().input().size;
+        let mut in_range = true;
+        for sample in samples {
+            in_range &= self.push(spikes.get(sample), inputs, model);
+            self.offsets.push(self.lists.len());
+        }
+        if !in_range {
+            self.clear();
+        }
+        in_range
+    }
+
+    /// Copies the samples `samples` of `set`, in place of what was there. Kept apart from their use,
+    /// the cache misses of a shuffled set overlap.
+    pub(super) fn gather(&mut self, set: &Self, samples: &[u32]) {
+        self.clear();
+        for &sample in samples {
+            self.lists.extend_from_slice(set.lists(sample as usize));
+            self.offsets.push(self.lists.len());
+        }
+        for list in &mut self.lists {
+            let members = set.members(list);
+            list.start = self.members.len();
+            self.members.extend_from_slice(members);
+            list.end = self.members.len();
+        }
+    }
+
+    fn clear(&mut self) {
         self.offsets.clear();
         self.lists.clear();
         self.members.clear();
         self.offsets.push(0);
-        let inputs = model.network().input().size;
-        for train in spikes.iter() {
-            if !self.push(train, inputs, model) {
-                check_inputs(spikes, model.network())?;
-            }
-            self.offsets.push(self.lists.len());
-        }
-        Ok(())
     }
 
     /// Appends the lists of a sample; false if an index is out of range.
@@ -137,6 +173,10 @@ impl GridInput {
         let end = self.members.len();
         self.lists.push(InputList { start, end, each: None, all_but: Some(arrival) });
     }
+}
+
+fn grid_of(model: &GridModel) -> (usize, usize, GridSpec) {
+    (model.network().input().size, model.steps(), *model.spec())
 }
 
 /// The step at which a spike at `time` reaches the current; none if that is after the last.

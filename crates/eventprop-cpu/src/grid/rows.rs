@@ -86,7 +86,7 @@ impl Rows {
 
     /// The sum over all inputs, one a block.
     pub(super) fn totals(&self) -> Vec<f32x16> {
-        (0..self.blocks()).map(|block| sum(self.block(block).iter().copied())).collect()
+        (0..self.blocks()).map(|block| sum(self.block(block), |row| row)).collect()
     }
 
     /// Clips these gradients.
@@ -129,12 +129,19 @@ impl Rows {
     }
 }
 
-/// A sum in four interleaved parts, so that one addition need not wait for the one before.
+/// The sum over `inputs` of `row(input)`, in four interleaved parts: one addition need not wait for
+/// the one before.
 #[inline(always)]
-pub(super) fn sum(rows: impl ExactSizeIterator<Item = f32x16>) -> f32x16 {
+pub(super) fn sum<I: Copy>(inputs: &[I], row: impl Fn(I) -> f32x16) -> f32x16 {
     let mut parts = [f32x16::default(); 4];
-    for (k, row) in rows.enumerate() {
-        parts[k % 4] += row;
+    let (fours, rest) = inputs.as_chunks::<4>();
+    for four in fours {
+        for (part, &input) in parts.iter_mut().zip(four) {
+            *part += row(input);
+        }
+    }
+    for (part, &input) in parts.iter_mut().zip(rest) {
+        *part += row(input);
     }
     (parts[0] + parts[1]) + (parts[2] + parts[3])
 }

@@ -43,7 +43,7 @@ const HALVINGS: usize = 14;
 const CONVERGED: f64 = 1e-10;
 
 /// How many rounding errors a loss carries, each of its own size: it hangs on many spike times.
-const LOSS_ROUNDING: f64 = 16.0;
+const LOSS_ROUNDING: f64 = 4.0;
 
 /// How many steps, each half the one before, are extrapolated from at most.
 const LEVELS: usize = 7;

@@ -2,7 +2,7 @@
 //!
 //! Four fifths of the pixels are black, and the values of the others depend on whether they lie inside
 //! a stroke or at its edge. Packed images are first one bit a pixel (is it not black?), then the
-//! values of those pixels grouped by the 3 x 3 bits around them. Grouping saves a tenth, and the
+//! values of those pixels grouped by the 3 x 3 bits around them. Grouping saves 8 % of them, and the
 //! decompressor has a third of the bytes to produce.
 
 /// Rows and columns of an image.

@@ -1,0 +1,235 @@
+//! What [`GridEngine`] does with a batch: chunks of it on all threads, then the sums over them.
+
+use super::chunk::{CHUNK, Chunk, Learning, Work, add_gradients};
+use super::engine::GridEngine;
+use super::input::GridInput;
+use super::rows::LANES;
+use lif_core::SpikeBatch;
+use lif_core::engine::{BatchStatistics, Engine, EngineError, check_inputs};
+use lif_core::grid::{GridModel, GridSpec, GridVariant};
+use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use wide::f32x16;
+
+/// Where a batch comes from.
+pub(super) enum Source<'a> {
+    /// All samples of these.
+    Spikes(&'a SpikeBatch<f32>),
+    /// Samples of a prepared set.
+    Prepared(&'a GridInput, &'a [u32]),
+}
+
+impl Source<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Spikes(spikes) => spikes.len(),
+            Self::Prepared(_, samples) => samples.len(),
+        }
+    }
+
+    /// Writes the samples at `range` to `input`; false, and none, if an input index is out of range.
+    fn read(&self, input: &mut GridInput, range: Range<usize>, model: &GridModel) -> bool {
+        match self {
+            Self::Spikes(spikes) => input.read(spikes, range, model),
+            Self::Prepared(set, samples) => {
+                input.gather(set, &samples[range]);
+                true
+            }
+        }
+    }
+}
+
+impl GridEngine {
+    /// Runs a batch forward and backward, bumps and sums included.
+    pub(super) fn learn(
+        &mut self,
+        source: &Source<'_>,
+        labels: &[u32],
+    ) -> Result<BatchStatistics, EngineError> {
+        self.input_gradient.clear();
+        self.check_labels(source.len(), labels)?;
+        let mut statistics = self.run_awake(source, labels)?;
+        statistics.samples = labels.len();
+        self.losses.clear();
+        for chunk in &self.chunks {
+            self.losses.extend_from_slice(&chunk.losses);
+            statistics.correct += chunk.correct;
+        }
+        if let Some(sample) = self.losses.iter().position(|loss| !loss.is_finite()) {
+            let layer = self.network().output().name.clone();
+            return Err(EngineError::NotFinite { what: "the loss", layer, sample });
+        }
+        statistics.loss = self.losses.iter().map(|&loss| f64::from(loss)).sum();
+        self.add_activity();
+        self.add_gradients();
+        if let (Source::Spikes(spikes), true) = (source, self.training.input_gradients) {
+            self.find_input_gradient(spikes);
+        }
+        Ok(statistics)
+    }
+
+    fn check_labels(&self, samples: usize, labels: &[u32]) -> Result<(), EngineError> {
+        if samples != labels.len() {
+            let labels = labels.len();
+            return Err(EngineError::Batch(format!("{labels} labels for {samples} samples")));
+        }
+        let classes = self.activity.len();
+        if let Some(sample) = labels.iter().position(|&label| label as usize >= classes) {
+            let label = labels[sample];
+            let reason = format!("sample {sample} has label {label}, the output {classes} neurons");
+            return Err(EngineError::Batch(reason));
+        }
+        Ok(())
+    }
+
+    /// Runs a batch, raising the weights of silent neurons as [`lif_core::grid`] does.
+    fn run_awake(
+        &mut self,
+        source: &Source<'_>,
+        labels: &[u32],
+    ) -> Result<BatchStatistics, EngineError> {
+        let GridSpec { variant, bump, max_repeats, .. } = *self.model.spec();
+        let mut statistics = BatchStatistics::default();
+        self.run(Some(source), Some(labels))?;
+        let mut silent = self.silent();
+        if silent.is_empty() || bump == 0.0 {
+            return Ok(statistics);
+        }
+        if variant == GridVariant::First {
+            statistics.bumps = self.raise(&silent, bump);
+            return Ok(statistics);
+        }
+        let original = self.weights.clone();
+        let mut raised = vec![0; self.activity.len()];
+        for _ in 0..max_repeats {
+            self.raise(&silent, bump);
+            silent.iter().for_each(|&neuron| raised[neuron as usize] += 1);
+            self.run(None, Some(labels))?;
+            silent = self.silent();
+            if silent.is_empty() {
+                break;
+            }
+        }
+        if !silent.is_empty() {
+            for &neuron in &silent {
+                self.weights.restore(neuron as usize, &original);
+                raised[neuron as usize] = 0;
+            }
+            self.totals = self.weights.totals();
+            statistics.bump_gave_up = silent.len() as u64;
+            self.run(None, Some(labels))?;
+        }
+        statistics.bumps = raised.iter().sum();
+        Ok(statistics)
+    }
+
+    /// Raises the weights of `neurons`; returns how many they are.
+    fn raise(&mut self, neurons: &[u32], bump: f64) -> u64 {
+        for &neuron in neurons {
+            self.weights.raise(neuron as usize, bump as f32);
+        }
+        self.totals = self.weights.totals();
+        neurons.len() as u64
+    }
+
+    /// The neurons that were silent in some sample of the pass last run.
+    fn silent(&self) -> Vec<u32> {
+        let all = self.chunks.iter().flat_map(|chunk| &chunk.silent);
+        let mut silent: Vec<u32> = all.copied().collect();
+        silent.sort_unstable();
+        silent.dedup();
+        silent
+    }
+
+    /// Runs a batch forward, and backward if there are labels: that of `source`, or the one run before.
+    pub(super) fn run(
+        &mut self,
+        source: Option<&Source<'_>>,
+        labels: Option<&[u32]>,
+    ) -> Result<(), EngineError> {
+        if let Some(source) = source {
+            self.chunks.resize_with(source.len().div_ceil(CHUNK), Chunk::default);
+        }
+        let work = Work {
+            dynamics: self.dynamics,
+            steps: self.model.steps(),
+            weights: &self.weights,
+            totals: &self.totals,
+        };
+        let learning = Learning {
+            loss: &self.loss,
+            share: labels.map_or(0.0, |labels| (labels.len() as f32).recip()),
+            differences: self.training.input_gradients,
+        };
+        let in_range = AtomicBool::new(true);
+        let run = |(position, chunk): (usize, &mut Chunk)| {
+            let start = position * CHUNK;
+            if let Some(source) = source {
+                let range = start..source.len().min(start + CHUNK);
+                if !source.read(&mut chunk.input, range, &self.model) {
+                    in_range.store(false, Ordering::Relaxed);
+                }
+            }
+            chunk.run(&work, labels.map(|labels| (&learning, &labels[start..])));
+        };
+        match &self.pool {
+            None => self.chunks.iter_mut().enumerate().for_each(run),
+            Some(pool) => pool.install(|| self.chunks.par_iter_mut().enumerate().for_each(run)),
+        }
+        match source {
+            Some(Source::Spikes(spikes)) if !in_range.into_inner() => {
+                self.chunks.clear();
+                check_inputs(spikes, self.network())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds up the batch's gradient, threads sharing the inputs.
+    fn add_gradients(&mut self) {
+        let inputs = self.model.layers()[0].inputs;
+        let threads = self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads);
+        let share = inputs.div_ceil(threads);
+        let chunks = &self.chunks;
+        for (block, rows) in self.gradient.blocks_mut().enumerate() {
+            let add = |(part, rows): (usize, &mut [f32x16])| {
+                let range = part * share..part * share + rows.len();
+                add_gradients(chunks, block, Some(range), rows);
+            };
+            match &self.pool {
+                None => add_gradients(chunks, block, None, rows),
+                Some(pool) => pool.install(|| rows.par_chunks_mut(share).enumerate().for_each(add)),
+            }
+        }
+    }
+
+    fn add_activity(&mut self) {
+        for (block, counts) in self.activity.chunks_mut(LANES).enumerate() {
+            for chunk in &self.chunks {
+                for (count, &spikes) in counts.iter_mut().zip(chunk.activity[block].as_array()) {
+                    *count += spikes as u64;
+                }
+            }
+        }
+    }
+
+    /// The derivative by the time of each spike of `spikes`, from what the chunks have left.
+    fn find_input_gradient(&mut self, spikes: &SpikeBatch<f32>) {
+        let (blocks, steps) = (self.weights.blocks(), self.model.steps());
+        for (sample, train) in spikes.iter().enumerate() {
+            let start = sample % CHUNK * blocks * steps;
+            let difference = &self.chunks[sample / CHUNK].difference[start..];
+            for (time, input) in train.iter() {
+                let spec = self.model.spec();
+                let step = spec.variant.arrival(spec.step_of(f64::from(time)).min(steps));
+                let of_block = |block: usize| {
+                    let row = self.weights.block(block)[input as usize];
+                    (row * difference[block * steps + step]).reduce_add()
+                };
+                let seen = step < steps;
+                self.input_gradient.push(if seen { (0..blocks).map(of_block).sum() } else { 0.0 });
+            }
+        }
+    }
+}
