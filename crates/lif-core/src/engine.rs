@@ -115,10 +115,13 @@ pub struct Training<T> {
     pub rate_targets: Vec<RateTarget>,
     /// Whether gradients by input spike times are wanted.
     pub input_gradients: bool,
+    /// Whether gradients by the neurons' constants (time constants, threshold, bias, adaptation) are
+    /// wanted even where the constants do not learn. Without it an engine may leave them 0.
+    pub constant_gradients: bool,
 }
 
 impl<T: Real> Training<T> {
-    /// The exact gradient of `loss`, with input gradients and plain gradient descent: what a
+    /// The exact gradient of `loss` by everything there is, with plain gradient descent: what a
     /// gradient check needs.
     pub fn exact(loss: Loss) -> Self {
         Self {
@@ -129,7 +132,14 @@ impl<T: Real> Training<T> {
             slope_floor: 0.0,
             rate_targets: Vec::new(),
             input_gradients: true,
+            constant_gradients: true,
         }
+    }
+
+    /// Whether the gradient by the neurons' constants has to be right: because it is wanted, or
+    /// because they learn.
+    pub fn needs_constant_gradients(&self) -> bool {
+        self.constant_gradients || self.learning_rates.learns_constants()
     }
 }
 
