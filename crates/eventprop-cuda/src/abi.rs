@@ -128,12 +128,7 @@ pub(crate) struct Control {
 impl Control {
     /// Nothing wrong, nothing counted, at the first step.
     pub(crate) fn fresh() -> Self {
-        Self {
-            runaway: NONE,
-            loss_not_finite: NONE,
-            parameter_not_finite: NONE,
-            ..Self::zeroed()
-        }
+        Self { runaway: NONE, loss_not_finite: NONE, parameter_not_finite: NONE, ..Self::zeroed() }
     }
 
     /// Whether a step failed.

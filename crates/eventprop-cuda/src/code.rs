@@ -79,7 +79,8 @@ pub(crate) fn load(context: &Arc<CudaContext>) -> Result<Arc<CudaModule>, Engine
 
 /// All sources as one file.
 fn source() -> String {
-    let is_ours = |line: &&str| !line.starts_with("#include \"") && !line.starts_with("#pragma once");
+    let is_ours =
+        |line: &&str| !line.starts_with("#include \"") && !line.starts_with("#pragma once");
     let lines = SOURCES.iter().flat_map(|source| source.lines()).filter(is_ours);
     lines.flat_map(|line| [line, "\n"]).collect()
 }

@@ -14,7 +14,9 @@ use crate::code;
 use crate::probe::{failed, open, unavailable};
 use bytemuck::{AnyBitPattern, NoUninit, Pod};
 use cudarc::driver::sys::{CUgraphInstantiate_flags, CUstreamCaptureMode};
-use cudarc::driver::{CudaFunction, CudaGraph, CudaModule, CudaSlice, CudaStream, DevicePtr, result};
+use cudarc::driver::{
+    CudaFunction, CudaGraph, CudaModule, CudaSlice, CudaStream, DevicePtr, result,
+};
 use lif_core::engine::EngineError;
 use std::collections::HashMap;
 use std::ffi::c_void;
@@ -35,13 +37,19 @@ pub(crate) fn compiler_is_present() -> bool {
     unsafe { cudarc::nvrtc::sys::is_culib_present() }
 }
 
+/// The emulator's library: the one built with the crate, or the one that the environment names.
+#[cfg(simt_emulator)]
+fn emulator() -> std::ffi::OsString {
+    std::env::var_os("SIMT_LIBRARY").unwrap_or_else(|| env!("SIMT_LIBRARY").into())
+}
+
 /// Loads the emulator under the name of the driver's library, so that later loads find it.
 #[cfg(simt_emulator)]
 fn load_emulator() {
     static LOADED: std::sync::Once = std::sync::Once::new();
     LOADED.call_once(|| {
         // SAFETY: our own library; its initialisers fill a table of kernels. It stays loaded.
-        match unsafe { libloading::Library::new(env!("SIMT_LIBRARY")) } {
+        match unsafe { libloading::Library::new(emulator()) } {
             Ok(library) => std::mem::forget(library),
             Err(error) => panic!("the emulator cannot be loaded: {error}"),
         }
@@ -54,8 +62,9 @@ pub fn set_emulator_schedule(schedule: i32) {
     driver_is_present();
     // SAFETY: the symbol is a function of this type in our own library, which is loaded.
     unsafe {
-        let library = libloading::Library::new(env!("SIMT_LIBRARY")).expect("it is loaded");
-        let set = library.get::<unsafe extern "C" fn(i32)>(b"simt_set_policy").expect("it is there");
+        let library = libloading::Library::new(emulator()).expect("it is loaded");
+        let set =
+            library.get::<unsafe extern "C" fn(i32)>(b"simt_set_policy").expect("it is there");
         set(schedule);
     }
 }

@@ -34,6 +34,8 @@ pub struct CudaEngine {
     constants: Vec<Constants>,
     pub(crate) weights: Weights,
     pub(crate) data: [Option<Data>; 2],
+    /// The most arrivals of a sample that is kept.
+    pub(crate) kept_arrivals: usize,
     queue: Queue,
     pub(crate) activity: Vec<Buffer<u64>>,
     norm_parts: Buffer<f64>,
@@ -105,8 +107,7 @@ impl CudaEngine {
         let plan = plan::plan(network, &training, &parameters)?;
         let (loss, readout) = plan::known_loss(&training)?;
         let weights = Weights::new(&device, &plan)?;
-        let activity: Result<_, _> =
-            plan.iter().map(|layer| device.zeros(layer.targets)).collect();
+        let activity: Result<_, _> = plan.iter().map(|layer| device.zeros(layer.targets)).collect();
         let queue = Queue {
             control: device.copy(&[abi::Control::fresh()])?,
             steps: device.zeros(1)?,
@@ -119,6 +120,7 @@ impl CudaEngine {
             constants: upload_constants(&device, &plan, &parameters)?,
             weights,
             data: [None, None],
+            kept_arrivals: 0,
             queue,
             activity: activity?,
             norm_parts: device.zeros(NORM_BLOCKS)?,
@@ -137,12 +139,22 @@ impl CudaEngine {
     }
 
     /// Takes over the constants of `parameters`.
-    pub(crate) fn set_constants(&mut self, parameters: &Parameters<f32>) -> Result<(), EngineError> {
+    pub(crate) fn set_constants(
+        &mut self,
+        parameters: &Parameters<f32>,
+    ) -> Result<(), EngineError> {
         self.plan = plan::plan(&self.network, &self.training, parameters)?;
         self.constants = upload_constants(&self.device, &self.plan, parameters)?;
         self.parameters.layers.clone_from(&parameters.layers);
         self.graphs.clear();
         Ok(())
+    }
+
+    /// Frees the samples of a source.
+    pub(crate) fn forget(&mut self, source: Source) -> Result<(), EngineError> {
+        self.graphs.clear();
+        self.data[source as usize] = None;
+        self.device.wait()
     }
 
     /// Copies a batch in.
@@ -330,7 +342,12 @@ impl CudaEngine {
     }
 
     /// Runs one task on the batch that was staged, with as much room as it turns out to need.
-    pub(crate) fn run(&mut self, task: Task, source: Source, samples: usize) -> Result<abi::Control, EngineError> {
+    pub(crate) fn run(
+        &mut self,
+        task: Task,
+        source: Source,
+        samples: usize,
+    ) -> Result<abi::Control, EngineError> {
         self.samples = samples;
         loop {
             self.reset()?;
@@ -377,7 +394,10 @@ impl CudaEngine {
     }
 
     /// The input gradients of the batch last differentiated, in the order of its spikes.
-    pub(crate) fn read_input_gradient(&mut self, spikes: &SpikeBatch<f32>) -> Result<(), EngineError> {
+    pub(crate) fn read_input_gradient(
+        &mut self,
+        spikes: &SpikeBatch<f32>,
+    ) -> Result<(), EngineError> {
         self.input_gradient.clear();
         let Some(batch) = self.batch.as_ref().filter(|_| self.training.input_gradients) else {
             return Ok(());

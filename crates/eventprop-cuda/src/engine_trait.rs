@@ -3,8 +3,8 @@
 use crate::engine::{CudaEngine, Source, Task, expect, statistics};
 use crate::plan::NAME;
 use lif_core::engine::{
-    Batch, BatchStatistics, Engine, EngineError, OptimiserState, Outputs, UpdateStatistics,
-    check_inputs,
+    Batch, BatchStatistics, Engine, EngineError, OptimiserState, Outputs, Resident,
+    UpdateStatistics, check_inputs,
 };
 use lif_core::network::Network;
 use lif_core::{Parameters, SpikeBatch, update};
@@ -164,24 +164,21 @@ impl Engine<f32> for CudaEngine {
         let Some(index) = layer.checked_sub(1) else { return trains };
         let (Some(plan), Some(batch)) = (self.plan.get(index), &self.batch) else { return trains };
         if !plan.spikes {
+            (0..self.samples).for_each(|_| push(&mut trains, Vec::new()));
             return trains;
         }
         let (buffers, slots) = (batch.layer(index), batch.room.spikes[index].0);
         let stride = plan.stride;
         let counts = expect(self.device.read(&buffers.spike_counts, self.samples * stride));
         let times = expect(self.device.read(&buffers.spike_times, self.samples * slots * stride));
-        for (counts, times) in
-            counts.chunks_exact(stride).zip(times.chunks_exact(slots * stride))
-        {
+        for (counts, times) in counts.chunks_exact(stride).zip(times.chunks_exact(slots * stride)) {
             let mut train: Vec<(f32, u32)> = Vec::new();
             for (neuron, &count) in counts[..plan.targets].iter().enumerate() {
                 let own = times.iter().skip(neuron).step_by(stride).take(count as usize);
                 train.extend(own.map(|&time| (time, neuron as u32)));
             }
             train.sort_by(|a, b| a.0.total_cmp(&b.0));
-            // Spikes lie inside intervals, whose times are valid and ascend.
-            let pushed = trains.push_sorted(train);
-            debug_assert!(pushed.is_ok());
+            push(&mut trains, train);
         }
         trains
     }
@@ -236,12 +233,21 @@ impl Engine<f32> for CudaEngine {
         }
         activity
     }
+
+    fn resident(&mut self) -> Option<&mut dyn Resident<f32>> {
+        Some(self)
+    }
 }
 
 /// A batch of one sample without spikes.
 fn one_silent_sample() -> SpikeBatch<f32> {
     let mut spikes = SpikeBatch::new();
-    let pushed = spikes.push_sorted([]);
-    debug_assert!(pushed.is_ok());
+    push(&mut spikes, Vec::new());
     spikes
+}
+
+/// Appends a sorted train of a layer: its times lie inside intervals, which are valid.
+fn push(trains: &mut SpikeBatch<f32>, train: Vec<(f32, u32)>) {
+    let pushed = trains.push_sorted(train);
+    debug_assert!(pushed.is_ok());
 }

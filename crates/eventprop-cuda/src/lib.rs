@@ -15,6 +15,7 @@ mod engine_trait;
 mod plan;
 mod probe;
 mod program;
+mod resident;
 mod sizes;
 mod weights;
 

@@ -54,8 +54,8 @@ pub(crate) fn plan(
         let below = &network.layers()[position - 1];
         let rate = if readout == Readout::ExpMean { duration.recip() } else { 0.0 };
         let targets = training.rate_targets.iter().filter(|target| target.layer == position);
-        let (pull, strength) = targets
-            .fold((0.0, 0.0), |(p, s), t| (p + t.strength * t.target, s + t.strength));
+        let (pull, strength) =
+            targets.fold((0.0, 0.0), |(p, s), t| (p + t.strength * t.target, s + t.strength));
         Ok(DenseLayer {
             layer: position,
             connection: only_connection(network, position)?,
@@ -91,6 +91,9 @@ pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), E
     if !training.learning_rates.only_weights() {
         return unsupported("learned constants of neurons are");
     }
+    if training.needs_constant_gradients() {
+        return unsupported("gradients by the constants of neurons are");
+    }
     let (_, readout) = known_loss(training)?;
     match (readout.needs_spikes(), network.output().is_lif()) {
         (true, false) => unsupported("spike-time losses on an output that never spikes are")?,
@@ -101,10 +104,7 @@ pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), E
 }
 
 /// The bias currents and thresholds of a layer's neurons and of its padding, which never spikes.
-pub(crate) fn constants(
-    plan: &DenseLayer,
-    parameters: &Parameters<f32>,
-) -> (Vec<f32>, Vec<f32>) {
+pub(crate) fn constants(plan: &DenseLayer, parameters: &Parameters<f32>) -> (Vec<f32>, Vec<f32>) {
     let values = &parameters.layers[plan.layer];
     let mut bias = values.bias.clone();
     bias.resize(plan.stride, 0.0);

@@ -58,7 +58,8 @@ impl Program<'_> {
         for (index, layer) in self.layers.iter().enumerate() {
             let shape = neurons(layer, layer.samples);
             if !self.plan[index].spikes {
-                let kernel = if self.loss.kind == kind(Readout::VMax) { "li_maximum" } else { "li_mean" };
+                let kernel =
+                    if self.loss.kind == kind(Readout::VMax) { "li_maximum" } else { "li_mean" };
                 device.launch(kernel, shape, &[bytes_of(layer)])?;
                 continue;
             }
@@ -108,8 +109,15 @@ impl Program<'_> {
             if plan.spikes {
                 device.launch(
                     "count_activity",
-                    Shape { grid: ((layer.targets as u32).div_ceil(THREADS), 1), block: (THREADS, 1) },
-                    &[bytes_of(layer), bytes_of(&queue.control.address()), bytes_of(&activity.address())],
+                    Shape {
+                        grid: ((layer.targets as u32).div_ceil(THREADS), 1),
+                        block: (THREADS, 1),
+                    },
+                    &[
+                        bytes_of(layer),
+                        bytes_of(&queue.control.address()),
+                        bytes_of(&activity.address()),
+                    ],
                 )?;
             }
         }
@@ -238,12 +246,9 @@ impl Program<'_> {
 pub(crate) fn describe_loss(loss: Loss, readout: Readout) -> abi::Loss {
     let kind = kind(readout);
     match loss {
-        Loss::TtfsCrossEntropy { tau, alpha, tau_early } => abi::Loss {
-            kind,
-            tau: tau as f32,
-            alpha: alpha as f32,
-            tau_early: tau_early as f32,
-        },
+        Loss::TtfsCrossEntropy { tau, alpha, tau_early } => {
+            abi::Loss { kind, tau: tau as f32, alpha: alpha as f32, tau_early: tau_early as f32 }
+        }
         _ => abi::Loss { kind, ..abi::Loss::default() },
     }
 }

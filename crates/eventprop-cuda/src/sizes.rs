@@ -66,7 +66,8 @@ impl Room {
 
     /// The bytes that a batch takes; `input_errors` says whether errors of inputs are wanted.
     pub(crate) fn bytes(&self, layers: &[DenseLayer], input_errors: bool) -> usize {
-        let all = (0..layers.len()).map(|index| self.lengths(layers, index, index > 0 || input_errors));
+        let all =
+            (0..layers.len()).map(|index| self.lengths(layers, index, index > 0 || input_errors));
         let (mut bytes, mut adjoint, mut events) = (0, 0, 0);
         for lengths in all {
             let Lengths { samples, events: e, heads, errors, neurons, spikes, .. } = lengths;
@@ -92,9 +93,8 @@ impl Room {
         if needed <= free {
             return Ok(());
         }
-        let fits = |samples: usize| {
-            Self { samples, ..self.clone() }.bytes(layers, input_errors) <= free
-        };
+        let fits =
+            |samples: usize| Self { samples, ..self.clone() }.bytes(layers, input_errors) <= free;
         let (mut low, mut high) = (0, self.samples);
         while low + 1 < high {
             let middle = (low + high) / 2;

@@ -93,7 +93,11 @@ impl Layout {
     }
 
     /// Replaces the weights of `parameters` by those of a buffer.
-    pub(crate) fn unpack(&self, packed: &[f32], mut parameters: Parameters<f32>) -> Parameters<f32> {
+    pub(crate) fn unpack(
+        &self,
+        packed: &[f32],
+        mut parameters: Parameters<f32>,
+    ) -> Parameters<f32> {
         for matrix in &self.matrices {
             let weights = &mut parameters.connections[matrix.connection].weights;
             let rows = packed[matrix.first..].chunks_exact(matrix.stride);

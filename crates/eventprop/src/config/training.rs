@@ -104,6 +104,7 @@ impl TrainingConfig {
             slope_floor: self.slope_floor,
             rate_targets,
             input_gradients: false,
+            constant_gradients: false,
         })
     }
 
