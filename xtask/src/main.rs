@@ -3,6 +3,7 @@
 mod ci;
 mod cuda_check;
 mod cuda_emulate;
+mod gpu_pack;
 mod gradcheck;
 mod train;
 
@@ -24,6 +25,7 @@ enum Command {
     Ci(ci::Args),
     CudaCheck(cuda_check::Args),
     CudaEmulate(cuda_emulate::Args),
+    GpuPack(gpu_pack::Args),
     Gradcheck(gradcheck::Args),
     Train(train::Args),
 }
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Command::Ci(args) => ci::run(&args),
         Command::CudaCheck(args) => cuda_check::run(&args),
         Command::CudaEmulate(args) => cuda_emulate::run(&args),
+        Command::GpuPack(args) => gpu_pack::run(&args),
         Command::Gradcheck(args) => gradcheck::run(&args),
         Command::Train(args) => train::run(&args),
     };
