@@ -1,5 +1,4 @@
 use anyhow::{Context, Result};
-use std::path::Path;
 use std::process::{Command, ExitCode};
 
 /// Run what continuous integration runs: formatting, lints, documentation, gradients, tests.
@@ -31,7 +30,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let status = Command::new(env!("CARGO"))
             .args(&mut words)
             .envs(environment.iter().copied())
-            .current_dir(root()?)
+            .current_dir(crate::root()?)
             .status()
             .with_context(|| format!("cannot run {command}"))?;
         if !status.success() {
@@ -42,13 +41,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn root() -> Result<&'static Path> {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::root;
 
     #[test]
     fn the_test_command_is_the_same_everywhere() {

@@ -1,10 +1,15 @@
 //! Developer commands: `cargo xtask COMMAND`. Each has a file; the logic is in the crates.
 
 mod ci;
+mod cuda_check;
+mod cuda_emulate;
+mod gpu_pack;
 mod gradcheck;
 mod train;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Developer commands of eventprop.
@@ -18,6 +23,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Ci(ci::Args),
+    CudaCheck(cuda_check::Args),
+    CudaEmulate(cuda_emulate::Args),
+    GpuPack(gpu_pack::Args),
     Gradcheck(gradcheck::Args),
     Train(train::Args),
 }
@@ -25,6 +33,9 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Ci(args) => ci::run(&args),
+        Command::CudaCheck(args) => cuda_check::run(&args),
+        Command::CudaEmulate(args) => cuda_emulate::run(&args),
+        Command::GpuPack(args) => gpu_pack::run(&args),
         Command::Gradcheck(args) => gradcheck::run(&args),
         Command::Train(args) => train::run(&args),
     };
@@ -32,4 +43,9 @@ fn main() -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::from(2)
     })
+}
+
+/// The folder of the workspace.
+fn root() -> anyhow::Result<&'static Path> {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent")
 }
