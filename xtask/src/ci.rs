@@ -17,7 +17,7 @@ const TESTS: &str = "cargo test";
 /// What comes before it: environment and command.
 const CHECKS: [(&[(&str, &str)], &str); 4] = [
     (&[], "cargo fmt --all --check"),
-    (&[], "cargo clippy --workspace --all-targets -- -D warnings"),
+    (&[], "cargo clippy --workspace --all-targets --features xtask/gradcheck -- -D warnings"),
     (&[("RUSTDOCFLAGS", "-D warnings")], "cargo doc --workspace --no-deps"),
     (&[], "cargo xtask gradcheck"),
 ];

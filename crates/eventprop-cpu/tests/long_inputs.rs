@@ -1,7 +1,7 @@
 //! Long inputs stay accurate in single precision: 1,000 ms, 10,000 input spikes, about 50 spikes of
 //! each neuron.
 
-use eventprop_cpu::{CpuOptions, LaneReal, create};
+use eventprop_cpu::{CpuOptions, Precision};
 use lif_core::engine::{Batch, Engine, Training};
 use lif_core::loss::Loss;
 use lif_core::network::{Adaptation, ConnectionSpec, LayerSpec};
@@ -58,7 +58,7 @@ fn check(recurrent: bool, adaptation: Option<Adaptation>, constant_gradients: bo
 /// Spikes of the hidden layer, gradient, gradient by input times.
 type Result = (SpikeBatch<f64>, Parameters<f64>, Vec<f64>);
 
-fn run<T: LaneReal>(
+fn run<T: Precision>(
     network: &Network,
     parameters: &Parameters<f64>,
     spikes: &SpikeBatch<f64>,
@@ -66,7 +66,7 @@ fn run<T: LaneReal>(
     constant_gradients: bool,
 ) -> Result {
     let training = Training::<T> { constant_gradients, ..Training::exact(loss) };
-    let mut engine = create(network, training, CpuOptions { threads: Some(1) }).unwrap();
+    let mut engine = T::engine(&network, training, CpuOptions { threads: Some(1) }).unwrap();
     engine.load(&parameters.cast()).unwrap();
     let mut cast = SpikeBatch::new();
     cast.push_sorted(spikes.get(0).iter().map(|(time, index)| (T::of(time), index))).unwrap();

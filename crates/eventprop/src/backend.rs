@@ -71,10 +71,7 @@ pub trait Precision: Real + sealed::Sealed {
 
     /// The CUDA engine, where this build has it and it has this precision.
     #[doc(hidden)]
-    fn cuda(
-        network: &Network,
-        training: Training<Self>,
-    ) -> Result<BoxedEngine<Self>, EngineError>;
+    fn cuda(network: &Network, training: Training<Self>) -> Result<BoxedEngine<Self>, EngineError>;
 }
 
 impl Precision for f64 {
@@ -116,10 +113,7 @@ impl Precision for f32 {
         cpu(network, training, threads)
     }
 
-    fn cuda(
-        network: &Network,
-        training: Training<Self>,
-    ) -> Result<BoxedEngine<Self>, EngineError> {
+    fn cuda(network: &Network, training: Training<Self>) -> Result<BoxedEngine<Self>, EngineError> {
         cuda(network, training)
     }
 }
