@@ -4,8 +4,13 @@
 use clap::Parser;
 use conformance::gradcheck::{Options, run as check};
 use conformance::{Build, Candidate};
-use eventprop::backend::{self, Precision};
+use eventprop::backend::{self, BoxedEngine, Precision};
+use eventprop::lif_core::Network;
+use eventprop::lif_core::engine::EngineError;
+use eventprop_cpu::{CpuEngine, CpuOptions};
 use std::process::ExitCode;
+
+type Made<T> = Result<BoxedEngine<T>, EngineError>;
 
 /// Compare gradients on random networks: the reference engine with finite differences, and engines
 /// with the reference.
@@ -37,6 +42,14 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let double = builders::<f64>();
     let single = builders::<f32>();
+    // The backend picks the path for dense layers only where the neurons' constants have no gradient,
+    // so here it stands beside it.
+    let dense_double = |network: &Network, training| -> Made<f64> {
+        Ok(Box::new(CpuEngine::new(network, training, CpuOptions::default())?))
+    };
+    let dense_single = |network: &Network, training| -> Made<f32> {
+        Ok(Box::new(CpuEngine::new(network, training, CpuOptions::default())?))
+    };
     let mut candidates = Vec::new();
     for (position, name) in backend::NAMES.iter().enumerate().skip(1) {
         let asked = args.backend.iter().any(|asked| asked == name);
@@ -45,6 +58,10 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
             candidates.push(Candidate::new(format!("{name} f64"), double[position].as_ref()));
             candidates.push(Candidate::new(format!("{name} f32"), single[position].as_ref()));
         }
+    }
+    if args.backend.is_empty() || args.backend.iter().any(|asked| asked == "cpu") {
+        candidates.push(Candidate::new("cpu dense f64", &dense_double));
+        candidates.push(Candidate::new("cpu dense f32", &dense_single));
     }
     let table = check(Options { seed: args.seed, cases: args.cases }, &candidates)?;
     print!("{table}");
