@@ -28,7 +28,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let out = root.join(&args.out);
     fs::create_dir_all(&out)?;
     for test in TESTS {
-        let built = build(args, &["test", "--no-run", "--package", "eventprop-cuda", "--test", test])?;
+        let built =
+            build(args, &["test", "--no-run", "--package", "eventprop-cuda", "--test", test])?;
         place(&built, test, &out.join(format!("test-{test}")))?;
     }
     let speed = build(args, &["build", "--package", "eventprop-cuda", "--example", "speed"])?;
@@ -42,13 +43,21 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.emulator {
         let script = crate_folder.join("emulator/build.sh");
         let mut emulator = Command::new("sh");
-        emulator.arg(script).arg(crate_folder.join("kernels")).arg(root.join("target/gpu-pack-emulator"));
+        emulator
+            .arg(script)
+            .arg(crate_folder.join("kernels"))
+            .arg(root.join("target/gpu-pack-emulator"));
         ensure!(emulator.status()?.success(), "the emulator cannot be built");
         fs::copy(root.join("target/gpu-pack-emulator/libcuda.so.1"), out.join("libcuda.so.1"))?;
     }
     let sizes = fs::read_dir(&out)?.filter_map(|entry| entry.ok()?.metadata().ok());
     let bytes: u64 = sizes.filter(fs::Metadata::is_file).map(|file| file.len()).sum();
-    println!("{}: {:.1} MiB; start {}/run.sh there", out.display(), bytes as f64 / 1048576.0, args.out.display());
+    println!(
+        "{}: {:.1} MiB; start {}/run.sh there",
+        out.display(),
+        bytes as f64 / 1048576.0,
+        args.out.display()
+    );
     ensure!(bytes <= MAX_BYTES, "that is more than {} MiB", MAX_BYTES >> 20);
     Ok(ExitCode::SUCCESS)
 }
@@ -57,9 +66,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 fn build(args: &Args, arguments: &[&str]) -> Result<Vec<(String, PathBuf)>> {
     let mut command = Command::new(env!("CARGO"));
     command.args(arguments).args(["--release", "--message-format=json"]);
-    command.args(["--target-dir", if args.emulator { "target/emulator" } else { "target/gpu" }]);
-    // Any machine with a GPU of these days has AVX2; the flag is that of .cargo/config.toml.
-    command.env("RUSTFLAGS", "-C target-cpu=x86-64-v3 -C strip=symbols").current_dir(crate::root()?);
+    // The instruction set is that of .cargo/config.toml, x86-64-v3.
+    command.env("CARGO_PROFILE_RELEASE_STRIP", "symbols").current_dir(crate::root()?);
     if args.emulator {
         command.env("SIMT_EMULATOR", "1");
     }
