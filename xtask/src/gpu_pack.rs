@@ -66,11 +66,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 fn build(args: &Args, arguments: &[&str]) -> Result<Vec<(String, PathBuf)>> {
     let mut command = Command::new(env!("CARGO"));
     command.args(arguments).args(["--release", "--message-format=json"]);
-    command.args(["--target-dir", if args.emulator { "target/emulator" } else { "target/gpu" }]);
-    // Any machine with a GPU of these days has AVX2; the flag is that of .cargo/config.toml.
-    command
-        .env("RUSTFLAGS", "-C target-cpu=x86-64-v3 -C strip=symbols")
-        .current_dir(crate::root()?);
+    // The instruction set is that of .cargo/config.toml, x86-64-v3.
+    command.env("CARGO_PROFILE_RELEASE_STRIP", "symbols").current_dir(crate::root()?);
     if args.emulator {
         command.env("SIMT_EMULATOR", "1");
     }

@@ -3,7 +3,7 @@
 use eventprop_cuda::DeviceInfo;
 
 /// Calls `check` with the device and a number, once on a GPU, under every order of threads on the
-/// emulator. Without either it passes, unless the environment variable REQUIRE_GPU is set.
+/// emulator, or under the one that the environment variable SIMT_POLICY names. Without either it passes, unless the environment variable REQUIRE_GPU is set.
 pub(crate) fn for_each_schedule(check: impl Fn(&DeviceInfo, u64)) {
     let device = match eventprop_cuda::probe(0) {
         Ok(device) => device,
@@ -15,10 +15,18 @@ pub(crate) fn for_each_schedule(check: impl Fn(&DeviceInfo, u64)) {
     };
     println!("on {device}");
     #[cfg(simt_emulator)]
-    for schedule in 0..3 {
+    for schedule in schedules() {
         eventprop_cuda::set_emulator_schedule(schedule);
         check(&device, schedule as u64);
     }
     #[cfg(not(simt_emulator))]
     check(&device, 0);
+}
+
+#[cfg(simt_emulator)]
+fn schedules() -> Vec<i32> {
+    match std::env::var("SIMT_POLICY").map(|schedule| schedule.parse()) {
+        Ok(Ok(schedule)) => vec![schedule],
+        _ => vec![0, 1, 2],
+    }
 }
