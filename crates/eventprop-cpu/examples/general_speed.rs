@@ -136,7 +136,7 @@ fn images(random: &mut Random) -> SpikeBatch<f32> {
     for _ in 0..BATCH {
         let mut image = [0.0_f32; 784];
         let (mut y, mut x) = (8.0 + 4.0 * random.uniform(), 8.0 + 8.0 * random.uniform());
-        let mut angle = 6.28 * random.uniform();
+        let mut angle = std::f32::consts::TAU * random.uniform();
         for _ in 0..28 {
             angle += 0.5 * random.normal();
             (y, x) = (y + angle.sin(), x + angle.cos());
