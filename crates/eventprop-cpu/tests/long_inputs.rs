@@ -6,7 +6,7 @@ use lif_core::engine::{Batch, Engine, Training};
 use lif_core::loss::Loss;
 use lif_core::network::{Adaptation, ConnectionSpec, LayerSpec};
 use lif_core::reference::Reference;
-use lif_core::{Network, Parameters, Real, SpikeBatch};
+use lif_core::{Network, Parameters, SpikeBatch};
 
 const DURATION: f64 = 1000.0;
 const INPUTS: u32 = 50;
