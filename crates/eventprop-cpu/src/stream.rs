@@ -29,6 +29,8 @@ pub(crate) struct Group<T> {
     pub(crate) time: T,
     /// Length of the interval in ms.
     pub(crate) dt: T,
+    /// Its end in ms.
+    pub(crate) next: T,
 }
 
 impl<T: LaneReal> Stream<T> {
@@ -63,7 +65,7 @@ impl<T: LaneReal> Stream<T> {
     fn set_steps(&mut self, duration: T, decay: &Decay<T>) {
         let mut next = duration;
         for group in self.groups.iter_mut().rev() {
-            group.dt = next - group.time;
+            (group.dt, group.next) = (next - group.time, next);
             next = group.time;
         }
         for chunk in self.groups.chunks_mut(LANES) {
