@@ -71,10 +71,45 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
     #[inline(always)]
     pub(crate) fn run(&mut self, adjoint: &Adjoint<'_, T>) {
         match (self.errors.is_some(), adjoint.forcing.is_some()) {
+            (true, false) if self.blocks.len() == 1 => self.run_one(adjoint),
             (false, false) => self.run_with::<false, false>(adjoint),
             (false, true) => self.run_with::<false, true>(adjoint),
             (true, false) => self.run_with::<true, false>(adjoint),
             (true, true) => self.run_with::<true, true>(adjoint),
+        }
+    }
+
+    /// One block, with errors and without forcing: mu stays in registers.
+    fn run_one(&mut self, adjoint: &Adjoint<'_, T>) {
+        let Self { stream, weights, errors, .. } = self;
+        let Some(errors) = errors.as_deref_mut() else { return };
+        let Some(last) = adjoint.injections.first() else { return };
+        let (mut voltage, mut current) = (T::Lanes::zero(), T::Lanes::zero());
+        let mut injections = adjoint.injections.iter().peekable();
+        for index in (0..=last.interval as usize).rev() {
+            let group = &stream.groups[index];
+            let drive = T::Lanes::splat(group.drive * adjoint.ratio);
+            current = current.mul_add(T::Lanes::splat(group.syn), voltage * drive);
+            voltage = voltage * T::Lanes::splat(group.mem);
+            while let Some(injection) =
+                injections.next_if(|injection| injection.interval as usize == index)
+            {
+                let place = injection.place as usize;
+                T::Lanes::scalars_mut(std::slice::from_mut(&mut voltage))[place] +=
+                    injection.voltage;
+                T::Lanes::scalars_mut(std::slice::from_mut(&mut current))[place] +=
+                    injection.current;
+            }
+            let difference = (voltage - current) * T::Lanes::splat(adjoint.scale);
+            let first = if index == 0 { 0 } else { stream.groups[index - 1].end as usize };
+            let events = first..group.end as usize;
+            for (&source, error) in stream.sources[events.clone()].iter().zip(&mut errors[events]) {
+                let source = source as usize;
+                if let Some(gradient) = self.gradient[source].first_mut() {
+                    *gradient = *gradient + current;
+                }
+                *error = (weights[source * self.stride + self.blocks.start] * difference).sum();
+            }
         }
     }
 
@@ -99,10 +134,17 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
                 match adjoint.forcing {
                     Some(forcing) if FORCED => {
                         let factor = T::Lanes::splat(forcing.factors[index]);
-                        self.arrival::<ERRORS>(event, adjoint.scale, |block, (voltage, current)| {
-                            let (of_voltage, of_current) = forcing.amplitudes[block];
-                            (of_voltage.mul_add(factor, voltage), of_current.mul_add(factor, current))
-                        });
+                        self.arrival::<ERRORS>(
+                            event,
+                            adjoint.scale,
+                            |block, (voltage, current)| {
+                                let (of_voltage, of_current) = forcing.amplitudes[block];
+                                (
+                                    of_voltage.mul_add(factor, voltage),
+                                    of_current.mul_add(factor, current),
+                                )
+                            },
+                        );
                     }
                     _ => self.arrival::<ERRORS>(event, adjoint.scale, |_, mu| mu),
                 }

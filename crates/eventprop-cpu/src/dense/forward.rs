@@ -29,7 +29,7 @@ pub(crate) struct State<T: LaneReal> {
     gathered: Gathered<T>,
 }
 
-/// The most arrivals of one time that are added in one go with the step that follows.
+/// Arrivals of one time that are added in one go, the last of them with the step that follows.
 const AT_ONCE: usize = 4;
 
 /// Runs the neurons of a tile through one sample, group by group, and appends their spikes to
@@ -51,19 +51,21 @@ pub(crate) fn walk<T: LaneReal>(
     for (index, group) in stream.groups.iter().enumerate() {
         let sources = &stream.sources[event..group.end as usize];
         event = group.end as usize;
-        let (first, last) = sources.split_at(sources.len().saturating_sub(AT_ONCE));
-        for &source in first {
-            state.arrive(syn, tile.row(source));
+        let (mut first, mut last) = sources.split_at(sources.len() / AT_ONCE * AT_ONCE);
+        if last.is_empty() && !first.is_empty() {
+            (first, last) = sources.split_at(sources.len() - AT_ONCE);
+        }
+        for chunk in first.chunks_exact(AT_ONCE) {
+            state.arrive(tile, chunk, syn);
             syn = T::one();
         }
         std::mem::swap(&mut state.before, &mut state.u);
+        let row = |source| tile.row(source);
         let suspects = match *last {
-            [a, b, c, d] => {
-                state.step([a, b, c, d].map(|source| tile.row(source)), syn, group, threshold)
-            }
-            [a, b, c] => state.step([a, b, c].map(|source| tile.row(source)), syn, group, threshold),
-            [a, b] => state.step([a, b].map(|source| tile.row(source)), syn, group, threshold),
-            [a] => state.step([tile.row(a)], syn, group, threshold),
+            [a, b, c, d] => state.step([row(a), row(b), row(c), row(d)], syn, group, threshold),
+            [a, b, c] => state.step([row(a), row(b), row(c)], syn, group, threshold),
+            [a, b] => state.step([row(a), row(b)], syn, group, threshold),
+            [a] => state.step([row(a)], syn, group, threshold),
             _ => state.step([], syn, group, threshold),
         };
         syn = group.syn;
@@ -94,12 +96,13 @@ impl<T: LaneReal> State<T> {
         self.current.resize(blocks, T::Lanes::zero());
     }
 
-    /// One arrival alone.
-    #[inline(never)]
-    fn arrive(&mut self, syn: T, row: &[T::Lanes]) {
+    /// Arrivals without a step.
+    fn arrive(&mut self, tile: &Tile<'_, T>, sources: &[u32], syn: T) {
+        let &[a, b, c, d] = sources else { return };
+        let rows = tile.row(a).iter().zip(tile.row(b)).zip(tile.row(c).iter().zip(tile.row(d)));
         let syn = T::Lanes::splat(syn);
-        for (current, &weights) in self.current.iter_mut().zip(row) {
-            *current = current.mul_add(syn, weights);
+        for (current, ((&a, &b), (&c, &d))) in self.current.iter_mut().zip(rows) {
+            *current = current.mul_add(syn, a) + b + c + d;
         }
     }
 
@@ -109,14 +112,16 @@ impl<T: LaneReal> State<T> {
     #[inline(always)]
     fn step<const K: usize>(
         &mut self,
-        rows: [&[T::Lanes]; K],
+        mut rows: [&[T::Lanes]; K],
         syn: T,
         group: &Group<T>,
         threshold: &[T::Lanes],
     ) -> usize {
         let splat = T::Lanes::splat;
         let blocks = threshold.len();
-        let rows = rows.map(|row| &row[..blocks]);
+        for row in &mut rows {
+            *row = &row[..blocks];
+        }
         let before = &self.before[..blocks];
         let (u, current) = (&mut self.u[..blocks], &mut self.current[..blocks]);
         let suspects = &mut self.suspects[..blocks];
@@ -136,8 +141,9 @@ impl<T: LaneReal> State<T> {
             let bound = sum.mul_add(most, kept).fast_max(end);
             (u[block], current[block]) = (end, sum);
             let lanes = bound.gt(threshold[block]).bits();
-            suspects[count] = (block as u32) << 16 | lanes;
-            count += usize::from(lanes != 0);
+            suspects[count.min(block)] = (block as u32) << 16 | lanes;
+            // One more if any bit is set.
+            count += (lanes + 0xffff) as usize >> 16;
         }
         count
     }
@@ -161,6 +167,13 @@ impl<T: LaneReal> State<T> {
             reset: T::Lanes::scalars(&tile.neurons.reset[tile.blocks.clone()]),
             first: tile.blocks.start,
         };
-        self.gathered.spikes_between(roots, course, &self.suspects[..suspects], group, index, spikes)
+        self.gathered.spikes_between(
+            roots,
+            course,
+            &self.suspects[..suspects],
+            group,
+            index,
+            spikes,
+        )
     }
 }

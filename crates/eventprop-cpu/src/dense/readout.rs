@@ -156,7 +156,8 @@ impl<T: LaneReal> ReadoutLayer<T> {
                         set_factors(factors, rate, duration, sweep.stream);
                         let mean = Mean { rate, duration, factors };
                         amplitudes.clear();
-                        amplitudes.extend(blocks.map(|block| mean.forcing(derivative(block), decay)));
+                        amplitudes
+                            .extend(blocks.map(|block| mean.forcing(derivative(block), decay)));
                         adjoint.forcing = Some(Forcing { amplitudes, factors });
                         sweep.run(&adjoint);
                     }

@@ -39,15 +39,11 @@ pub(crate) struct JumpSettings<T> {
 const TILE_BYTES: usize = 5 << 18;
 
 impl<T: LaneReal> SpikingLayer<T> {
-    pub(crate) fn new(
-        name: String,
-        blocks: Blocks,
-        decay: Decay<T>,
-        neurons: Neurons<T>,
-    ) -> Self {
+    pub(crate) fn new(name: String, blocks: Blocks, decay: Decay<T>, neurons: Neurons<T>) -> Self {
         let thresholds = T::Lanes::scalars(&neurons.threshold).iter();
         let resets = T::Lanes::scalars(&neurons.reset);
-        let heights = thresholds.zip(resets).map(|(&threshold, &reset)| threshold - reset).collect();
+        let heights =
+            thresholds.zip(resets).map(|(&threshold, &reset)| threshold - reset).collect();
         let (solver, tiles, adjoints) = (solver(decay), Vec::new(), Adjoints::default());
         Self { name, blocks, decay, solver, neurons, heights, tiles, adjoints }
     }
@@ -62,7 +58,10 @@ impl<T: LaneReal> SpikingLayer<T> {
         let (blocks, neurons, solver) = (self.blocks.count(), &self.neurons, &*self.solver);
         let most = TILE_BYTES / (self.blocks.sources * size_of::<T::Lanes>()).max(1);
         let count = blocks.div_ceil(most.max(1));
-        let walk = |state: &mut State<T>, tile: usize, sample: usize, spikes: &mut Vec<Spike<T>>| {
+        let walk = |state: &mut State<T>,
+                    tile: usize,
+                    sample: usize,
+                    spikes: &mut Vec<Spike<T>>| {
             let blocks = tile * blocks / count..(tile + 1) * blocks / count;
             let tile = Tile { weights, stride: self.blocks.count(), blocks, neurons };
             if solver.walk(&tile, &streams[sample], state, spikes) { None } else { Some(sample) }
@@ -168,7 +167,8 @@ fn jumps<T: LaneReal>(
     if settings.rate.is_some() {
         reset(counts, neurons.len());
         for spike in spikes {
-            if let Some(count) = counts.get_mut((spike.neuron as usize).wrapping_sub(neurons.start)) {
+            if let Some(count) = counts.get_mut((spike.neuron as usize).wrapping_sub(neurons.start))
+            {
                 *count += T::one();
             }
         }
