@@ -47,7 +47,7 @@ impl<T: LaneReal> CpuEngine<T> {
     /// The parameters' shape with the weights taken from `rows`, everything else from `rest`.
     fn unpack(&self, rows: &[T::Lanes], mut rest: Parameters<T>) -> Parameters<T> {
         for input in &self.machine.plan.inputs {
-            let rows = &rows[input.first_row..][..input.blocks.rows()];
+            let rows = &rows[input.first_row..][..input.blocks.len()];
             rest.connections[input.connection].weights = input.blocks.unpack(rows);
         }
         rest
@@ -57,7 +57,7 @@ impl<T: LaneReal> CpuEngine<T> {
         self.check_shape(parameters)?;
         let mut rows = vec![T::Lanes::zero(); self.machine.weights.len()];
         for input in &self.machine.plan.inputs {
-            let rows = &mut rows[input.first_row..][..input.blocks.rows()];
+            let rows = &mut rows[input.first_row..][..input.blocks.len()];
             input.blocks.pack(&parameters.connections[input.connection].weights, rows);
         }
         Ok(rows)

@@ -21,6 +21,7 @@ mod readout;
 mod record;
 mod sample;
 mod simulate;
+mod sweep;
 mod synapses;
 mod walk;
 

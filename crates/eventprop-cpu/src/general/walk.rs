@@ -5,9 +5,10 @@ use super::model::Model;
 use super::neurons::{BlockNeurons, Spiking};
 use super::record::{self, Record};
 use super::simulate::Runaway;
+use super::sweep::{Injection, Sweep, units};
 use crate::crossing::{Neurons, Solver, Spike, solver};
 use crate::decay::Decay;
-use crate::dense::{Adjoint, Injection, Sweep, Walked, units};
+use crate::dense::{State, Tile};
 use crate::lanes::{LANES, LaneReal};
 use crate::stream::Stream;
 use lif_core::LayerParameters;
@@ -27,10 +28,12 @@ pub(super) struct Walker<T: LaneReal> {
 pub(super) struct Walk<T: LaneReal> {
     /// What arrives, by rows of weights.
     stream: Stream<T>,
-    /// Interval by interval, each neuron's in order.
+    /// In order of time.
     spikes: Vec<Spike<T>>,
     /// The position of the first of them among the sample's spikes; the others follow.
     first_spike: usize,
+    neurons: Neurons<T>,
+    state: State<T>,
 }
 
 /// Lists that every block's way back uses anew.
@@ -63,25 +66,34 @@ impl<T: LaneReal> Walker<T> {
     ) -> Result<(), Runaway> {
         let BlockNeurons { layer, bias, biased, spiking, .. } = &model.blocks[block];
         let Some(Spiking { u_threshold, u_reset, .. }) = *spiking else { return Ok(()) };
-        let neurons = Neurons { start: -*bias, threshold: u_threshold, reset: u_reset };
         let Record { spikes, trains, blocks, order } = record;
         let own = &mut blocks[block];
         let walk = &mut own.walk;
         let arrivals = own.external.iter().map(|arrival| (T::of(arrival.time), arrival.row));
         walk.stream.fill(arrivals, model.duration, &self.decay, *biased);
-        walk.spikes.clear();
         walk.first_spike = spikes.len();
-        let weights = &model.synapses.weights;
-        let walked = Walked { weights, neurons: &neurons, spikes: &mut walk.spikes };
-        if !self.solver.walk_one(walked, &walk.stream) {
+        for (constants, value) in [
+            (&mut walk.neurons.start, -*bias),
+            (&mut walk.neurons.threshold, u_threshold),
+            (&mut walk.neurons.reset, u_reset),
+        ] {
+            constants.clear();
+            constants.push(value);
+        }
+        let tile = Tile {
+            weights: &model.synapses.weights,
+            stride: 1,
+            blocks: 0..1,
+            neurons: &walk.neurons,
+        };
+        if !self.solver.walk(&tile, &walk.stream, &mut walk.state, &mut walk.spikes) {
             return Err(Runaway { layer: *layer });
         }
         if walk.spikes.is_empty() {
             return Ok(());
         }
-        self.solver.set_times(&mut walk.spikes, &walk.stream.groups);
         for spike in &walk.spikes {
-            let place = spike.lane as usize;
+            let place = spike.neuron as usize % LANES;
             own.counts[place] += 1;
             if own.counts[place] as usize > model.spike_bound {
                 return Err(Runaway { layer: *layer });
@@ -116,20 +128,14 @@ impl<T: LaneReal> Walker<T> {
         let wanted = model.wants_errors[layer];
         scratch.errors.clear();
         scratch.errors.resize(if wanted { own.external.len() } else { 0 }, T::zero());
-        let adjoint = Adjoint {
-            ratio: self.decay.adjoint_ratio(),
-            scale: -self.decay.tau_syn.recip(),
-            injections: &scratch.injections,
-            units: &self.units,
-            forcing: None,
-        };
         let mut sweep = Sweep {
             weights: &model.synapses.weights,
             gradient: &mut gradient.weights,
             stream: &own.walk.stream,
             errors: wanted.then_some(&mut scratch.errors[..]),
         };
-        sweep.run(&adjoint);
+        let (ratio, scale) = (self.decay.adjoint_ratio(), -self.decay.tau_syn.recip());
+        sweep.run(&scratch.injections, &self.units, ratio, scale);
         for (arrival, &error) in own.external.iter().zip(&scratch.errors) {
             errors[arrival.spike as usize] += error;
         }
@@ -155,7 +161,7 @@ impl<T: LaneReal> Walker<T> {
         // Of each neuron's next spike: its time and lambda_V- there.
         let mut next = [(T::zero(), T::zero()); LANES];
         for (position, spike) in walk.spikes.iter().enumerate().rev() {
-            let place = spike.lane as usize;
+            let place = spike.neuron as usize % LANES;
             let error = errors[walk.first_spike + position];
             let pull = jumps.rates[*layer].map_or(T::zero(), |(target, strength)| {
                 strength * (T::of(f64::from(own.counts[place])) - target)
@@ -185,10 +191,9 @@ impl<T: LaneReal> Walker<T> {
                 voltage: jump * spike.mem,
                 current: jump * spike.drive * self.decay.adjoint_ratio(),
                 interval: spike.interval,
-                lane: spike.lane,
+                lane: place as u32,
             });
         }
-        injections.reverse();
         Ok(grazing)
     }
 }
