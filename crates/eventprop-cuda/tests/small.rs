@@ -38,7 +38,7 @@ fn train(loss: Loss, steps: usize) -> Vec<f64> {
     let mut parameters = Parameters::initial(&network);
     for connection in &mut parameters.connections {
         for (position, weight) in connection.weights.iter_mut().enumerate() {
-            *weight = 0.5 + 0.3 * (position as f32 * 1.7).sin();
+            *weight = 1.0 + 0.4 * (position as f32 * 1.7).sin();
         }
     }
     engine.load(&parameters).unwrap();
