@@ -46,10 +46,24 @@ fn settings(toy: bool) -> Vec<Setting> {
     for &batch in batches {
         for events in if toy { vec![20] } else { vec![150, 784] } {
             let hidden = Some(if toy { 40 } else { 350 });
-            settings.push(Setting { name: "784-350-10 vmax", hidden, samples, events, batch, epochs });
+            settings.push(Setting {
+                name: "784-350-10 vmax",
+                hidden,
+                samples,
+                events,
+                batch,
+                epochs,
+            });
         }
         let events = if toy { 20 } else { 784 };
-        settings.push(Setting { name: "784-10 ttfs", hidden: None, samples, events, batch, epochs });
+        settings.push(Setting {
+            name: "784-10 ttfs",
+            hidden: None,
+            samples,
+            events,
+            batch,
+            epochs,
+        });
     }
     settings
 }

@@ -1,7 +1,7 @@
 // From the gradient to changed weights, and the bookkeeping of a step.
 #include "types.cuh"
 
-#define NORM_BLOCKS 256
+#define NORM_BLOCKS 32
 #define NORM_THREADS 256
 
 // The sum of a block's values in a fixed order; 0 in all threads but the first.
