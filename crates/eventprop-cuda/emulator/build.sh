@@ -5,12 +5,15 @@ here=$(cd "$(dirname "$0")" && pwd)
 kernels=$1
 output=$2
 cxx=${CXX:-g++}
-flags="-std=c++17 -O2 -g -fPIC -ftls-model=initial-exec -Wall -Wextra -I$here -I$kernels -include $here/simt.h"
+flags="-std=c++17 -O2 -g -fPIC -Wall -Wextra -I$here -I$kernels -include $here/simt.h"
 instrument=""
 if [ "${3:-}" = tsan ]; then
     flags="$flags -DSIMT_TSAN"
     # The kernels alone are watched: the emulator tells the sanitizer of its threads and barriers itself.
     instrument=-fsanitize=thread
+else
+    # Faster; under the sanitizer shared memory is thread-local too, and too large for it.
+    flags="$flags -ftls-model=initial-exec"
 fi
 mkdir -p "$output"
 {

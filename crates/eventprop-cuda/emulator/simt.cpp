@@ -360,10 +360,11 @@ void run(Grid const& grid) {
     if (policy == 2) std::shuffle(order.begin(), order.end(), random_state);
 #ifdef SIMT_TSAN
     // Threads that live at one time: a race between blocks shows as one between threads.
-    constexpr size_t AT_ONCE = 64;
-    for (size_t first = 0; first < blocks; first += AT_ONCE) {
+    // The sanitizer knows some 8000 threads, fibers among them.
+    size_t const at_once = std::max<size_t>(2, 2048 / (size_t{grid.block[0]} * grid.block[1] * grid.block[2]));
+    for (size_t first = 0; first < blocks; first += at_once) {
         std::vector<std::thread> threads;
-        for (size_t i = first; i < first + AT_ONCE && i < blocks; i++) {
+        for (size_t i = first; i < first + at_once && i < blocks; i++) {
             threads.emplace_back([&, i] { run_at(grid, order[i], policy); });
         }
         for (std::thread& thread : threads) thread.join();

@@ -1,17 +1,17 @@
 // From the gradient to changed weights, and the bookkeeping of a step.
 #include "types.cuh"
 
-#define NORM_BLOCKS 256
+#define NORM_BLOCKS 32
 #define NORM_THREADS 256
 
-// The sum of a block's values in a fixed order; valid in thread 0.
+// The sum of a block's values in a fixed order; 0 in all threads but the first.
 __device__ __forceinline__ double block_sum(double value, double* sums) {
     sums[threadIdx.x] = value;
     for (int reach = NORM_THREADS / 2; reach > 0; reach /= 2) {
         __syncthreads();
         if ((int)threadIdx.x < reach) sums[threadIdx.x] += sums[threadIdx.x + reach];
     }
-    return sums[0];
+    return threadIdx.x == 0 ? sums[0] : 0.0;
 }
 
 // Grid: NORM_BLOCKS of NORM_THREADS.

@@ -14,7 +14,7 @@ use lif_core::{Parameters, SpikeBatch};
 /// Spikes of one neuron in one sample beyond which a network has run away.
 pub(crate) const MAX_SPIKES: usize = 10_000;
 /// Blocks that add up the gradient's squares: NORM_BLOCKS of `kernels/update.cu`.
-const NORM_BLOCKS: usize = 256;
+const NORM_BLOCKS: usize = 32;
 
 /// The exact engine on a CUDA device, in single precision: chains of dense layers.
 ///
