@@ -1,8 +1,9 @@
+use crate::native::root;
 use anyhow::{Context, Result};
-use std::path::Path;
 use std::process::{Command, ExitCode};
 
-/// Run what continuous integration runs: formatting, lints, documentation, gradients, tests.
+/// Run what continuous integration runs: formatting, lints, documentation, gradients, instruction
+/// counts, tests.
 ///
 /// The tests come last, so that their summary is what is read last.
 #[derive(clap::Args)]
@@ -16,11 +17,12 @@ pub(crate) struct Args {
 const TESTS: &str = "cargo test";
 
 /// What comes before it: environment and command.
-const CHECKS: [(&[(&str, &str)], &str); 4] = [
+const CHECKS: [(&[(&str, &str)], &str); 5] = [
     (&[], "cargo fmt --all --check"),
     (&[], "cargo clippy --workspace --all-targets -- -D warnings"),
     (&[("RUSTDOCFLAGS", "-D warnings")], "cargo doc --workspace --no-deps"),
     (&[], "cargo xtask gradcheck"),
+    (&[], "cargo xtask bench --instructions"),
 ];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -40,10 +42,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn root() -> Result<&'static Path> {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent")
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! Developer commands: `cargo xtask COMMAND`. Each has a file; the logic is in the crates.
 
+mod bench;
 mod ci;
+mod compare;
 mod gradcheck;
+mod native;
 mod train;
 
 use clap::{Parser, Subcommand};
@@ -17,14 +20,18 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Bench(bench::Args),
     Ci(ci::Args),
+    Compare(compare::Args),
     Gradcheck(gradcheck::Args),
     Train(train::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Bench(args) => bench::run(&args),
         Command::Ci(args) => ci::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Gradcheck(args) => gradcheck::run(&args),
         Command::Train(args) => train::run(&args),
     };
