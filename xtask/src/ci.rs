@@ -1,3 +1,4 @@
+use crate::root;
 use anyhow::{Context, Result};
 use std::process::{Command, ExitCode};
 
@@ -30,7 +31,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let status = Command::new(env!("CARGO"))
             .args(&mut words)
             .envs(environment.iter().copied())
-            .current_dir(crate::root()?)
+            .current_dir(root()?)
             .status()
             .with_context(|| format!("cannot run {command}"))?;
         if !status.success() {
@@ -44,7 +45,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::root;
 
     #[test]
     fn the_test_command_is_the_same_everywhere() {

@@ -1,10 +1,13 @@
 //! Developer commands: `cargo xtask COMMAND`. Each has a file; the logic is in the crates.
 
+mod bench;
 mod ci;
+mod compare;
 mod cuda_check;
 mod cuda_emulate;
 mod gpu_pack;
 mod gradcheck;
+mod native;
 mod train;
 
 use anyhow::Context;
@@ -22,20 +25,24 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Bench(bench::Args),
     Ci(ci::Args),
     CudaCheck(cuda_check::Args),
     CudaEmulate(cuda_emulate::Args),
     GpuPack(gpu_pack::Args),
+    Compare(compare::Args),
     Gradcheck(gradcheck::Args),
     Train(train::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Bench(args) => bench::run(&args),
         Command::Ci(args) => ci::run(&args),
         Command::CudaCheck(args) => cuda_check::run(&args),
         Command::CudaEmulate(args) => cuda_emulate::run(&args),
         Command::GpuPack(args) => gpu_pack::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Gradcheck(args) => gradcheck::run(&args),
         Command::Train(args) => train::run(&args),
     };
