@@ -1,9 +1,9 @@
 //! The CPU engine of eventprop: rayon over work, SIMD over neurons.
 //!
-//! A network is a chain of dense layers ([`dense`]). Between layers stands, per sample, a stream of
-//! arrivals ([`stream`]) made of the merged spikes of the layer below ([`sample`]); inside a layer,
-//! sixteen neurons at a time ([`lanes`]) walk it from interval to interval ([`decay`]) and look for
-//! threshold crossings ([`crossing`]).
+//! A network is a chain of dense layers (`dense`). Between layers stands, per sample, a stream of
+//! arrivals (`stream`) made of the merged spikes of the layer below (`sample`); inside a layer,
+//! sixteen neurons at a time (`lanes`) walk it from interval to interval (`decay`) and look for
+//! threshold crossings (`crossing`).
 
 mod create;
 mod crossing;

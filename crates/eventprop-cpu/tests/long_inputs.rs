@@ -72,7 +72,7 @@ fn run<T: Precision>(
     constant_gradients: bool,
 ) -> Result {
     let training = Training::<T> { constant_gradients, ..Training::exact(loss) };
-    let mut engine = T::engine(&network, training, CpuOptions { threads: Some(1) }).unwrap();
+    let mut engine = T::engine(network, training, CpuOptions { threads: Some(1) }).unwrap();
     engine.load(&parameters.cast()).unwrap();
     let mut cast = SpikeBatch::new();
     cast.push_sorted(spikes.get(0).iter().map(|(time, index)| (T::of(time), index))).unwrap();

@@ -1,8 +1,8 @@
 //! The CUDA engine of eventprop.
 //!
-//! The kernels are plain CUDA C++ (`kernels/`), compiled ahead of time and embedded ([`code`]); a
-//! network is a chain of dense layers ([`plan`]). Everything a batch needs is allocated up front
-//! ([`sizes`], [`batch`]), its kernels are recorded once ([`program`]) and started again for every
+//! The kernels are plain CUDA C++ (`kernels/`), compiled ahead of time and embedded (`code`); a
+//! network is a chain of dense layers (`plan`). Everything a batch needs is allocated up front
+//! (`sizes`, `batch`), its kernels are recorded once (`program`) and started again for every
 //! batch. `docs/CUDA.md` says how kernels divide the work and how they are checked without a GPU.
 
 mod abi;

@@ -77,6 +77,7 @@ pub(crate) fn train(recipe: &Recipe, threads: usize) -> Vec<f32> {
         clip: recipe.clip,
         slope_floor: 0.02,
         input_gradients: false,
+        constant_gradients: false,
         ..Training::exact(recipe.loss)
     };
     let options = CpuOptions { threads: Some(threads) };
