@@ -1,5 +1,5 @@
+use crate::root;
 use anyhow::{Context, Result};
-use std::path::Path;
 use std::process::{Command, ExitCode};
 
 /// Run what continuous integration runs: formatting, lints, documentation, gradients, tests.
@@ -18,7 +18,7 @@ const TESTS: &str = "cargo test";
 /// What comes before it: environment and command.
 const CHECKS: [(&[(&str, &str)], &str); 4] = [
     (&[], "cargo fmt --all --check"),
-    (&[], "cargo clippy --workspace --all-targets -- -D warnings"),
+    (&[], "cargo clippy --workspace --all-targets --features xtask/gradcheck -- -D warnings"),
     (&[("RUSTDOCFLAGS", "-D warnings")], "cargo doc --workspace --no-deps"),
     (&[], "cargo xtask gradcheck"),
 ];
@@ -40,10 +40,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn root() -> Result<&'static Path> {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent")
 }
 
 #[cfg(test)]

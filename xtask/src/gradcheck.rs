@@ -1,53 +1,24 @@
-use conformance::gradcheck::{Options, run as check};
-use conformance::{Build, Candidate};
-use eventprop::backend::{self, Precision};
-use std::process::ExitCode;
+use crate::root;
+use anyhow::{Context, Result};
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
 
 /// Compare gradients on random networks: the reference engine with finite differences, and engines
-/// with the reference.
-///
-/// For each kind of network and loss: the networks drawn, those discarded because a spike appears or
-/// vanishes under the smallest perturbation, and the worst relative error by weights, input spike
-/// times and all other constants. Exit status 1 if a bound is broken.
+/// with the reference; see `cargo xtask gradcheck --help`.
 #[derive(clap::Args)]
+#[command(disable_help_flag = true)]
 pub(crate) struct Args {
-    /// Selects the networks that are drawn.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Networks of each kind and loss.
-    #[arg(long, default_value_t = 3)]
-    cases: u64,
-    /// Engines to compare with the reference; all that are built if none is given.
-    #[arg(long, value_parser = backend::NAMES)]
-    backend: Vec<String>,
+    /// `--seed`, `--cases`, `--backend`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let double = builders::<f64>();
-    let single = builders::<f32>();
-    let mut candidates = Vec::new();
-    for (position, name) in backend::NAMES.iter().enumerate().skip(1) {
-        let asked = args.backend.iter().any(|asked| asked == name);
-        if asked || (args.backend.is_empty() && backend::is_built(name)) {
-            anyhow::ensure!(backend::is_built(name), backend::not_built(name));
-            candidates.push(Candidate::new(format!("{name} f64"), double[position].as_ref()));
-            candidates.push(Candidate::new(format!("{name} f32"), single[position].as_ref()));
-        }
-    }
-    let table = check(Options { seed: args.seed, cases: args.cases }, &candidates)?;
-    print!("{table}");
-    let mut status = ExitCode::SUCCESS;
-    for broken in table.broken() {
-        eprintln!("broken: {broken}");
-        status = ExitCode::FAILURE;
-    }
-    Ok(status)
-}
-
-/// How to make each engine of [`backend::NAMES`].
-fn builders<T: Precision>() -> Vec<Box<Build<'static, T>>> {
-    let builder = |name: &'static str| -> Box<Build<'static, T>> {
-        Box::new(move |network, training| backend::create(name, network, training, None))
-    };
-    backend::NAMES.into_iter().map(builder).collect()
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "--quiet", "--package", "xtask", "--bin", "gradcheck"]);
+    let features = if cfg!(feature = "cuda") { "gradcheck,cuda" } else { "gradcheck" };
+    command.args(["--features", features, "--"]).args(&args.arguments).current_dir(root()?);
+    let status = command.status().context("cannot run cargo")?;
+    // Ended by a signal it has no code.
+    Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }

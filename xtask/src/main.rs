@@ -1,12 +1,20 @@
 //! Developer commands: `cargo xtask COMMAND`. Each has a file; the logic is in the crates.
 
+mod bench;
 mod ci;
+mod compare;
+mod cuda_check;
+mod cuda_emulate;
 mod fuzz;
+mod gpu_pack;
 mod gradcheck;
+mod native;
 mod soak;
 mod train;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Developer commands of eventprop.
@@ -19,7 +27,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Bench(bench::Args),
     Ci(ci::Args),
+    CudaCheck(cuda_check::Args),
+    CudaEmulate(cuda_emulate::Args),
+    GpuPack(gpu_pack::Args),
+    Compare(compare::Args),
     Fuzz(fuzz::Args),
     Gradcheck(gradcheck::Args),
     Soak(soak::Args),
@@ -28,7 +41,12 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Bench(args) => bench::run(&args),
         Command::Ci(args) => ci::run(&args),
+        Command::CudaCheck(args) => cuda_check::run(&args),
+        Command::CudaEmulate(args) => cuda_emulate::run(&args),
+        Command::GpuPack(args) => gpu_pack::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Gradcheck(args) => gradcheck::run(&args),
         Command::Soak(args) => soak::run(&args),
@@ -40,6 +58,9 @@ fn main() -> ExitCode {
     })
 }
 
+/// The folder of the workspace.
+fn root() -> anyhow::Result<&'static Path> {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent")
 #[cfg(test)]
 mod tests {
     use super::*;

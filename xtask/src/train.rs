@@ -1,6 +1,6 @@
-use anyhow::{Context, Result};
+use crate::native;
+use anyhow::Result;
 use std::ffi::OsString;
-use std::path::Path;
 use std::process::{Command, ExitCode};
 
 /// Build `eventprop` in release for this machine's own instruction set and train with it.
@@ -15,26 +15,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent")?;
-    // A folder of its own: other flags would have cargo build everything again each time.
-    let target = root.join("target").join("native");
-    let mut build = Command::new(env!("CARGO"));
-    build
-        .args(["build", "--release", "--package", "eventprop-cli", "--target-dir"])
-        .arg(&target)
-        .env("RUSTFLAGS", "-C target-cpu=native")
-        .current_dir(root);
+    let mut build = native::cargo("build")?;
+    build.args(["--release", "--package", "eventprop-cli"]);
     if cfg!(feature = "cuda") {
         build.args(["--features", "cuda"]);
     }
-    let built = build.status().context("cannot run cargo")?;
-    anyhow::ensure!(built.success(), "the build failed");
-    let program = target.join("release").join(format!("eventprop{}", std::env::consts::EXE_SUFFIX));
-    let status = Command::new(&program)
-        .arg("train")
-        .args(&args.arguments)
-        .status()
-        .with_context(|| format!("cannot run {}", program.display()))?;
-    // Ended by a signal it has no code.
-    Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+    native::succeed(&mut build, "the build")?;
+    let program = format!("eventprop{}", std::env::consts::EXE_SUFFIX);
+    let program = native::target()?.join("release").join(program);
+    native::pass_on(Command::new(program).arg("train").args(&args.arguments))
 }

@@ -1,3 +1,4 @@
+use crate::build::build_for;
 use crate::{Build, Case};
 use lif_core::engine::{Batch, Engine, EngineError, Training};
 use lif_core::reference::finite_difference::FiniteDifference;
@@ -65,7 +66,7 @@ pub(crate) fn compare<T: Real>(
 ) -> Result<Comparison, EngineError> {
     let mut reference = case.reference()?;
     reference.differentiate(case.batch())?;
-    let mut engine = build(&case.network, Training::exact(case.loss))?;
+    let (mut engine, has_constants) = build_for(build, &case.network, Training::exact(case.loss))?;
     engine.load(&case.parameters.cast())?;
     let spikes = case.spikes_in::<T>();
     engine.differentiate(Batch { spikes: &spikes, labels: &case.labels })?;
@@ -79,14 +80,18 @@ pub(crate) fn compare<T: Real>(
         .sum();
     let losses = engine.losses().iter().zip(reference.losses());
     let loss = losses.map(|(a, b)| (a.as_f64() - b).abs() / b.abs().max(1.0));
+    let mut errors = errors(
+        &engine.gradient().cast(),
+        &inputs,
+        &reference.gradient(),
+        reference.input_gradient(),
+        Tolerance::of::<T>().floor,
+    );
+    if !has_constants {
+        errors.constants = 0.0;
+    }
     Ok(Comparison {
-        errors: errors(
-            &engine.gradient().cast(),
-            &inputs,
-            &reference.gradient(),
-            reference.input_gradient(),
-            Tolerance::of::<T>().floor,
-        ),
+        errors,
         loss: if engine.losses().len() == spikes.len() {
             loss.fold(0.0, worse)
         } else {

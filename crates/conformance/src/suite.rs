@@ -2,6 +2,7 @@
 //!
 //! Each check takes the engine's constructor and says what is wrong, if anything is.
 
+use crate::build::build_for;
 use crate::{Build, Case, Kind, LOSSES, Tolerance};
 use lif_core::engine::{Batch, Engine, EngineError, OptimiserState, RateTarget, Training};
 use lif_core::loss::Loss;
@@ -133,7 +134,7 @@ fn start<T: Real>(
     build: &Build<'_, T>,
     training: Training<T>,
 ) -> Result<Box<dyn Engine<T>>, EngineError> {
-    let mut engine = build(&case.network, training)?;
+    let (mut engine, _) = build_for(build, &case.network, training)?;
     engine.load(&case.parameters.cast())?;
     Ok(engine)
 }
@@ -242,7 +243,8 @@ fn rate_target<T: Real>(case: &Case, build: &Build<'_, T>) -> Check {
     };
     let rate_targets = vec![RateTarget { layer, target: 3.5, strength: 0.02 }];
     let training = Training { rate_targets: rate_targets.clone(), ..Training::exact(case.loss) };
-    let mut engine = start(case, build, training)?;
+    let (mut engine, has_constants) = build_for(build, &case.network, training)?;
+    engine.load(&case.parameters.cast())?;
     let spikes = case.spikes_in::<T>();
     engine.differentiate(Batch { spikes: &spikes, labels: &case.labels })?;
     let training = Training { rate_targets, ..Training::exact(case.loss) };
@@ -258,7 +260,8 @@ fn rate_target<T: Real>(case: &Case, build: &Build<'_, T>) -> Check {
         reference.input_gradient(),
         floor,
     );
-    let worst = errors.weights.max(errors.inputs).max(errors.constants);
+    let constants = if has_constants { errors.constants } else { 0.0 };
+    let worst = errors.weights.max(errors.inputs).max(constants);
     ensure(worst <= gradient, || format!("gradient off by {worst:.1e}"))
 }
 
@@ -290,7 +293,7 @@ fn state<T: Real>(case: &Case, build: &Build<'_, T>) -> Check {
     let mut engine = start(case, build, adam(case.loss))?;
     ensure(engine.parameters() == case.parameters.cast(), || "load changes parameters".into())?;
     engine.train_step(batch, 1e-3)?;
-    let mut other = build(&case.network, adam(case.loss))?;
+    let (mut other, _) = build_for(build, &case.network, adam(case.loss))?;
     other.load(&engine.parameters())?;
     other.load_optimiser_state(&engine.optimiser_state())?;
     ensure(other.optimiser_state() == engine.optimiser_state(), || "state changed".into())?;
@@ -316,7 +319,7 @@ fn state<T: Real>(case: &Case, build: &Build<'_, T>) -> Check {
 
 /// Batches that do not fit are refused; the engine works on afterwards.
 fn bad_input<T: Real>(build: &Build<'_, T>) -> Check {
-    let mut engine = build(&small(2, 1.0), Training::exact(LOSSES[1]))?;
+    let (mut engine, _) = build_for(build, &small(2, 1.0), Training::exact(LOSSES[1]))?;
     let spikes = |index| {
         let mut spikes = SpikeBatch::new();
         spikes.push_sorted([(T::one(), index)]).expect("valid");
@@ -339,7 +342,7 @@ fn bad_input<T: Real>(build: &Build<'_, T>) -> Check {
 
 /// Samples without spikes, and neurons that never spike, have a loss and no gradient.
 fn silence<T: Real>(build: &Build<'_, T>) -> Check {
-    let mut engine = build(&small(2, 1.0), Training::exact(LOSSES[1]))?;
+    let (mut engine, _) = build_for(build, &small(2, 1.0), Training::exact(LOSSES[1]))?;
     let mut spikes = SpikeBatch::new();
     spikes.push_sorted([]).expect("valid");
     spikes.push_sorted([(T::one(), 0)]).expect("valid");
@@ -382,7 +385,7 @@ fn runaway<T: Real>(build: &Build<'_, T>) -> Check {
         ConnectionSpec::dense("loop", "out"),
     ];
     let network = Network::new(1000.0, layers, connections).expect("valid");
-    let mut engine = build(&network, Training::exact(LOSSES[1]))?;
+    let (mut engine, _) = build_for(build, &network, Training::exact(LOSSES[1]))?;
     let mut parameters = Parameters::initial(&network);
     parameters.connections.iter_mut().for_each(|c| c.weights.fill(T::of(50.0)));
     engine.load(&parameters)?;

@@ -12,9 +12,10 @@ pub(crate) use exponential::Exponential;
 pub(crate) use polynomial::Polynomial;
 
 use crate::decay::{Decay, Step};
-use crate::dense::{Walked, walk};
+use crate::dense::{State, Tile, walk};
 use crate::lanes::{FEW, LANES, LaneReal, Lanes};
 use crate::stream::{Group, Stream};
+use std::cmp::Ordering;
 
 /// Most spikes of one neuron between two arrivals: beyond it the network has run away.
 pub(crate) const MAX_SPIKES_PER_INTERVAL: usize = 10_000;
@@ -23,7 +24,7 @@ pub(crate) const MAX_SPIKES_PER_INTERVAL: usize = 10_000;
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub(crate) struct Spike<T> {
-    /// Time in ms (until [`Solver::set_times`] has run: the solver's mark of it).
+    /// Time in ms (until [`Solver::walk`] ends: the solver's mark of it).
     pub(crate) time: T,
     /// tau_mem V' just before the spike.
     pub(crate) slope: T,
@@ -33,53 +34,80 @@ pub(crate) struct Spike<T> {
     pub(crate) drive: T,
     /// The group that opened the interval.
     pub(crate) interval: u32,
-    /// The neuron's place in its block.
-    pub(crate) lane: u32,
+    /// The neuron's place in its layer.
+    pub(crate) neuron: u32,
 }
 
-/// The constants of a block's neurons; voltages count from the bias.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Neurons<L> {
+/// The constants of a layer's neurons, block by block; voltages count from the bias.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Neurons<T: LaneReal> {
     /// Voltage at time 0.
-    pub(crate) start: L,
+    pub(crate) start: Vec<T::Lanes>,
     /// Threshold.
-    pub(crate) threshold: L,
+    pub(crate) threshold: Vec<T::Lanes>,
     /// Voltage after a spike.
-    pub(crate) reset: L,
+    pub(crate) reset: Vec<T::Lanes>,
 }
 
 /// A way to find crossings, and with it to run whole samples.
 pub(crate) trait Solver<T: LaneReal>: Send + Sync {
-    /// [`walk`] for one block.
-    fn walk_one(&self, block: Walked<'_, T>, stream: &Stream<T>) -> bool;
-
-    /// [`walk`] for two blocks side by side.
-    fn walk_two(&self, blocks: [Walked<'_, T>; 2], stream: &Stream<T>) -> bool;
-
-    /// Turns the marks of spikes into times.
-    fn set_times(&self, spikes: &mut [Spike<T>], groups: &[Group<T>]);
+    /// Runs the neurons of a tile through one sample and leaves their spikes in `spikes`, in order
+    /// of time; false if a neuron runs away.
+    fn walk(
+        &self,
+        tile: &Tile<'_, T>,
+        stream: &Stream<T>,
+        state: &mut State<T>,
+        spikes: &mut Vec<Spike<T>>,
+    ) -> bool;
 }
 
 impl<T: LaneReal, R: Roots<T>> Solver<T> for R {
-    fn walk_one(&self, block: Walked<'_, T>, stream: &Stream<T>) -> bool {
-        walk(self, [block], stream)
+    fn walk(
+        &self,
+        tile: &Tile<'_, T>,
+        stream: &Stream<T>,
+        state: &mut State<T>,
+        spikes: &mut Vec<Spike<T>>,
+    ) -> bool {
+        spikes.clear();
+        let completed = walk(self, tile, stream, state, spikes);
+        set_times(self, spikes, stream);
+        spikes.chunk_by_mut(|a, b| a.interval == b.interval).for_each(sort_by_time);
+        completed
     }
+}
 
-    fn walk_two(&self, blocks: [Walked<'_, T>; 2], stream: &Stream<T>) -> bool {
-        walk(self, blocks, stream)
-    }
-
-    fn set_times(&self, spikes: &mut [Spike<T>], groups: &[Group<T>]) {
-        for chunk in spikes.chunks_mut(FEW) {
-            let mut marks = self.origin().to_array();
-            for (mark, spike) in marks.iter_mut().zip(&*chunk) {
-                *mark = spike.time;
-            }
-            let elapsed = self.elapsed(T::Few::from_array(marks)).to_array();
-            for (spike, elapsed) in chunk.iter_mut().zip(elapsed) {
-                spike.time = groups[spike.interval as usize].time + elapsed;
-            }
+/// Turns the marks of spikes into times. No rounding takes a spike out of its interval.
+#[inline(always)]
+fn set_times<T: LaneReal>(roots: &impl Roots<T>, spikes: &mut [Spike<T>], stream: &Stream<T>) {
+    let mut marks = roots.origin().to_array();
+    for chunk in spikes.chunks_mut(FEW) {
+        for (mark, spike) in marks.iter_mut().zip(&*chunk) {
+            *mark = spike.time;
         }
+        let elapsed = roots.elapsed(T::Few::from_array(marks)).to_array();
+        for (spike, elapsed) in chunk.iter_mut().zip(elapsed) {
+            let group = &stream.groups[spike.interval as usize];
+            spike.time = (group.time + elapsed).min(group.next);
+        }
+    }
+}
+
+/// Sorts the spikes of one interval by time, those at one time by neuron.
+#[inline(always)]
+fn sort_by_time<T: LaneReal>(spikes: &mut [Spike<T>]) {
+    if spikes.len() > 1 {
+        spikes.sort_unstable_by(Spike::order);
+    }
+}
+
+impl<T: LaneReal> Spike<T> {
+    /// By interval and time, spikes at one time by neuron.
+    #[inline(always)]
+    pub(crate) fn order(&self, other: &Self) -> Ordering {
+        let key = |spike: &Self| (spike.interval, T::key(spike.time, spike.neuron));
+        key(self).cmp(&key(other))
     }
 }
 
@@ -142,63 +170,27 @@ pub(crate) struct Rest<L> {
     pub(crate) dt: L,
 }
 
-/// The neurons of a block at the start and, if nothing happens, at the end of an interval.
-pub(crate) struct Course<T> {
+/// The neurons of a tile at the start and, if nothing happens, at the end of an interval.
+pub(crate) struct Course<'a, T> {
     /// Voltages at the start.
-    pub(crate) u: [T; LANES],
+    pub(crate) u: &'a [T],
     /// Currents at the start.
-    pub(crate) current: [T; LANES],
+    pub(crate) current: &'a [T],
     /// Voltages at the end.
-    pub(crate) u_end: [T; LANES],
+    pub(crate) u_end: &'a mut [T],
+    /// Thresholds.
+    pub(crate) threshold: &'a [T],
+    /// Voltages after a spike.
+    pub(crate) reset: &'a [T],
+    /// The tile's first block.
+    pub(crate) first: usize,
 }
 
-/// Records every spike, in the interval after group `index`, of the neurons whose bits are set in
-/// `lanes`, and corrects their voltages at its end; false if a neuron runs away.
-///
-/// Few neurons of a block may cross at once: they are gathered and solved side by side.
-#[inline(never)]
-pub(crate) fn spikes_between<T: LaneReal>(
-    roots: &impl Roots<T>,
-    neurons: &Neurons<T::Lanes>,
-    course: &mut Course<T>,
-    mut lanes: u32,
-    group: &Group<T>,
-    index: u32,
-    spikes: &mut Vec<Spike<T>>,
-) -> bool {
-    let (threshold, reset) = (neurons.threshold.to_array(), neurons.reset.to_array());
-    while lanes != 0 {
-        let mut few = Gathered {
-            lane: [0; FEW],
-            u: [T::zero(); FEW],
-            current: [T::zero(); FEW],
-            u_end: [T::zero(); FEW],
-            threshold: [T::one(); FEW],
-            reset: [T::zero(); FEW],
-        };
-        let mut count = 0;
-        while lanes != 0 && count < FEW {
-            let lane = lanes.trailing_zeros() as usize & (LANES - 1);
-            lanes &= lanes - 1;
-            few.lane[count] = lane as u32;
-            few.u[count] = course.u[lane];
-            few.current[count] = course.current[lane];
-            few.u_end[count] = course.u_end[lane];
-            few.threshold[count] = threshold[lane];
-            few.reset[count] = reset[lane];
-            count += 1;
-        }
-        let Some(u_end) = few.spikes(roots, group, index, spikes) else { return false };
-        for (&lane, u_end) in few.lane.iter().zip(u_end).take(count) {
-            course.u_end[lane as usize % LANES] = u_end;
-        }
-    }
-    true
-}
-
-/// Up to eight neurons of a block; the lanes beyond rest far below their threshold.
-struct Gathered<T> {
-    lane: [u32; FEW],
+/// Up to eight neurons of a tile that may cross, to be solved side by side.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gathered<T> {
+    /// Their places in the tile.
+    place: [u32; FEW],
     u: [T; FEW],
     current: [T; FEW],
     u_end: [T; FEW],
@@ -207,29 +199,81 @@ struct Gathered<T> {
 }
 
 impl<T: LaneReal> Gathered<T> {
-    /// All their spikes in an interval, and the voltages at its end: crossings are found one a lane
-    /// and round, until none is left.
-    #[inline(always)]
-    fn spikes(
-        &self,
+    /// Records every spike of the suspects (a block, shifted, and a bit for each neuron) in the
+    /// interval after group `index` and corrects their voltages at its end; false if a neuron runs
+    /// away.
+    #[inline(never)]
+    pub(crate) fn spikes_between(
+        &mut self,
         roots: &impl Roots<T>,
+        mut course: Course<'_, T>,
+        suspects: &[u32],
         group: &Group<T>,
         index: u32,
         spikes: &mut Vec<Spike<T>>,
-    ) -> Option<[T; FEW]> {
+    ) -> bool {
+        let mut count = 0;
+        for &suspect in suspects {
+            let first = (suspect >> 16) as usize * LANES;
+            let mut lanes = suspect & 0xffff;
+            while lanes != 0 {
+                let place = first + lanes.trailing_zeros() as usize;
+                lanes &= lanes - 1;
+                count += usize::from(self.take(count, place, &course, group.syn));
+                if count == FEW {
+                    if !self.solve(count, roots, &mut course, group, index, spikes) {
+                        return false;
+                    }
+                    count = 0;
+                }
+            }
+        }
+        count == 0 || self.solve(count, roots, &mut course, group, index, spikes)
+    }
+
+    /// Takes a neuron as the `count`th; false if it cannot cross.
+    #[inline(always)]
+    fn take(&mut self, count: usize, place: usize, course: &Course<'_, T>, syn: T) -> bool {
+        let len = course.u_end.len();
+        let (count, place) = (count % FEW, place.min(len - 1));
+        let (u, current) = (&course.u[..len], &course.current[..len]);
+        let (threshold, reset) = (&course.threshold[..len], &course.reset[..len]);
+        let (current, u_end, threshold) = (current[place], course.u_end[place], threshold[place]);
+        self.place[count] = place as u32;
+        self.u[count] = u[place];
+        self.current[count] = current;
+        self.u_end[count] = u_end;
+        self.threshold[count] = threshold;
+        self.reset[count] = reset[place];
+        (u_end > threshold) | ((current > threshold) & (u_end > current * syn))
+    }
+
+    /// All spikes in an interval of the first `count` neurons, and their voltages at its end:
+    /// crossings are found one a lane and round, until none is left.
+    #[inline(always)]
+    fn solve(
+        &self,
+        count: usize,
+        roots: &impl Roots<T>,
+        course: &mut Course<'_, T>,
+        group: &Group<T>,
+        index: u32,
+        spikes: &mut Vec<Spike<T>>,
+    ) -> bool {
         let load = T::Few::from_array;
         let (threshold, reset) = (load(self.threshold), load(self.reset));
         let (mut u, mut current, mut u_end) = (load(self.u), load(self.current), load(self.u_end));
         let current_end = current * T::Few::splat(group.syn);
         let mut rest = Rest { mem: T::Few::splat(group.mem), dt: T::Few::splat(group.dt) };
         let (mut before, mut mark) = (Step::identity(), roots.origin());
-        let mut candidates = candidates(threshold, current, u_end, current_end);
+        let mut candidates = first_lanes::<T>(count);
+        let neuron = (course.first * LANES) as u32;
         for round in 0..MAX_SPIKES_PER_INTERVAL {
             let above = u_end.gt(threshold) | roots.peak_above(u, current, threshold);
             let spiking = candidates & above;
             let lanes = spiking.bits();
             if lanes == 0 {
-                return Some(u_end.to_array());
+                break;
             }
             let (at, at_mark) = roots.root(u, current, threshold, spiking, &rest);
             (before, mark) = if round == 0 {
@@ -245,13 +289,20 @@ impl<T: LaneReal> Gathered<T> {
             let fallen = (reset - threshold).mul_add(rest.mem, u_end);
             u_end = spiking.select(fallen, u_end);
             (u, current) = (reset, current * at.syn);
-            self.push(spikes, lanes, index, mark, current - threshold, &before);
+            let records = Records { mark, slope: current - threshold, before };
+            self.push(spikes, lanes, index, neuron, records);
             candidates = spiking & self::candidates(threshold, current, u_end, current_end);
             if candidates.bits() == 0 {
-                return Some(u_end.to_array());
+                break;
+            }
+            if round + 1 == MAX_SPIKES_PER_INTERVAL {
+                return false;
             }
         }
-        None
+        for (&place, u_end) in self.place.iter().zip(u_end.to_array()).take(count) {
+            course.u_end[place as usize] = u_end;
+        }
+        true
     }
 
     #[inline(always)]
@@ -260,23 +311,36 @@ impl<T: LaneReal> Gathered<T> {
         spikes: &mut Vec<Spike<T>>,
         mut lanes: u32,
         interval: u32,
-        mark: T::Few,
-        slope: T::Few,
-        before: &Step<T::Few>,
+        first_neuron: u32,
+        records: Records<T::Few>,
     ) {
-        let (mark, slope) = (mark.to_array(), slope.to_array());
-        let (mem, drive) = (before.mem.to_array(), before.drive.to_array());
+        let (mark, slope) = (records.mark.to_array(), records.slope.to_array());
+        let (mem, drive) = (records.before.mem.to_array(), records.before.drive.to_array());
         while lanes != 0 {
-            let place = lanes.trailing_zeros() as usize & (FEW - 1);
+            let lane = lanes.trailing_zeros() as usize & (FEW - 1);
             lanes &= lanes - 1;
             spikes.push(Spike {
-                time: mark[place],
-                slope: slope[place],
-                mem: mem[place],
-                drive: drive[place],
+                time: mark[lane],
+                slope: slope[lane],
+                mem: mem[lane],
+                drive: drive[lane],
                 interval,
-                lane: self.lane[place],
+                neuron: first_neuron + self.place[lane],
             });
         }
     }
+}
+
+/// What is kept of up to eight spikes.
+struct Records<L> {
+    mark: L,
+    slope: L,
+    before: Step<L>,
+}
+
+/// A comparison that holds in the first `count` lanes.
+#[inline(always)]
+fn first_lanes<T: LaneReal>(count: usize) -> T::Few {
+    let index = T::Few::from_array(std::array::from_fn(|lane| T::of(lane as f64)));
+    T::Few::of(count as f64).gt(index)
 }

@@ -1,14 +1,14 @@
-use crate::denormals;
 use crate::lanes::{LaneReal, Lanes};
 use crate::machine::Machine;
 use crate::plan::{self, Plan};
+use crate::pool;
 use lif_core::engine::{
     Batch, BatchStatistics, Engine, EngineError, OptimiserState, Outputs, Training,
     UpdateStatistics, check_inputs,
 };
 use lif_core::network::Network;
 use lif_core::{ParameterId, Parameters, SpikeBatch};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::ThreadPool;
 
 /// The exact engine on the CPU: chains of dense layers, event by event.
 ///
@@ -38,15 +38,7 @@ impl<T: LaneReal> CpuEngine<T> {
         options: CpuOptions,
     ) -> Result<Self, EngineError> {
         let chain = plan::check(network, &training)?;
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(options.threads.unwrap_or(0))
-            .thread_name(|index| format!("eventprop-{index}"))
-            .start_handler(|_| denormals::flush_to_zero())
-            .build()
-            .map_err(|error| EngineError::Unavailable {
-                engine: plan::NAME,
-                reason: format!("its threads cannot be started: {error}"),
-            })?;
+        let pool = pool::build(options)?;
         let constants = Parameters::initial(network);
         let plan = Plan::new(network, &chain, &constants, training.objective.readout());
         Ok(Self { pool, chain, machine: Machine::new(network, training, plan) })
@@ -55,7 +47,7 @@ impl<T: LaneReal> CpuEngine<T> {
     /// The parameters' shape with the weights taken from `rows`, everything else from `rest`.
     fn unpack(&self, rows: &[T::Lanes], mut rest: Parameters<T>) -> Parameters<T> {
         for input in &self.machine.plan.inputs {
-            let rows = &rows[input.first_row..][..input.blocks.rows()];
+            let rows = &rows[input.first_row..][..input.blocks.len()];
             rest.connections[input.connection].weights = input.blocks.unpack(rows);
         }
         rest
@@ -65,7 +57,7 @@ impl<T: LaneReal> CpuEngine<T> {
         self.check_shape(parameters)?;
         let mut rows = vec![T::Lanes::zero(); self.machine.weights.len()];
         for input in &self.machine.plan.inputs {
-            let rows = &mut rows[input.first_row..][..input.blocks.rows()];
+            let rows = &mut rows[input.first_row..][..input.blocks.len()];
             input.blocks.pack(&parameters.connections[input.connection].weights, rows);
         }
         Ok(rows)
@@ -169,12 +161,12 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
 
     fn spikes(&self, layer: usize) -> SpikeBatch<T> {
         let mut batch = SpikeBatch::new();
-        if let Some(samples) = layer.checked_sub(1).and_then(|l| self.machine.spikes.get(l)) {
-            for sample in samples {
-                // Spikes are ranked by time, which no rounding makes negative.
-                let pushed = batch.push_sorted(sample.by_time());
-                debug_assert!(pushed.is_ok());
-            }
+        let own = layer.checked_sub(1).and_then(|layer| self.machine.spikes.get(layer));
+        for sample in 0..self.machine.outputs.len() / self.machine.network.output().size {
+            // Spikes are ranked by time, which no rounding makes negative.
+            let spikes = own.into_iter().flat_map(|samples| samples[sample].by_time());
+            let pushed = batch.push_sorted(spikes);
+            debug_assert!(pushed.is_ok());
         }
         batch
     }

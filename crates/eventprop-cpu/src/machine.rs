@@ -11,6 +11,9 @@ use lif_core::optimiser::Clip;
 use lif_core::{Parameters, SpikeBatch};
 use rayon::prelude::*;
 
+/// Blocks of weights that a thread updates at a time, at least.
+const UPDATE_CHUNK: usize = 1024;
+
 /// A network's parameters, the state of one batch, and the passes over it. Parallel work runs in the
 /// pool of the thread that calls.
 pub(crate) struct Machine<T: LaneReal> {
@@ -38,7 +41,7 @@ pub(crate) struct Machine<T: LaneReal> {
 
 impl<T: LaneReal> Machine<T> {
     pub(crate) fn new(network: &Network, training: Training<T>, plan: Plan<T>) -> Self {
-        let rows = plan.inputs.iter().map(|input| input.blocks.rows()).sum();
+        let rows = plan.inputs.iter().map(|input| input.blocks.len()).sum();
         let zeros = vec![T::Lanes::zero(); rows];
         let activity = (0..plan.spiking.len()).map(|l| vec![0; network.layers()[l + 1].size]);
         Self {
@@ -85,10 +88,9 @@ impl<T: LaneReal> Machine<T> {
         }
         for (layer, spiking) in plan.spiking.iter_mut().enumerate() {
             let input = &inputs[layer];
-            let weights = &weights[input.first_row..][..input.blocks.rows()];
-            spiking.forward(weights, &streams[layer])?;
+            let weights = &weights[input.first_row..][..input.blocks.len()];
             spikes[layer].resize_with(samples, SampleSpikes::default);
-            spiking.merge(&mut spikes[layer]);
+            spiking.forward(weights, &streams[layer], &mut spikes[layer])?;
             if let Some(input) = inputs.get(layer + 1) {
                 let above = &mut streams[layer + 1];
                 above.resize_with(samples, Stream::default);
@@ -102,7 +104,7 @@ impl<T: LaneReal> Machine<T> {
         outputs.resize(samples * classes, T::zero());
         match (&mut plan.readout, inputs.last()) {
             (Some(readout), Some(input)) => {
-                let weights = &weights[input.first_row..][..input.blocks.rows()];
+                let weights = &weights[input.first_row..][..input.blocks.len()];
                 readout.forward(weights, &streams[inputs.len() - 1], outputs);
             }
             _ => {
@@ -156,7 +158,7 @@ impl<T: LaneReal> Machine<T> {
         let mut grazing = 0;
         match (&mut plan.readout, plan.inputs.last()) {
             (Some(readout), Some(input)) => {
-                let rows = input.first_row..input.first_row + input.blocks.rows();
+                let rows = input.first_row..input.first_row + input.blocks.len();
                 let layer = plan.inputs.len() - 1;
                 let errors_below = layer > 0 || training.input_gradients;
                 readout.backward(
@@ -187,14 +189,14 @@ impl<T: LaneReal> Machine<T> {
                 spikes[layer]
                     .par_iter_mut()
                     .zip(above)
-                    .for_each(|(spikes, stream)| spikes.set_errors_by_time(&stream.errors));
+                    .for_each(|(spikes, stream)| spikes.errors.clone_from(&stream.errors));
             }
             let rate = training.rate_targets.iter().find(|rate| rate.layer == layer + 1);
             let settings = JumpSettings {
                 slope_floor: T::of(training.slope_floor),
                 rate: rate.map(|rate| (T::of(rate.target), T::of(rate.strength / samples as f64))),
             };
-            let rows = input.first_row..input.first_row + input.blocks.rows();
+            let rows = input.first_row..input.first_row + input.blocks.len();
             grazing += spiking.backward(
                 &weights[rows.clone()],
                 &mut gradient[rows],
@@ -203,7 +205,9 @@ impl<T: LaneReal> Machine<T> {
                 settings,
                 layer > 0 || training.input_gradients,
             );
-            spiking.count_activity(&mut self.activity[layer]);
+            for spike in spikes[layer].iter().flat_map(|sample| &sample.spikes) {
+                self.activity[layer][spike.neuron as usize] += 1;
+            }
         }
         grazing
     }
@@ -239,20 +243,16 @@ impl<T: LaneReal> Machine<T> {
             }
             None => None,
         };
-        let Self { plan, weights, gradient, first, second, .. } = self;
-        for input in &plan.inputs {
-            let rows = input.first_row..input.first_row + input.blocks.rows();
-            let sources = input.blocks.sources;
-            clipped += weights[rows.clone()]
-                .par_chunks_mut(sources)
-                .zip(gradient[rows.clone()].par_chunks(sources))
-                .zip(first[rows.clone()].par_chunks_mut(sources))
-                .zip(second[rows].par_chunks_mut(sources))
-                .map(|(((weights, gradient), first), second)| {
-                    update_rows(&rule, bound, weights, gradient, first, second)
-                })
-                .sum::<u64>();
-        }
+        let Self { weights, gradient, first, second, .. } = self;
+        clipped += weights
+            .par_chunks_mut(UPDATE_CHUNK)
+            .zip(gradient.par_chunks(UPDATE_CHUNK))
+            .zip(first.par_chunks_mut(UPDATE_CHUNK))
+            .zip(second.par_chunks_mut(UPDATE_CHUNK))
+            .map(|(((weights, gradient), first), second)| {
+                update_rows(&rule, bound, weights, gradient, first, second)
+            })
+            .sum::<u64>();
         clipped
     }
 

@@ -50,6 +50,9 @@ pub(crate) fn check<T: LaneReal>(
     if !training.learning_rates.only_weights() {
         return unsupported("learned constants of neurons are");
     }
+    if training.constant_gradients {
+        return unsupported("gradients by the constants of neurons are");
+    }
     let output = network.output();
     match (training.objective.readout().needs_spikes(), output.is_lif()) {
         (true, false) => {
@@ -123,7 +126,7 @@ impl<T: LaneReal> Plan<T> {
             let decay = Decay::new(values.tau_mem[0], values.tau_syn[0]);
             let from_zero = values.bias.iter().any(|&bias| bias != T::zero());
             plan.inputs.push(Input { connection, blocks, first_row, decay, from_zero });
-            first_row += blocks.rows();
+            first_row += blocks.len();
             match &layer.neuron {
                 Neuron::Lif(constants) => {
                     let neurons = neurons(layer, values, T::of(constants.reset));
@@ -146,22 +149,14 @@ impl<T: LaneReal> Plan<T> {
     }
 }
 
-/// The constants of each block; the lanes beyond the last neuron never reach their threshold.
-fn neurons<T: LaneReal>(
-    layer: &Layer,
-    values: &LayerParameters<T>,
-    reset: T,
-) -> Vec<Neurons<T::Lanes>> {
+/// The constants of a layer; the lanes beyond the last neuron never reach their threshold.
+fn neurons<T: LaneReal>(layer: &Layer, values: &LayerParameters<T>, reset: T) -> Neurons<T> {
     let bias = |neuron: usize| values.bias[neuron];
-    let start = pack_targets(layer.size, T::zero(), |neuron| -bias(neuron));
-    let threshold = pack_targets(layer.size, T::one(), |neuron| {
-        *per_neuron(&values.threshold, neuron) - bias(neuron)
-    });
-    let reset = pack_targets(layer.size, T::zero(), |neuron| reset - bias(neuron));
-    start
-        .into_iter()
-        .zip(threshold)
-        .zip(reset)
-        .map(|((start, threshold), reset)| Neurons { start, threshold, reset })
-        .collect()
+    Neurons {
+        start: pack_targets(layer.size, T::zero(), |neuron| -bias(neuron)),
+        threshold: pack_targets(layer.size, T::one(), |neuron| {
+            *per_neuron(&values.threshold, neuron) - bias(neuron)
+        }),
+        reset: pack_targets(layer.size, T::zero(), |neuron| reset - bias(neuron)),
+    }
 }

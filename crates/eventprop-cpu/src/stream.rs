@@ -29,6 +29,8 @@ pub(crate) struct Group<T> {
     pub(crate) time: T,
     /// Length of the interval in ms.
     pub(crate) dt: T,
+    /// Its end in ms.
+    pub(crate) next: T,
 }
 
 impl<T: LaneReal> Stream<T> {
@@ -43,19 +45,25 @@ impl<T: LaneReal> Stream<T> {
     ) {
         self.groups.clear();
         self.sources.clear();
-        if from_zero {
-            self.groups.push(Group::default());
-        }
+        self.sources.reserve(events.size_hint().0);
+        let mut open = from_zero.then(Group::default);
         for (time, source) in events {
             if time > duration {
                 break;
             }
-            self.sources.push(source);
-            let end = self.sources.len() as u32;
-            match self.groups.last_mut() {
-                Some(group) if group.time == time => group.end = end,
-                _ => self.groups.push(Group { end, time, ..Group::default() }),
+            if let Some(group) = open
+                && group.time < time
+            {
+                self.groups.push(Group { end: self.sources.len() as u32, ..group });
+                open = None;
             }
+            if open.is_none() {
+                open = Some(Group { time, ..Group::default() });
+            }
+            self.sources.push(source);
+        }
+        if let Some(group) = open {
+            self.groups.push(Group { end: self.sources.len() as u32, ..group });
         }
         self.set_steps(duration, decay);
     }
@@ -63,7 +71,7 @@ impl<T: LaneReal> Stream<T> {
     fn set_steps(&mut self, duration: T, decay: &Decay<T>) {
         let mut next = duration;
         for group in self.groups.iter_mut().rev() {
-            group.dt = next - group.time;
+            (group.dt, group.next) = (next - group.time, next);
             next = group.time;
         }
         for chunk in self.groups.chunks_mut(LANES) {

@@ -25,13 +25,18 @@ pub fn create<T: Precision>(
         // It has one thread.
         reference::NAME => T::reference(network, training),
         "cpu" => T::cpu(network, training, threads),
+        "cuda" => T::cuda(network, training),
         _ => Err(not_built(name)),
     }
 }
 
 /// Whether this build has the engine called `name`.
 pub fn is_built(name: &str) -> bool {
-    name == reference::NAME || (name == "cpu" && cfg!(feature = "cpu"))
+    match name {
+        "cpu" => cfg!(feature = "cpu"),
+        "cuda" => cfg!(feature = "cuda"),
+        _ => name == reference::NAME,
+    }
 }
 
 /// The error for an engine that this build does not have.
@@ -63,6 +68,10 @@ pub trait Precision: Real + sealed::Sealed {
         training: Training<Self>,
         threads: Option<usize>,
     ) -> Result<BoxedEngine<Self>, EngineError>;
+
+    /// The CUDA engine, where this build has it and it has this precision.
+    #[doc(hidden)]
+    fn cuda(network: &Network, training: Training<Self>) -> Result<BoxedEngine<Self>, EngineError>;
 }
 
 impl Precision for f64 {
@@ -80,6 +89,14 @@ impl Precision for f64 {
     ) -> Result<BoxedEngine<Self>, EngineError> {
         cpu(network, training, threads)
     }
+
+    fn cuda(_: &Network, _: Training<Self>) -> Result<BoxedEngine<Self>, EngineError> {
+        if !is_built("cuda") {
+            return Err(not_built("cuda"));
+        }
+        let capability = String::from("precision f64 (it computes in f32 only) is");
+        Err(EngineError::Unsupported { engine: "cuda", capability })
+    }
 }
 
 impl Precision for f32 {
@@ -95,16 +112,30 @@ impl Precision for f32 {
     ) -> Result<BoxedEngine<Self>, EngineError> {
         cpu(network, training, threads)
     }
+
+    fn cuda(network: &Network, training: Training<Self>) -> Result<BoxedEngine<Self>, EngineError> {
+        cuda(network, training)
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f32>, EngineError> {
+    use eventprop_cuda::{CudaEngine, CudaOptions};
+    Ok(Box::new(CudaEngine::new(network, training, CudaOptions::default())?))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(_: &Network, _: Training<f32>) -> Result<BoxedEngine<f32>, EngineError> {
+    Err(not_built("cuda"))
 }
 
 #[cfg(feature = "cpu")]
-fn cpu<T: eventprop_cpu::LaneReal>(
+fn cpu<T: eventprop_cpu::Precision>(
     network: &Network,
     training: Training<T>,
     threads: Option<usize>,
 ) -> Result<BoxedEngine<T>, EngineError> {
-    use eventprop_cpu::{CpuEngine, CpuOptions};
-    Ok(Box::new(CpuEngine::new(network, training, CpuOptions { threads })?))
+    T::engine(network, training, eventprop_cpu::CpuOptions { threads })
 }
 
 #[cfg(not(feature = "cpu"))]

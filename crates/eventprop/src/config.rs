@@ -47,9 +47,10 @@ pub struct Config {
 }
 
 /// The presets: their names and their TOML.
-const PRESETS: [(&str, &str); 4] = [
+const PRESETS: [(&str, &str); 5] = [
     ("mnist", include_str!("../presets/mnist.toml")),
     ("mnist-paper", include_str!("../presets/mnist-paper.toml")),
+    ("yin-yang", include_str!("../presets/yin-yang.toml")),
     ("seed", include_str!("../presets/seed.toml")),
     ("seed-readme", include_str!("../presets/seed-readme.toml")),
 ];

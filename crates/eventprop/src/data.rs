@@ -1,7 +1,9 @@
-use crate::config::{Config, DataConfig, DatasetName, EncodingConfig};
+use crate::config::{Config, DataConfig, EncodingConfig};
 use lif_core::{DescriptionError, Network, SpikeTrain};
 use mnist_spikes::folder::{self, FolderError};
-use mnist_spikes::{EncodingError, ImageSet, Latency, SpikeData, TrainTest, TwoTime, mnist};
+use mnist_spikes::{
+    EncodingError, ImageSet, Latency, SpikeData, TrainTest, TwoTime, mnist, yin_yang,
+};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,6 +41,22 @@ impl Data {
     /// If files cannot be read or are no data set, or the samples do not fit the network.
     pub fn load(config: &Config) -> Result<Self, DataError> {
         let settings = &config.data;
+        let data = match settings.encoding {
+            EncodingConfig::Points { t_min, t_max, bias } => {
+                let encoding = yin_yang::Encoding::new(t_min, t_max, bias)?;
+                Self {
+                    train: points(&encoding, yin_yang::TRAIN),
+                    validation: Some(points(&encoding, yin_yang::VALIDATION)),
+                    test: points(&encoding, yin_yang::TEST),
+                }
+            }
+            _ => Self::from_images(settings)?,
+        };
+        data.check(&config.network.build()?)?;
+        Ok(data)
+    }
+
+    fn from_images(settings: &DataConfig) -> Result<Self, DataError> {
         let TrainTest { train, test } = load_images(settings)?;
         if settings.validation >= train.len() {
             let (validation, samples) = (settings.validation, train.len());
@@ -53,9 +71,7 @@ impl Data {
                 (Some(validation), train)
             }
         };
-        let data = Self { train, validation, test: Samples::new(encode(settings, &test)?) };
-        data.check(&config.network.build()?)?;
-        Ok(data)
+        Ok(Self { train, validation, test: Samples::new(encode(settings, &test)?) })
     }
 
     /// Checks that the samples fit `network`.
@@ -73,15 +89,26 @@ impl Data {
 }
 
 fn load_images(settings: &DataConfig) -> Result<TrainTest, DataError> {
-    match (&settings.folder, settings.name) {
-        (Some(folder), _) => Ok(folder::load(folder, None)?),
-        (None, DatasetName::Mnist) => Ok(mnist::load()),
+    match &settings.folder {
+        Some(folder) => Ok(folder::load(folder, None)?),
+        None => Ok(mnist::load()),
     }
 }
 
+fn points(encoding: &yin_yang::Encoding, (size, seed): (usize, u32)) -> Samples {
+    Samples::new(encoding.encode(&yin_yang::draw(size, seed)))
+}
+
 /// Images as spike trains.
-pub(crate) fn encode(settings: &DataConfig, images: &ImageSet) -> Result<SpikeData, EncodingError> {
+///
+/// # Errors
+/// If the encoding is invalid or not one of images.
+pub(crate) fn encode(settings: &DataConfig, images: &ImageSet) -> Result<SpikeData, DataError> {
     Ok(match settings.encoding {
+        EncodingConfig::Points { .. } => {
+            let reason = "the encoding points is not one of images";
+            return Err(DescriptionError::new("data.encoding", reason).into());
+        }
         EncodingConfig::Latency { t_min, t_max, cut } => {
             let encoder = Latency::new(t_min, t_max, cut)?;
             SpikeData::from_images(images, |images| encoder.encode(images))
@@ -124,6 +151,10 @@ impl Samples {
     /// # Errors
     /// If files cannot be read or are no data set.
     pub fn load_test(settings: &DataConfig) -> Result<Self, DataError> {
+        if let EncodingConfig::Points { t_min, t_max, bias } = settings.encoding {
+            let encoding = yin_yang::Encoding::new(t_min, t_max, bias)?;
+            return Ok(points(&encoding, yin_yang::TEST));
+        }
         Ok(Self::new(encode(settings, &load_images(settings)?.test)?))
     }
 

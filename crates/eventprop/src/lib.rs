@@ -100,6 +100,7 @@ mod progress;
 mod run_folder;
 mod schedule;
 mod silent;
+mod silent_label;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, CheckpointError, write_atomically};
@@ -115,4 +116,5 @@ pub use progress::{EpochSums, Progress};
 pub use run_folder::{RunFolder, RunFolderError};
 pub use schedule::{LearningRate, Schedule};
 pub use silent::SilentRemedy;
+pub use silent_label::SkipSilentLabel;
 pub use trainer::{Event, Reduce, TrainError, Trainer};

@@ -23,6 +23,17 @@ fn reference_engine_agrees() {
     }
 }
 
+#[cfg(feature = "cpu")]
+#[test]
+fn cpu_engine_agrees() {
+    for (name, problem, expected) in worked() {
+        let training = Training::exact(problem.loss);
+        let mut engine =
+            backend::create::<f64>("cpu", &problem.network, training, Some(2)).unwrap();
+        compare(&name, &solve(&problem, engine.as_mut()).unwrap(), &expected);
+    }
+}
+
 #[test]
 fn finite_differences_agree() {
     for (name, problem, expected) in worked() {

@@ -95,6 +95,43 @@ pub trait Engine<T: Real>: Send {
     /// differentiated (inference does not count); empty for layers that do not spike and for the
     /// input.
     fn take_activity(&mut self) -> Vec<Vec<u64>>;
+
+    /// Training on samples that stay where the engine computes, if it has it.
+    fn resident(&mut self) -> Option<&mut dyn Resident<T>> {
+        None
+    }
+}
+
+/// Training on samples that were copied once to where an engine computes: batches are positions in
+/// them, and nothing comes back before the last.
+pub trait Resident<T: Real> {
+    /// Replaces the samples kept.
+    ///
+    /// # Errors
+    /// If they do not fit the network or the memory.
+    fn keep(&mut self, samples: Batch<'_, T>) -> Result<(), EngineError>;
+
+    /// Trains batch after batch: number k takes the samples at `order[k size .. (k + 1) size]` (the last
+    /// may be shorter) at the learning rate `rates[k]`. Returns sums over all of them.
+    ///
+    /// # Errors
+    /// The first batch that fails; those before it are trained.
+    fn train(
+        &mut self,
+        order: &[u32],
+        size: usize,
+        rates: &[f64],
+    ) -> Result<(BatchStatistics, UpdateStatistics), BatchError>;
+}
+
+/// Why a batch of several failed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("batch {batch}: {error}")]
+pub struct BatchError {
+    /// Its number among them.
+    pub batch: usize,
+    /// Why.
+    pub error: EngineError,
 }
 
 /// How a network is to be trained: everything an engine needs to know beside the network.
@@ -115,10 +152,13 @@ pub struct Training<T> {
     pub rate_targets: Vec<RateTarget>,
     /// Whether gradients by input spike times are wanted.
     pub input_gradients: bool,
+    /// Whether gradients by the neurons' constants (time constants, threshold, bias, adaptation) are
+    /// wanted even where the constants do not learn. Without it an engine may leave them 0.
+    pub constant_gradients: bool,
 }
 
 impl<T: Real> Training<T> {
-    /// The exact gradient of `loss`, with input gradients and plain gradient descent: what a
+    /// The exact gradient of `loss` by everything there is, with plain gradient descent: what a
     /// gradient check needs.
     pub fn exact(loss: Loss) -> Self {
         Self {
@@ -129,7 +169,14 @@ impl<T: Real> Training<T> {
             slope_floor: 0.0,
             rate_targets: Vec::new(),
             input_gradients: true,
+            constant_gradients: true,
         }
+    }
+
+    /// Whether the gradient by the neurons' constants has to be right: because it is wanted, or
+    /// because they learn.
+    pub fn needs_constant_gradients(&self) -> bool {
+        self.constant_gradients || self.learning_rates.learns_constants()
     }
 }
 

@@ -218,10 +218,12 @@ impl Network {
         let Connection { from, to, kind, .. } = &self.connections[connection];
         let (from, to) = (&self.layers[*from], &self.layers[*to]);
         match kind {
-            ConnectionKind::Dense => from.size * to.size,
+            ConnectionKind::Dense => from.size.saturating_mul(to.size),
             ConnectionKind::Conv2d(window) => {
                 let channels = |layer: &Layer| layer.shape.map_or(1, |shape| shape[0]);
-                channels(from) * channels(to) * window.kernel[0] * window.kernel[1]
+                [channels(to), window.kernel[0], window.kernel[1]]
+                    .into_iter()
+                    .fold(channels(from), usize::saturating_mul)
             }
             ConnectionKind::SumPool2d { .. } => 0,
         }

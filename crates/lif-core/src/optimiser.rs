@@ -231,6 +231,12 @@ impl LearningRates {
         *self == Self { weights: self.weights, delays: 0.0, ..Self::fixed() }
     }
 
+    /// Whether any constant of the neurons learns.
+    pub fn learns_constants(&self) -> bool {
+        let constants = [self.tau_mem, self.tau_syn, self.threshold, self.bias, self.adaptation];
+        constants.iter().any(|&factor| factor != 0.0)
+    }
+
     fn fixed() -> Self {
         Self { weights: 0.0, ..Self::default() }
     }

@@ -12,7 +12,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "N")]
     epochs: Option<u32>,
     /// Learning rate.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     lr: Option<f64>,
     /// Samples a batch.
     #[arg(long, value_name = "N", visible_alias = "batch_size")]
@@ -33,31 +33,31 @@ pub(super) struct Flags {
     #[arg(long, value_name = "DIR", visible_alias = "data_folder")]
     data_folder: Option<PathBuf>,
     /// First-spike loss: temperature of its softmax, in units of tau_s.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     xi: Option<f64>,
     /// First-spike loss: weight of the term for early label spikes.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     alpha: Option<f64>,
     /// First-spike loss: time constant of that term, in units of tau_s.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     beta: Option<f64>,
     /// Simulated time in ms.
     #[arg(long = "T", value_name = "MS", visible_alias = "duration")]
     duration: Option<f64>,
     /// Time step of the clock-driven model in ms.
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", allow_negative_numbers = true)]
     dt: Option<f64>,
     /// Membrane time constant in ms.
-    #[arg(long, value_name = "MS", visible_alias = "tau_m")]
+    #[arg(long, value_name = "MS", visible_alias = "tau_m", allow_negative_numbers = true)]
     tau_m: Option<f64>,
     /// Synaptic time constant in ms.
-    #[arg(long, value_name = "MS", visible_alias = "tau_s")]
+    #[arg(long, value_name = "MS", visible_alias = "tau_s", allow_negative_numbers = true)]
     tau_s: Option<f64>,
     /// Input time of white pixels in ms.
-    #[arg(long, value_name = "MS", visible_alias = "t_min")]
+    #[arg(long, value_name = "MS", visible_alias = "t_min", allow_negative_numbers = true)]
     t_min: Option<f64>,
     /// Input time of black pixels in ms.
-    #[arg(long, value_name = "MS", visible_alias = "t_max")]
+    #[arg(long, value_name = "MS", visible_alias = "t_max", allow_negative_numbers = true)]
     t_max: Option<f64>,
 }
 

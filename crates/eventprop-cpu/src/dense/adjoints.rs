@@ -1,40 +1,55 @@
-use super::backward::{Injection, Sweep};
+use super::backward::{Injection, Mu, Sweep};
 use super::{Blocks, Cut};
 use crate::lanes::{LaneReal, Lanes};
 use crate::stream::Stream;
 use rayon::prelude::*;
+use std::ops::Range;
 
-/// The backward pass of all blocks over a batch: who sums what, and in which order.
+/// The backward pass of a layer over a batch: who sums what, and in which order.
 ///
-/// A layer of many blocks is work enough for its threads: each block walks the whole batch and owns
-/// its gradient. A layer of few is cut into runs of samples with a gradient each, added up in order.
+/// A layer of many blocks is work enough for its threads: each takes some blocks through the whole
+/// batch and owns their gradient. A layer of few is cut into runs of samples with a gradient each,
+/// added up in order. Either way no sum depends on the number of threads.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Adjoints<T: LaneReal> {
-    tasks: Vec<AdjointTask<T>>,
+    tasks: Vec<Task<T>>,
+    partials: Vec<Vec<T::Lanes>>,
 }
 
-/// One block and one run of samples.
+/// Scratch of a layer for one sample.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct AdjointTask<T: LaneReal> {
-    /// Scratch for the jumps of a sample.
+pub(crate) struct Scratch<T: LaneReal> {
+    /// Jumps.
     pub(crate) injections: Vec<Injection<T>>,
-    /// Scratch for one factor a spike or group.
+    /// One factor a spike or group.
     pub(crate) factors: Vec<T>,
+    /// The amplitudes of a forcing.
+    pub(crate) amplitudes: Vec<(T::Lanes, T::Lanes)>,
+    /// One number a neuron.
+    pub(crate) of_neurons: [Vec<T>; 2],
     /// Spikes at which the slope floor acted.
     pub(crate) grazing: u64,
-    partial: Vec<T::Lanes>,
-    /// The block's share of the errors of each sample's events, sample after sample.
+}
+
+/// Some blocks and a run of samples.
+#[derive(Clone, Debug, Default)]
+struct Task<T: LaneReal> {
+    blocks: Range<usize>,
+    samples: Range<usize>,
+    scratch: Scratch<T>,
+    mu: Mu<T>,
+    /// The errors of each sample's events, sample after sample, `[event][block]`.
     errors: Vec<T>,
     offsets: Vec<usize>,
 }
 
-/// Blocks from which on each is a task of its own.
+/// Blocks from which on they are shared out among threads.
 const MANY_BLOCKS: usize = 8;
 
 impl<T: LaneReal> Adjoints<T> {
-    /// Calls `sample(task, block, sample, sweep)` for every block and sample, which is to call
-    /// [`Sweep::run`]; leaves the gradient in `gradient` and, if wanted, each event's error in
-    /// `streams`. Returns the number of grazing spikes.
+    /// Calls `sample(scratch, sample, sweep)` for all blocks, some at a time, and samples, which is
+    /// to call [`Sweep::run`]; leaves the gradient in `gradient` and, if wanted, each event's error
+    /// in `streams`. Returns the number of grazing spikes.
     pub(crate) fn run(
         &mut self,
         blocks: Blocks,
@@ -42,85 +57,126 @@ impl<T: LaneReal> Adjoints<T> {
         gradient: &mut [T::Lanes],
         streams: &mut [Stream<T>],
         errors_below: bool,
-        sample: impl Fn(&mut AdjointTask<T>, usize, usize, Sweep<'_, T>) + Sync,
+        sample: impl Fn(&mut Scratch<T>, usize, Sweep<'_, '_, T>) + Sync,
     ) -> u64 {
-        let whole = blocks.count() >= MANY_BLOCKS;
-        let cut = if whole { Cut::whole(streams.len()) } else { Cut::new(streams.len()) };
-        let (runs, sources) = (cut.runs(), blocks.sources);
-        self.tasks.resize_with(blocks.count() * runs, AdjointTask::default);
+        let cut = Cut::new(streams.len());
+        let by_samples = blocks.count() < MANY_BLOCKS && cut.runs() > 1;
+        let stride = blocks.count();
+        self.share_out(cut, stride, by_samples);
         let inputs = &*streams;
-        let work = |index: usize, task: &mut AdjointTask<T>, gradient: &mut [T::Lanes]| {
-            let (block, run) = (index / runs, cut.samples(index % runs));
-            let weights = &weights[block * sources..][..sources];
-            gradient.fill(T::Lanes::zero());
-            task.grazing = 0;
-            task.reset_errors(&inputs[run.clone()], errors_below);
-            for (place, index) in run.enumerate() {
-                let mut errors = std::mem::take(&mut task.errors);
-                let own = &mut errors[task.offsets[place]..task.offsets[place + 1]];
-                let stream = &inputs[index];
-                let errors_of_sample = errors_below.then_some(own);
-                let sweep = Sweep { weights, gradient, stream, errors: errors_of_sample };
-                sample(task, block, index, sweep);
-                task.errors = errors;
+        let work = |(task, mut gradient): (&mut Task<T>, Vec<&mut [T::Lanes]>)| {
+            gradient.iter_mut().for_each(|row| row.fill(T::Lanes::zero()));
+            task.scratch.grazing = 0;
+            task.reset_errors(inputs, errors_below);
+            for (place, index) in task.samples.clone().enumerate() {
+                let Task { blocks, scratch, mu, errors, offsets, .. } = task;
+                let errors = &mut errors[offsets[place]..offsets[place + 1]];
+                let sweep = Sweep {
+                    blocks: blocks.clone(),
+                    weights,
+                    stride,
+                    gradient: &mut gradient,
+                    stream: &inputs[index],
+                    errors: errors_below.then_some(errors),
+                    mu,
+                };
+                sample(scratch, index, sweep);
             }
         };
-        if runs == 1 {
-            let blocks = gradient.par_chunks_mut(sources).zip(&mut self.tasks).enumerate();
-            blocks.for_each(|(index, (gradient, task))| work(index, task, gradient));
-        } else {
-            self.tasks.par_iter_mut().enumerate().for_each(|(index, task)| {
-                let mut partial = std::mem::take(&mut task.partial);
-                partial.resize(sources, T::Lanes::zero());
-                work(index, task, &mut partial);
-                task.partial = partial;
+        if by_samples {
+            self.partials.resize_with(self.tasks.len(), Vec::new);
+            let partials = self.partials.par_iter_mut().map(|partial| {
+                partial.resize(blocks.len(), T::Lanes::zero());
+                partial.chunks_exact_mut(stride).collect()
             });
-            let blocks = gradient.par_chunks_mut(sources).zip(self.tasks.par_chunks(runs));
-            blocks.for_each(|(gradient, tasks)| add_up(gradient, tasks));
+            self.tasks.par_iter_mut().zip(partials).for_each(work);
+            add_up(gradient, &self.partials);
+        } else {
+            let widths: Vec<usize> = self.tasks.iter().map(|task| task.blocks.len()).collect();
+            let columns = columns(gradient, &widths);
+            self.tasks.par_iter_mut().zip(columns).for_each(work);
         }
         if errors_below {
-            self.collect_errors(cut, streams);
+            self.collect_errors(streams);
         }
-        self.tasks.iter().map(|task| task.grazing).sum()
+        self.tasks.iter().map(|task| task.scratch.grazing).sum()
+    }
+
+    /// Gives each task its blocks and samples.
+    fn share_out(&mut self, cut: Cut, blocks: usize, by_samples: bool) {
+        let threads = rayon::current_num_threads().min(blocks);
+        let count = if by_samples { cut.runs() } else { threads };
+        self.tasks.resize_with(count, Task::default);
+        for (index, task) in self.tasks.iter_mut().enumerate() {
+            (task.blocks, task.samples) = if by_samples {
+                (0..blocks, cut.samples(index))
+            } else {
+                (index * blocks / count..(index + 1) * blocks / count, cut.all())
+            };
+        }
     }
 
     /// Adds up the errors that all blocks send to each event, in the order of blocks.
-    fn collect_errors(&self, cut: Cut, streams: &mut [Stream<T>]) {
+    fn collect_errors(&self, streams: &mut [Stream<T>]) {
         streams.par_iter_mut().enumerate().for_each(|(sample, stream)| {
-            let (run, place) = cut.find(sample);
             stream.errors.clear();
             stream.errors.resize(stream.sources.len(), T::zero());
-            for task in self.tasks.iter().skip(run).step_by(cut.runs()) {
-                let errors = &task.errors[task.offsets[place]..task.offsets[place + 1]];
-                for (sum, &error) in stream.errors.iter_mut().zip(errors) {
-                    *sum += error;
+            for task in self.tasks.iter().filter(|task| task.samples.contains(&sample)) {
+                let errors = &task.errors[task.offsets[sample - task.samples.start]..];
+                let errors = errors.chunks_exact(task.blocks.len());
+                for (sum, errors) in stream.errors.iter_mut().zip(errors) {
+                    for &error in errors {
+                        *sum += error;
+                    }
                 }
             }
         });
     }
 }
 
-impl<T: LaneReal> AdjointTask<T> {
-    /// Zeros for the events of `streams`, or none if no errors are wanted.
+impl<T: LaneReal> Task<T> {
+    /// Zeros for the events of the task's samples, or none if no errors are wanted.
     fn reset_errors(&mut self, streams: &[Stream<T>], wanted: bool) {
         self.offsets.clear();
         self.offsets.push(0);
-        let mut events = 0;
-        for stream in streams {
-            events += if wanted { stream.sources.len() } else { 0 };
-            self.offsets.push(events);
+        let mut errors = 0;
+        for stream in &streams[self.samples.clone()] {
+            errors += if wanted { stream.sources.len() * self.blocks.len() } else { 0 };
+            self.offsets.push(errors);
         }
         self.errors.clear();
-        self.errors.resize(events, T::zero());
+        self.errors.resize(errors, T::zero());
     }
 }
 
-fn add_up<T: LaneReal>(gradient: &mut [T::Lanes], tasks: &[AdjointTask<T>]) {
-    let Some((first, others)) = tasks.split_first() else { return };
-    gradient.copy_from_slice(&first.partial);
-    for task in others {
-        for (sum, row) in gradient.iter_mut().zip(&task.partial) {
-            *sum = *sum + *row;
+/// Splits every row of a gradient into columns `widths` blocks wide: for each column, its rows.
+fn columns<'g, L>(gradient: &'g mut [L], widths: &[usize]) -> Vec<Vec<&'g mut [L]>> {
+    let stride = widths.iter().sum();
+    let mut columns: Vec<Vec<&mut [L]>> = widths.iter().map(|_| Vec::new()).collect();
+    for mut row in gradient.chunks_exact_mut(stride) {
+        for (column, &width) in columns.iter_mut().zip(widths) {
+            let (own, others) = row.split_at_mut(width);
+            column.push(own);
+            row = others;
         }
     }
+    columns
+}
+
+fn add_up<L: Lanes>(gradient: &mut [L], partials: &[Vec<L>]) {
+    /// Blocks added up by one thread.
+    const CHUNK: usize = 256;
+    gradient.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, gradient)| {
+        let first = chunk * CHUNK;
+        for (number, partial) in partials.iter().enumerate() {
+            let rows = &partial[first..first + gradient.len()];
+            if number == 0 {
+                gradient.copy_from_slice(rows);
+                continue;
+            }
+            for (sum, &row) in gradient.iter_mut().zip(rows) {
+                *sum = *sum + row;
+            }
+        }
+    });
 }

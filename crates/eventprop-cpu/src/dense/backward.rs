@@ -1,91 +1,43 @@
-use crate::lanes::{LANES, LaneReal, Lanes};
+use crate::lanes::{LaneReal, Lanes};
 use crate::stream::Stream;
+use std::ops::Range;
 
-/// A block and a sample, ready for the adjoint to be swept backward through the sample's arrivals.
-pub(crate) struct Sweep<'a, T: LaneReal> {
-    /// The weights from each sending neuron.
+/// A run of blocks and a sample, ready for the adjoint to be swept backward through the sample's
+/// arrivals.
+pub(crate) struct Sweep<'a, 'g, T: LaneReal> {
+    /// The blocks of the layer that are swept.
+    pub(crate) blocks: Range<usize>,
+    /// The rows of the layer's weights.
     pub(crate) weights: &'a [T::Lanes],
-    /// The gradient by them, added to.
-    pub(crate) gradient: &'a mut [T::Lanes],
+    /// The blocks in such a row.
+    pub(crate) stride: usize,
+    /// The gradient by the weights from each sending neuron to the blocks, added to.
+    pub(crate) gradient: &'a mut [&'g mut [T::Lanes]],
     /// What arrived.
     pub(crate) stream: &'a Stream<T>,
-    /// Where wanted, the errors of the arrivals: the sum over the block of w (lambda_V - lambda_I)
-    /// is added to each event's entry.
+    /// Where wanted, the errors of the arrivals, `[event][block]`: the sum over a block of
+    /// w (lambda_V - lambda_I).
     pub(crate) errors: Option<&'a mut [T]>,
+    /// Scratch for mu.
+    pub(crate) mu: &'a mut Mu<T>,
 }
 
-impl<T: LaneReal> Sweep<'_, T> {
-    /// Sweeps from the interval of the last injection, or from the end of the simulation under a
-    /// forcing. It carries mu = -tau_syn lambda: the gradient by a weight is then mu_I itself at the
-    /// arrival.
-    #[inline(always)]
-    pub(crate) fn run(&mut self, adjoint: &Adjoint<'_, T>) {
-        match (self.errors.is_some(), adjoint.forcing) {
-            (false, None) => self.run_with::<false, false>(adjoint),
-            (false, Some(_)) => self.run_with::<false, true>(adjoint),
-            (true, None) => self.run_with::<true, false>(adjoint),
-            (true, Some(_)) => self.run_with::<true, true>(adjoint),
-        }
-    }
-
-    #[inline(always)]
-    fn run_with<const ERRORS: bool, const FORCED: bool>(&mut self, adjoint: &Adjoint<'_, T>) {
-        let Self { weights, gradient, stream, errors } = self;
-        let errors = errors.as_deref_mut().unwrap_or_default();
-        let Adjoint { ratio, scale, injections, forcing, .. } = *adjoint;
-        let groups = match (forcing, injections.last()) {
-            (Some(_), _) => stream.groups.len(),
-            (None, Some(last)) => last.interval as usize + 1,
-            (None, None) => return,
-        };
-        let (mut voltage, mut current) = (T::Lanes::zero(), T::Lanes::zero());
-        if let Some(forcing) = forcing {
-            // Nothing is left at the end: what is not forced starts as its opposite.
-            let last = T::Lanes::splat(-forcing.factors[groups]);
-            (voltage, current) = (forcing.voltage * last, forcing.current * last);
-        }
-        let mut pending = injections.len();
-        for index in (0..groups).rev() {
-            let group = &stream.groups[index];
-            let drive = T::Lanes::splat(group.drive * ratio);
-            current = current.mul_add(T::Lanes::splat(group.syn), voltage * drive);
-            voltage = voltage * T::Lanes::splat(group.mem);
-            while pending > 0 && injections[pending - 1].interval as usize == index {
-                pending -= 1;
-                let injection = &injections[pending];
-                let lane = adjoint.units[injection.lane as usize % LANES];
-                voltage = lane.mul_add(T::Lanes::splat(injection.voltage), voltage);
-                current = lane.mul_add(T::Lanes::splat(injection.current), current);
-            }
-            let (mut mu_voltage, mut mu_current) = (voltage, current);
-            if FORCED && let Some(forcing) = forcing {
-                let factor = T::Lanes::splat(forcing.factors[index]);
-                mu_voltage = forcing.voltage.mul_add(factor, mu_voltage);
-                mu_current = forcing.current.mul_add(factor, mu_current);
-            }
-            let first = if index == 0 { 0 } else { stream.groups[index - 1].end as usize };
-            for event in first..group.end as usize {
-                let source = stream.sources[event] as usize;
-                gradient[source] = gradient[source] + mu_current;
-                if ERRORS {
-                    let sum = (weights[source] * (mu_voltage - mu_current)).sum();
-                    errors[event] = sum.mul_add(scale, errors[event]);
-                }
-            }
-        }
-    }
+/// What the sweep carries: mu = -tau_syn lambda. The gradient by a weight is then mu_I itself at the
+/// arrival.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Mu<T: LaneReal> {
+    voltage: Vec<T::Lanes>,
+    current: Vec<T::Lanes>,
 }
 
-/// Everything that drives a block's adjoint in one sample.
+/// Everything that drives the adjoint of a run of blocks in one sample.
 pub(crate) struct Adjoint<'a, T: LaneReal> {
     /// tau_mem / tau_syn: from the drive of a step to that of its adjoint.
     pub(crate) ratio: T,
     /// -1 / tau_syn: from mu to lambda.
     pub(crate) scale: T,
-    /// Jumps, ascending by interval.
+    /// Jumps, descending by interval.
     pub(crate) injections: &'a [Injection<T>],
-    /// 1 in one lane each: multiples of them reach single lanes without leaving the registers.
-    pub(crate) units: &'a [T::Lanes; LANES],
     /// A drive all along.
     pub(crate) forcing: Option<Forcing<'a, T>>,
 }
@@ -99,25 +51,161 @@ pub(crate) struct Injection<T> {
     pub(crate) current: T,
     /// The group that opened the interval.
     pub(crate) interval: u32,
-    /// The neuron's place in its block.
-    pub(crate) lane: u32,
+    /// The neuron's place among those swept.
+    pub(crate) place: u32,
 }
 
 /// The answer to a loss on a weighted mean of the voltage: beside what [`Injection`]s bring, mu_V and
-/// mu_I hold these amplitudes times a factor that the time alone decides.
+/// mu_I hold amplitudes times a factor that the time alone decides.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Forcing<'a, T: LaneReal> {
-    /// Amplitude in mu_V.
-    pub(crate) voltage: T::Lanes,
-    /// Amplitude in mu_I.
-    pub(crate) current: T::Lanes,
+    /// The amplitudes in mu_V and mu_I, block by block.
+    pub(crate) amplitudes: &'a [(T::Lanes, T::Lanes)],
     /// The factor at each group's time and, last, at the end of the simulation.
     pub(crate) factors: &'a [T],
 }
 
-/// The unit vectors of a block.
-pub(crate) fn units<T: LaneReal>() -> [T::Lanes; LANES] {
-    std::array::from_fn(|unit| {
-        T::Lanes::from_array(std::array::from_fn(|lane| T::of(f64::from(lane == unit))))
-    })
+impl<T: LaneReal> Sweep<'_, '_, T> {
+    /// Sweeps from the interval of the last injection, or from the end of the simulation under a
+    /// forcing.
+    #[inline(always)]
+    pub(crate) fn run(&mut self, adjoint: &Adjoint<'_, T>) {
+        match (self.errors.is_some(), adjoint.forcing.is_some()) {
+            (true, false) if self.blocks.len() == 1 => self.run_one(adjoint),
+            (false, false) => self.run_with::<false, false>(adjoint),
+            (false, true) => self.run_with::<false, true>(adjoint),
+            (true, false) => self.run_with::<true, false>(adjoint),
+            (true, true) => self.run_with::<true, true>(adjoint),
+        }
+    }
+
+    /// One block, with errors and without forcing: mu stays in registers.
+    fn run_one(&mut self, adjoint: &Adjoint<'_, T>) {
+        let Self { stream, weights, errors, .. } = self;
+        let Some(errors) = errors.as_deref_mut() else { return };
+        let Some(last) = adjoint.injections.first() else { return };
+        let (mut voltage, mut current) = (T::Lanes::zero(), T::Lanes::zero());
+        let mut injections = adjoint.injections.iter().peekable();
+        for index in (0..=last.interval as usize).rev() {
+            let group = &stream.groups[index];
+            let drive = T::Lanes::splat(group.drive * adjoint.ratio);
+            current = current.mul_add(T::Lanes::splat(group.syn), voltage * drive);
+            voltage = voltage * T::Lanes::splat(group.mem);
+            while let Some(injection) =
+                injections.next_if(|injection| injection.interval as usize == index)
+            {
+                let place = injection.place as usize;
+                T::Lanes::scalars_mut(std::slice::from_mut(&mut voltage))[place] +=
+                    injection.voltage;
+                T::Lanes::scalars_mut(std::slice::from_mut(&mut current))[place] +=
+                    injection.current;
+            }
+            let difference = (voltage - current) * T::Lanes::splat(adjoint.scale);
+            let first = if index == 0 { 0 } else { stream.groups[index - 1].end as usize };
+            let events = first..group.end as usize;
+            for (&source, error) in stream.sources[events.clone()].iter().zip(&mut errors[events]) {
+                let source = source as usize;
+                if let Some(gradient) = self.gradient[source].first_mut() {
+                    *gradient = *gradient + current;
+                }
+                *error = (weights[source * self.stride + self.blocks.start] * difference).sum();
+            }
+        }
+    }
+
+    fn run_with<const ERRORS: bool, const FORCED: bool>(&mut self, adjoint: &Adjoint<'_, T>) {
+        let groups = match (adjoint.forcing, adjoint.injections.first()) {
+            (Some(_), _) => self.stream.groups.len(),
+            (None, Some(last)) => last.interval as usize + 1,
+            (None, None) => return,
+        };
+        self.mu.start(self.blocks.len(), adjoint.forcing, groups);
+        let mut injections = adjoint.injections.iter().peekable();
+        for index in (0..groups).rev() {
+            let group = &self.stream.groups[index];
+            self.mu.step(group.mem, group.syn, group.drive * adjoint.ratio);
+            while let Some(injection) =
+                injections.next_if(|injection| injection.interval as usize == index)
+            {
+                self.mu.inject(injection);
+            }
+            let first = if index == 0 { 0 } else { self.stream.groups[index - 1].end as usize };
+            for event in first..group.end as usize {
+                match adjoint.forcing {
+                    Some(forcing) if FORCED => {
+                        let factor = T::Lanes::splat(forcing.factors[index]);
+                        self.arrival::<ERRORS>(
+                            event,
+                            adjoint.scale,
+                            |block, (voltage, current)| {
+                                let (of_voltage, of_current) = forcing.amplitudes[block];
+                                (
+                                    of_voltage.mul_add(factor, voltage),
+                                    of_current.mul_add(factor, current),
+                                )
+                            },
+                        );
+                    }
+                    _ => self.arrival::<ERRORS>(event, adjoint.scale, |_, mu| mu),
+                }
+            }
+        }
+    }
+
+    /// The gradient, and where wanted the errors, at one arrival, `forced` being the mu of a block
+    /// with what a forcing adds.
+    #[inline(always)]
+    fn arrival<const ERRORS: bool>(
+        &mut self,
+        event: usize,
+        scale: T,
+        forced: impl Fn(usize, (T::Lanes, T::Lanes)) -> (T::Lanes, T::Lanes),
+    ) {
+        let source = self.stream.sources[event] as usize;
+        let mu = self.mu.voltage.iter().zip(&self.mu.current).enumerate();
+        let mu = mu.map(|(block, (&voltage, &current))| forced(block, (voltage, current)));
+        for (gradient, (_, current)) in self.gradient[source].iter_mut().zip(mu.clone()) {
+            *gradient = *gradient + current;
+        }
+        if ERRORS && let Some(errors) = self.errors.as_deref_mut() {
+            let row = source * self.stride;
+            let row = &self.weights[row + self.blocks.start..row + self.blocks.end];
+            let errors = errors[event * row.len()..].iter_mut();
+            for (error, (&weights, (voltage, current))) in errors.zip(row.iter().zip(mu)) {
+                *error = (weights * (voltage - current)).sum() * scale;
+            }
+        }
+    }
+}
+
+impl<T: LaneReal> Mu<T> {
+    /// Nothing is left at the end: what is not forced starts as its opposite.
+    fn start(&mut self, blocks: usize, forcing: Option<Forcing<'_, T>>, groups: usize) {
+        self.voltage.clear();
+        self.current.clear();
+        if let Some(forcing) = forcing {
+            let last = T::Lanes::splat(-forcing.factors[groups]);
+            self.voltage.extend(forcing.amplitudes.iter().map(|&(voltage, _)| voltage * last));
+            self.current.extend(forcing.amplitudes.iter().map(|&(_, current)| current * last));
+        }
+        self.voltage.resize(blocks, T::Lanes::zero());
+        self.current.resize(blocks, T::Lanes::zero());
+    }
+
+    #[inline(always)]
+    fn step(&mut self, mem: T, syn: T, drive: T) {
+        let splat = T::Lanes::splat;
+        let (mem, syn, drive) = (splat(mem), splat(syn), splat(drive));
+        for (voltage, current) in self.voltage.iter_mut().zip(&mut self.current) {
+            *current = current.mul_add(syn, *voltage * drive);
+            *voltage = *voltage * mem;
+        }
+    }
+
+    #[inline(always)]
+    fn inject(&mut self, injection: &Injection<T>) {
+        let place = injection.place as usize;
+        T::Lanes::scalars_mut(&mut self.voltage)[place] += injection.voltage;
+        T::Lanes::scalars_mut(&mut self.current)[place] += injection.current;
+    }
 }

@@ -18,9 +18,9 @@ impl Cut {
         Self { samples, run: samples.div_ceil(MOST_RUNS).max(LEAST_RUN) }
     }
 
-    /// The whole batch as one run.
-    pub(crate) fn whole(samples: usize) -> Self {
-        Self { samples, run: samples.max(1) }
+    /// All samples.
+    pub(crate) fn all(&self) -> Range<usize> {
+        0..self.samples
     }
 
     /// The number of runs.

@@ -1,82 +1,179 @@
-use crate::crossing::{Course, Neurons, Roots, Spike, candidates, spikes_between};
-use crate::decay::Step;
+use crate::crossing::{Course, Gathered, Neurons, Roots, Spike};
 use crate::lanes::{LaneReal, Lanes};
-use crate::stream::Stream;
+use crate::stream::{Group, Stream};
+use std::ops::Range;
 
-/// A block of neurons on its way through a sample.
-pub(crate) struct Walked<'a, T: LaneReal> {
-    /// The weights from each sending neuron.
+/// A run of blocks of one layer, to be walked through samples together.
+pub(crate) struct Tile<'a, T: LaneReal> {
+    /// The rows of the layer's weights.
     pub(crate) weights: &'a [T::Lanes],
-    /// The constants.
-    pub(crate) neurons: &'a Neurons<T::Lanes>,
-    /// Where spikes go: interval by interval, each neuron's in order.
-    pub(crate) spikes: &'a mut Vec<Spike<T>>,
+    /// The blocks in a row.
+    pub(crate) stride: usize,
+    /// The blocks of the tile.
+    pub(crate) blocks: Range<usize>,
+    /// The constants of all neurons of the layer.
+    pub(crate) neurons: &'a Neurons<T>,
 }
 
-/// Runs N blocks of spiking neurons side by side through one sample; false if a neuron runs away.
-/// What a block does does not depend on its neighbours: they share the walk through the arrivals.
+/// The neurons of a tile between two arrivals, and lists in the making.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State<T: LaneReal> {
+    /// Voltages at the interval's start.
+    before: Vec<T::Lanes>,
+    /// Voltages at its end.
+    u: Vec<T::Lanes>,
+    /// Currents at its start, its arrivals included.
+    current: Vec<T::Lanes>,
+    /// Blocks with neurons that may cross: the block, shifted, and a bit for each neuron.
+    suspects: Vec<u32>,
+    gathered: Gathered<T>,
+}
+
+/// Arrivals of one time that are added in one go, the last of them with the step that follows.
+const AT_ONCE: usize = 4;
+
+/// Runs the neurons of a tile through one sample, group by group, and appends their spikes to
+/// `spikes`, interval by interval; false if a neuron runs away. What a block does does not depend on
+/// its neighbours: they share the walk through the arrivals, and their crossings are solved together.
 #[inline(always)]
-pub(crate) fn walk<T: LaneReal, const N: usize>(
+pub(crate) fn walk<T: LaneReal>(
     roots: &impl Roots<T>,
-    mut blocks: [Walked<'_, T>; N],
+    tile: &Tile<'_, T>,
     stream: &Stream<T>,
+    state: &mut State<T>,
+    spikes: &mut Vec<Spike<T>>,
 ) -> bool {
-    let weights: [&[T::Lanes]; N] = std::array::from_fn(|n| blocks[n].weights);
-    let threshold: [T::Lanes; N] = std::array::from_fn(|n| blocks[n].neurons.threshold);
-    let mut u: [T::Lanes; N] = std::array::from_fn(|n| blocks[n].neurons.start);
-    let mut current = [T::Lanes::zero(); N];
+    let threshold = &tile.neurons.threshold[tile.blocks.clone()];
+    state.start(tile);
     let mut event = 0;
+    // How far the currents have decayed since they were stored.
+    let mut syn = T::one();
     for (index, group) in stream.groups.iter().enumerate() {
-        let sum = arrivals(weights, &stream.sources[event..group.end as usize]);
+        let sources = &stream.sources[event..group.end as usize];
         event = group.end as usize;
-        let step = Step {
-            mem: T::Lanes::splat(group.mem),
-            syn: T::Lanes::splat(group.syn),
-            drive: T::Lanes::splat(group.drive),
+        let (mut first, mut last) = sources.split_at(sources.len() / AT_ONCE * AT_ONCE);
+        if last.is_empty() && !first.is_empty() {
+            (first, last) = sources.split_at(sources.len() - AT_ONCE);
+        }
+        for chunk in first.chunks_exact(AT_ONCE) {
+            state.arrive(tile, chunk, syn);
+            syn = T::one();
+        }
+        std::mem::swap(&mut state.before, &mut state.u);
+        let row = |source| tile.row(source);
+        let suspects = match *last {
+            [a, b, c, d] => state.step([row(a), row(b), row(c), row(d)], syn, group, threshold),
+            [a, b, c] => state.step([row(a), row(b), row(c)], syn, group, threshold),
+            [a, b] => state.step([row(a), row(b)], syn, group, threshold),
+            [a] => state.step([row(a)], syn, group, threshold),
+            _ => state.step([], syn, group, threshold),
         };
-        for n in 0..N {
-            current[n] = current[n] + sum[n];
+        syn = group.syn;
+        if suspects > 0 && !state.cross(roots, tile, suspects, group, index as u32, spikes) {
+            return false;
         }
-        let u_end: [T::Lanes; N] = std::array::from_fn(|n| step.voltage(u[n], current[n]));
-        let current_end: [T::Lanes; N] = std::array::from_fn(|n| current[n] * step.syn);
-        let may_cross: [T::Lanes; N] =
-            std::array::from_fn(|n| candidates(threshold[n], current[n], u_end[n], current_end[n]));
-        let any = may_cross.into_iter().reduce(|a, b| a | b).map_or(0, Lanes::bits);
-        if any == 0 {
-            (u, current) = (u_end, current_end);
-            continue;
-        }
-        let before = u;
-        u = u_end;
-        for n in 0..N {
-            let lanes = may_cross[n].bits();
-            if lanes == 0 {
-                continue;
-            }
-            let mut course = Course {
-                u: before[n].to_array(),
-                current: current[n].to_array(),
-                u_end: u_end[n].to_array(),
-            };
-            let Walked { neurons, spikes, .. } = &mut blocks[n];
-            if !spikes_between(roots, neurons, &mut course, lanes, group, index as u32, spikes) {
-                return false;
-            }
-            u[n] = T::Lanes::from_array(course.u_end);
-        }
-        current = current_end;
     }
     true
 }
 
-/// The sums of the weights of events that come together.
-#[inline(always)]
-pub(crate) fn arrivals<L: Lanes, const N: usize>(weights: [&[L]; N], sources: &[u32]) -> [L; N] {
-    let mut sum = [L::zero(); N];
-    for &source in sources {
-        for n in 0..N {
-            sum[n] = sum[n] + weights[n][source as usize];
+impl<T: LaneReal> Tile<'_, T> {
+    /// The weights from a sending neuron.
+    #[inline(always)]
+    fn row(&self, source: u32) -> &[T::Lanes] {
+        let first = source as usize * self.stride;
+        &self.weights[first + self.blocks.start..first + self.blocks.end]
+    }
+}
+
+impl<T: LaneReal> State<T> {
+    fn start(&mut self, tile: &Tile<'_, T>) {
+        let blocks = tile.blocks.len();
+        self.u.clear();
+        self.u.extend_from_slice(&tile.neurons.start[tile.blocks.clone()]);
+        self.before.resize(blocks, T::Lanes::zero());
+        self.suspects.resize(blocks, 0);
+        self.current.clear();
+        self.current.resize(blocks, T::Lanes::zero());
+    }
+
+    /// Arrivals without a step.
+    fn arrive(&mut self, tile: &Tile<'_, T>, sources: &[u32], syn: T) {
+        let &[a, b, c, d] = sources else { return };
+        let rows = tile.row(a).iter().zip(tile.row(b)).zip(tile.row(c).iter().zip(tile.row(d)));
+        let syn = T::Lanes::splat(syn);
+        for (current, ((&a, &b), (&c, &d))) in self.current.iter_mut().zip(rows) {
+            *current = current.mul_add(syn, a) + b + c + d;
         }
     }
-    sum
+
+    /// Arrivals and the interval that follows. Lists the blocks with neurons that may cross in it,
+    /// which is where u mem + I (1 - mem), the voltage if the current did not decay, or the voltage
+    /// at the end is above the threshold. Returns their number.
+    #[inline(always)]
+    fn step<const K: usize>(
+        &mut self,
+        mut rows: [&[T::Lanes]; K],
+        syn: T,
+        group: &Group<T>,
+        threshold: &[T::Lanes],
+    ) -> usize {
+        let splat = T::Lanes::splat;
+        let blocks = threshold.len();
+        for row in &mut rows {
+            *row = &row[..blocks];
+        }
+        let before = &self.before[..blocks];
+        let (u, current) = (&mut self.u[..blocks], &mut self.current[..blocks]);
+        let suspects = &mut self.suspects[..blocks];
+        let (syn, mem, drive) = (splat(syn), splat(group.mem), splat(group.drive));
+        let most = splat(T::one() - group.mem);
+        let mut count = 0;
+        for block in 0..blocks {
+            let mut sum = match rows.first() {
+                Some(row) => current[block].mul_add(syn, row[block]),
+                None => current[block] * syn,
+            };
+            for row in rows.iter().skip(1) {
+                sum = sum + row[block];
+            }
+            let kept = before[block] * mem;
+            let end = sum.mul_add(drive, kept);
+            let bound = sum.mul_add(most, kept).fast_max(end);
+            (u[block], current[block]) = (end, sum);
+            let lanes = bound.gt(threshold[block]).bits();
+            suspects[count.min(block)] = (block as u32) << 16 | lanes;
+            // One more if any bit is set.
+            count += (lanes + 0xffff) as usize >> 16;
+        }
+        count
+    }
+
+    /// Finds the crossings of the suspects.
+    #[inline(always)]
+    fn cross(
+        &mut self,
+        roots: &impl Roots<T>,
+        tile: &Tile<'_, T>,
+        suspects: usize,
+        group: &Group<T>,
+        index: u32,
+        spikes: &mut Vec<Spike<T>>,
+    ) -> bool {
+        let course = Course {
+            u: T::Lanes::scalars(&self.before),
+            current: T::Lanes::scalars(&self.current),
+            u_end: T::Lanes::scalars_mut(&mut self.u),
+            threshold: T::Lanes::scalars(&tile.neurons.threshold[tile.blocks.clone()]),
+            reset: T::Lanes::scalars(&tile.neurons.reset[tile.blocks.clone()]),
+            first: tile.blocks.start,
+        };
+        self.gathered.spikes_between(
+            roots,
+            course,
+            &self.suspects[..suspects],
+            group,
+            index,
+            spikes,
+        )
+    }
 }

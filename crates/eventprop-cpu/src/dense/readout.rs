@@ -1,11 +1,12 @@
-use super::adjoints::Adjoints;
-use super::backward::{Adjoint, Forcing, Injection, units};
-use super::{Blocks, Cut, forward};
+use super::adjoints::{Adjoints, Scratch};
+use super::backward::{Adjoint, Forcing, Injection};
+use super::{Blocks, Cut};
 use crate::decay::{Decay, Step};
 use crate::lanes::{LANES, LaneReal, Lanes};
 use crate::math::exp;
 use crate::stream::Stream;
 use rayon::prelude::*;
+use std::cmp::Reverse;
 
 /// A dense layer of leaky integrators, measured on their voltages.
 pub(crate) struct ReadoutLayer<T: LaneReal> {
@@ -17,7 +18,6 @@ pub(crate) struct ReadoutLayer<T: LaneReal> {
     /// `[block][run]`.
     walks: Vec<Walk<T>>,
     adjoints: Adjoints<T>,
-    units: [T::Lanes; LANES],
 }
 
 /// What is measured of each voltage.
@@ -65,7 +65,7 @@ impl<T: LaneReal> ReadoutLayer<T> {
         measure: Measure<T>,
     ) -> Self {
         let (cut, walks, adjoints) = (Cut::new(0), Vec::new(), Adjoints::default());
-        Self { blocks, decay, bias, measure, cut, walks, adjoints, units: units::<T>() }
+        Self { blocks, decay, bias, measure, cut, walks, adjoints }
     }
 
     /// Runs every neuron through the batch and writes its measurements to `values`
@@ -77,13 +77,13 @@ impl<T: LaneReal> ReadoutLayer<T> {
         values: &mut [T],
     ) {
         self.cut = Cut::new(streams.len());
-        let (cut, runs, sources) = (self.cut, self.cut.runs(), self.blocks.sources);
+        let (cut, runs, stride) = (self.cut, self.cut.runs(), self.blocks.count());
         self.walks.resize_with(self.blocks.count() * runs, Walk::default);
         let (decay, measure, bias) = (&self.decay, self.measure, &self.bias);
         self.walks.par_iter_mut().enumerate().for_each(|(index, walk)| {
             let (block, run) = (index / runs, cut.samples(index % runs));
-            let weights = &weights[block * sources..][..sources];
-            walk.run(weights, bias[block], decay, measure, &streams[run]);
+            let weights = Column { weights, stride, block };
+            walk.run(&weights, bias[block], decay, measure, &streams[run]);
         });
         for (sample, values) in values.chunks_exact_mut(self.blocks.targets).enumerate() {
             let (run, place) = cut.find(sample);
@@ -113,35 +113,52 @@ impl<T: LaneReal> ReadoutLayer<T> {
             gradient,
             streams,
             errors_below,
-            |task, block, sample, mut sweep| {
-                let first = sample * targets + block * LANES;
-                let count = (targets - block * LANES).min(LANES);
-                let mut lanes = [T::zero(); LANES];
-                lanes[..count].copy_from_slice(&derivatives[first..first + count]);
-                let derivative = T::Lanes::from_array(lanes);
-                task.injections.clear();
+            |scratch, sample, mut sweep| {
+                let blocks = sweep.blocks.clone();
+                let derivative = |block: usize| {
+                    let first = sample * targets + block * LANES;
+                    let count = (targets - block * LANES).min(LANES);
+                    let mut lanes = [T::zero(); LANES];
+                    lanes[..count].copy_from_slice(&derivatives[first..first + count]);
+                    T::Lanes::from_array(lanes)
+                };
+                let (run, place) = self.cut.find(sample);
+                let peak = |block: usize| &self.walks[block * self.cut.runs() + run].peaks[place];
                 let mut adjoint = Adjoint {
                     ratio: decay.adjoint_ratio(),
                     scale: -decay.tau_syn.recip(),
                     injections: &[],
-                    units: &self.units,
                     forcing: None,
                 };
                 match self.measure {
                     Measure::Max => {
-                        let (run, place) = self.cut.find(sample);
-                        let peak = &self.walks[block * self.cut.runs() + run].peaks[place];
-                        inject(peak, derivative, decay, sweep.stream, &mut task.injections);
-                        adjoint.injections = &task.injections;
+                        scratch.injections.clear();
+                        for (place, block) in blocks.clone().enumerate() {
+                            let (peak, first) = (peak(block), (place * LANES) as u32);
+                            let injections = &mut scratch.injections;
+                            inject(peak, derivative(block), decay, sweep.stream, first, injections);
+                        }
+                        scratch.injections.sort_unstable_by_key(|injection| {
+                            (Reverse(injection.interval), injection.place)
+                        });
+                        adjoint.injections = &scratch.injections;
                         sweep.run(&adjoint);
                         if let Some(errors) = &mut sweep.errors {
-                            move_kinks(peak, derivative, decay, sweep.stream, errors);
+                            for (place, block) in blocks.clone().enumerate() {
+                                let errors = errors.iter_mut().skip(place).step_by(blocks.len());
+                                let (peak, derivative) = (peak(block), derivative(block));
+                                move_kinks(peak, derivative, decay, sweep.stream, errors);
+                            }
                         }
                     }
                     Measure::Mean { rate, duration } => {
-                        set_factors(&mut task.factors, rate, duration, sweep.stream);
-                        let mean = Mean { rate, duration, factors: &task.factors };
-                        adjoint.forcing = Some(mean.forcing(derivative, decay));
+                        let Scratch { factors, amplitudes, .. } = scratch;
+                        set_factors(factors, rate, duration, sweep.stream);
+                        let mean = Mean { rate, duration, factors };
+                        amplitudes.clear();
+                        amplitudes
+                            .extend(blocks.map(|block| mean.forcing(derivative(block), decay)));
+                        adjoint.forcing = Some(Forcing { amplitudes, factors });
                         sweep.run(&adjoint);
                     }
                 }
@@ -154,7 +171,7 @@ impl<T: LaneReal> ReadoutLayer<T> {
 impl<T: LaneReal> Walk<T> {
     fn run(
         &mut self,
-        weights: &[T::Lanes],
+        weights: &Column<'_, T>,
         bias: T::Lanes,
         decay: &Decay<T>,
         measure: Measure<T>,
@@ -179,10 +196,26 @@ impl<T: LaneReal> Walk<T> {
     }
 }
 
+/// The weights to one block.
+struct Column<'a, T: LaneReal> {
+    weights: &'a [T::Lanes],
+    stride: usize,
+    block: usize,
+}
+
+impl<T: LaneReal> Column<'_, T> {
+    /// The sum of the weights from `sources`.
+    #[inline(always)]
+    fn sum(&self, sources: &[u32]) -> T::Lanes {
+        let rows = sources.iter().map(|&source| source as usize * self.stride + self.block);
+        rows.fold(T::Lanes::zero(), |sum, row| sum + self.weights[row])
+    }
+}
+
 /// Follows a block's voltages through one sample to their maxima.
 #[inline(always)]
 fn highest<T: LaneReal>(
-    weights: &[T::Lanes],
+    weights: &Column<'_, T>,
     bias: T::Lanes,
     decay: &Decay<T>,
     stream: &Stream<T>,
@@ -192,7 +225,7 @@ fn highest<T: LaneReal>(
     let mut peak = Peak { voltage: u, place: T::Lanes::of(-1.0), ..Peak::default() };
     let mut event = 0;
     for (index, group) in stream.groups.iter().enumerate() {
-        let [sum] = forward::arrivals([weights], &stream.sources[event..group.end as usize]);
+        let sum = weights.sum(&stream.sources[event..group.end as usize]);
         current = current + sum;
         event = group.end as usize;
         let step = Step {
@@ -243,6 +276,7 @@ fn inject<T: LaneReal>(
     derivative: T::Lanes,
     decay: &Decay<T>,
     stream: &Stream<T>,
+    first: u32,
     injections: &mut Vec<Injection<T>>,
 ) {
     let jump = (derivative * T::Lanes::splat(decay.adjoint_ratio().recip())).to_array();
@@ -259,21 +293,21 @@ fn inject<T: LaneReal>(
             voltage: jump[lane] * mem,
             current: jump[lane] * drive * decay.adjoint_ratio(),
             interval: interval as u32,
-            lane: lane as u32,
+            place: first + lane as u32,
         });
     }
-    injections.sort_unstable_by_key(|injection| (injection.interval, injection.lane));
 }
 
 /// A maximum at an arrival, where the voltage turns, moves with the arrival: its derivative by that
 /// time is the slope before it.
-fn move_kinks<T: LaneReal>(
+fn move_kinks<'e, T: LaneReal>(
     peak: &Peak<T::Lanes>,
     derivative: T::Lanes,
     decay: &Decay<T>,
     stream: &Stream<T>,
-    errors: &mut [T],
+    errors: impl Iterator<Item = &'e mut T>,
 ) {
+    let mut errors: Vec<&mut T> = errors.collect();
     let slope = (peak.current - peak.voltage) / T::Lanes::splat(decay.tau_mem);
     let moved = (slope * derivative).to_array();
     for (lane, &place) in peak.place.to_array().iter().enumerate() {
@@ -282,7 +316,7 @@ fn move_kinks<T: LaneReal>(
         if at_group && let Some(group) = stream.groups.get(place as usize / 2) {
             let first = stream.groups[place as usize / 2 - 1].end;
             if first < group.end {
-                errors[first as usize] += moved[lane];
+                *errors[first as usize] += moved[lane];
             }
         }
     }
@@ -297,13 +331,13 @@ struct Mean<'a, T> {
     factors: &'a [T],
 }
 
-impl<'a, T: LaneReal> Mean<'a, T> {
+impl<T: LaneReal> Mean<'_, T> {
     /// The integrals follow from the equations by parts, with F the weighted sum of the weights that
     /// arrived: J = integral of f I = tau_syn (F - f(T) I(T)) / (1 + rate tau_syn), and the integral
     /// of f u = (J - tau_mem (f(T) u(T) - u(0))) / (1 + rate tau_mem).
     fn value(
         &self,
-        weights: &[T::Lanes],
+        weights: &Column<'_, T>,
         bias: T::Lanes,
         decay: &Decay<T>,
         stream: &Stream<T>,
@@ -312,7 +346,7 @@ impl<'a, T: LaneReal> Mean<'a, T> {
         let (mut u, mut current, mut arrived) = (-bias, T::Lanes::zero(), T::Lanes::zero());
         let mut event = 0;
         for (group, &factor) in stream.groups.iter().zip(self.factors) {
-            let [sum] = forward::arrivals([weights], &stream.sources[event..group.end as usize]);
+            let sum = weights.sum(&stream.sources[event..group.end as usize]);
             event = group.end as usize;
             arrived = sum.mul_add(splat(factor), arrived);
             current = current + sum;
@@ -335,14 +369,14 @@ impl<'a, T: LaneReal> Mean<'a, T> {
 
     /// With l = a f the loss's drive, a = derivative/T: lambda_V = -l / (1 + rate tau_mem) and
     /// lambda_I = lambda_V / (1 + rate tau_syn) solve the adjoint equations.
-    fn forcing(self, derivative: T::Lanes, decay: &Decay<T>) -> Forcing<'a, T> {
+    fn forcing(self, derivative: T::Lanes, decay: &Decay<T>) -> (T::Lanes, T::Lanes) {
         let one = T::one();
         let voltage = derivative
             * T::Lanes::splat(
                 decay.tau_syn / self.duration / decay.tau_mem.mul_add(self.rate, one),
             );
         let current = voltage * T::Lanes::splat(decay.tau_syn.mul_add(self.rate, one).recip());
-        Forcing { voltage, current, factors: self.factors }
+        (voltage, current)
     }
 }
 

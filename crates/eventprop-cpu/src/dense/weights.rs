@@ -1,11 +1,11 @@
 use crate::lanes::{LANES, LaneReal, Lanes};
 
 /// The shape of a dense connection's weights (and of their gradients and moments) in blocks:
-/// `[block][source]`, a row holding the weights from one source to the block's sixteen targets.
+/// `[source][block]`, a row holding the weights from one source to all targets, sixteen to a block.
 /// Lanes beyond the last target are zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Blocks {
-    /// The number of sending neurons: rows a block.
+    /// The number of sending neurons: rows.
     pub(crate) sources: usize,
     /// The number of receiving neurons.
     pub(crate) targets: usize,
@@ -17,8 +17,8 @@ impl Blocks {
         self.targets.div_ceil(LANES)
     }
 
-    /// The number of rows in all blocks.
-    pub(crate) fn rows(&self) -> usize {
+    /// The number of blocks in all rows.
+    pub(crate) fn len(&self) -> usize {
         self.count() * self.sources
     }
 
@@ -47,7 +47,7 @@ impl Blocks {
     }
 
     fn position(&self, source: usize, target: usize) -> usize {
-        ((target / LANES) * self.sources + source) * LANES + target % LANES
+        source * self.count() * LANES + target
     }
 }
 

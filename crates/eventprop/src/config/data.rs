@@ -26,9 +26,12 @@ pub enum DatasetName {
     /// MNIST, bundled: 60,000 training and 10,000 test images of 28 x 28.
     #[default]
     Mnist,
+    /// Yin-Yang (Kriener, Göltz & Petrovici 2022) as published: 5,000 training, 1,000 validation and
+    /// 1,000 test points.
+    YinYang,
 }
 
-/// How an image becomes spikes. Pixels are 0 to 255, times in ms.
+/// How an image or a point becomes spikes. Pixels are 0 to 255, times in ms.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum EncodingConfig {
@@ -52,6 +55,18 @@ pub enum EncodingConfig {
         /// Time of a black pixel.
         t_max: f64,
     },
+    /// Inputs spike at x, y, 1 - x and 1 - y, stretched to the times from `t_min` to `t_max`, and
+    /// with a bias one more at that time.
+    Points {
+        /// Time of 0.
+        #[serde(default)]
+        t_min: f64,
+        /// Time of 1.
+        t_max: f64,
+        /// Time of the bias spike.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bias: Option<f64>,
+    },
 }
 
 fn default_cut() -> u8 {
@@ -69,7 +84,9 @@ impl EncodingConfig {
     /// The earliest and the latest time, to be changed.
     pub(super) fn times_mut(&mut self) -> (&mut f64, &mut f64) {
         match self {
-            Self::Latency { t_min, t_max, .. } | Self::TwoTime { t_min, t_max } => (t_min, t_max),
+            Self::Latency { t_min, t_max, .. }
+            | Self::TwoTime { t_min, t_max }
+            | Self::Points { t_min, t_max, .. } => (t_min, t_max),
         }
     }
 }
@@ -81,10 +98,20 @@ impl DataConfig {
             return Err(DescriptionError::new("data.dropout", reason));
         }
         let (EncodingConfig::Latency { t_min, t_max, .. }
-        | EncodingConfig::TwoTime { t_min, t_max }) = self.encoding;
+        | EncodingConfig::TwoTime { t_min, t_max }
+        | EncodingConfig::Points { t_min, t_max, .. }) = self.encoding;
         if !(t_min.is_finite() && t_max.is_finite() && t_min >= 0.0 && t_max >= t_min) {
             let reason = format!("needs times with 0 <= t_min <= t_max, got {t_min} and {t_max}");
             return Err(DescriptionError::new("data.encoding", reason));
+        }
+        let has_points = self.name == DatasetName::YinYang && self.folder.is_none();
+        if has_points != matches!(self.encoding, EncodingConfig::Points { .. }) {
+            let reason = "images need the encoding latency or two_time, yin_yang needs points";
+            return Err(DescriptionError::new("data.encoding", reason));
+        }
+        if has_points && self.validation > 0 {
+            let reason = "yin_yang has a validation set of its own; remove it";
+            return Err(DescriptionError::new("data.validation", reason));
         }
         Ok(())
     }

@@ -2,8 +2,9 @@ use super::error::suggest;
 use crate::SilentRemedy;
 use crate::backend;
 use crate::schedule::{LearningRate, Schedule};
+use crate::silent_label::SkipSilentLabel;
 use lif_core::engine::{RateTarget, Training};
-use lif_core::loss::Loss;
+use lif_core::loss::{Loss, Objective};
 use lif_core::optimiser::{Clip, LearningRates, Optimiser};
 use lif_core::{DescriptionError, Network};
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,10 @@ pub struct TrainingConfig {
     /// What is done for neurons that never spike.
     #[serde(default)]
     pub silent: SilentRemedy,
+    /// Whether samples whose label neuron never spikes leave the gradient alone: see
+    /// [`SkipSilentLabel`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skip_silent_label: bool,
     /// How gradients change parameters.
     pub optimiser: Optimiser,
     /// What is done to a gradient before it is used.
@@ -96,14 +101,20 @@ impl TrainingConfig {
             .enumerate()
             .map(|(position, target)| target.resolve(position, network))
             .collect::<Result<_, _>>()?;
+        let objective: Arc<dyn Objective<f32>> = if self.skip_silent_label {
+            Arc::new(SkipSilentLabel::new(loss, network.duration() as f32))
+        } else {
+            Arc::new(loss)
+        };
         Ok(Training {
-            objective: Arc::new(loss),
+            objective,
             optimiser: self.optimiser,
             learning_rates: self.learning_rates,
             clip: self.clip,
             slope_floor: self.slope_floor,
             rate_targets,
             input_gradients: false,
+            constant_gradients: false,
         })
     }
 

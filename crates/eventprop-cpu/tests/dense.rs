@@ -1,7 +1,9 @@
-//! The engine against the reference on random chains of layers.
+//! The engine for chains of dense layers: against the reference on random ones, and through the
+//! conformance suite.
 
-use eventprop_cpu::{CpuEngine, CpuOptions};
-use lif_core::engine::{Batch, Engine, Training};
+use conformance::{BoxedEngine, suite};
+use eventprop_cpu::{CpuEngine, CpuOptions, LaneReal};
+use lif_core::engine::{Batch, Engine, EngineError, Training};
 use lif_core::loss::Loss;
 use lif_core::network::{ConnectionSpec, LayerSpec};
 use lif_core::reference::Reference;
@@ -104,8 +106,9 @@ proptest! {
         reference.load(&draw.parameters).unwrap();
         let expected = reference.differentiate(batch).unwrap();
         let options = CpuOptions { threads: Some(2) };
+        let training = Training { constant_gradients: false, ..Training::exact(draw.loss) };
         let mut engine =
-            CpuEngine::<f64>::new(&draw.network, Training::exact(draw.loss), options).unwrap();
+            CpuEngine::<f64>::new(&draw.network, training, options).unwrap();
         engine.load(&draw.parameters).unwrap();
         let statistics = engine.differentiate(batch).unwrap();
         prop_assert!((statistics.loss - expected.loss).abs() < 1e-9 * (1.0 + expected.loss.abs()),
@@ -120,4 +123,28 @@ proptest! {
             prop_assert!((a - b).abs() / scale < 1e-7, "{} {}", a, b);
         }
     }
+}
+
+fn with_threads<T: LaneReal>(
+    threads: usize,
+) -> impl Fn(&Network, Training<T>) -> Result<BoxedEngine<T>, EngineError> {
+    move |network, training| {
+        let options = CpuOptions { threads: Some(threads) };
+        Ok(Box::new(CpuEngine::new(network, training, options)?))
+    }
+}
+
+#[test]
+fn passes_the_suite() {
+    for report in [suite::run::<f64>(&with_threads(2), 5), suite::run::<f32>(&with_threads(2), 5)] {
+        assert_eq!(report.failures(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn threads_change_no_bit() {
+    let (one, two, three) = (with_threads::<f32>(1), with_threads(2), with_threads(3));
+    let seven = with_threads(7);
+    let report = suite::same_bits::<f32>(&[&one, &two, &three, &seven], 9, 3);
+    assert_eq!(report.failures(), Vec::<String>::new());
 }

@@ -1,0 +1,165 @@
+//! What the machine could do, and how much of it the engine does.
+
+use super::table::{Table, rate};
+use crate::ceilings::{self, Level};
+use crate::estimates::Estimates;
+use crate::real::Task;
+use crate::work::{FORMULAE, LayerWork, Work};
+use anyhow::Result;
+
+/// The tasks whose parts are held against the ceilings.
+const HELD: [&str; 3] = ["mnist-64", "mnist-paper", "yin-yang"];
+
+/// Below it the report says that something else holds a part.
+const THIRD: f64 = 1.0 / 3.0;
+
+pub(super) fn section(estimates: &Estimates) -> Result<String> {
+    let ceilings = Ceilings::measured(estimates)?;
+    let mut table = Table::new([
+        "work",
+        "part",
+        "multiply-adds",
+        "bytes",
+        "at the machine's rates: arithmetic / memory, us",
+        "measured, us",
+        "of the nearer ceiling",
+    ]);
+    let mut low = Vec::new();
+    for name in HELD {
+        let task = Task::named(name)?;
+        let work = Work::count(&task.workload()?)?;
+        for part in ceilings.parts(estimates, task, &work)? {
+            let Part { what, operations, bytes, arithmetic, memory, measured } = part;
+            let fraction = arithmetic.max(memory) / measured;
+            if fraction < THIRD {
+                low.push(format!("{name} {what}"));
+            }
+            table.row([
+                name.into(),
+                what.into(),
+                rate(operations),
+                rate(bytes),
+                format!("{:.2} / {:.2}", arithmetic * 1e6, memory * 1e6),
+                format!("{:.2}", measured * 1e6),
+                format!("{:.0} %", 100.0 * fraction),
+            ]);
+        }
+    }
+    let low = if low.is_empty() {
+        "No part is under a third.".to_owned()
+    } else {
+        format!(
+            "Under a third: {}. What is not counted (see the formulae) fills the time.",
+            low.join(", ")
+        )
+    };
+    Ok(format!(
+        "## Against the machine's ceilings
+
+One thread, f32, measured in the same run:
+
+{}
+{FORMULAE}
+
+Forward and backward are of a sample, update is of a batch.
+
+{table}
+{low}
+",
+        ceilings.table()
+    ))
+}
+
+/// Rates of this machine: operations and bytes a second.
+struct Ceilings {
+    multiply_adds: f64,
+    roots: f64,
+    /// By level: read, and read and written.
+    levels: Vec<(Level, f64, f64)>,
+}
+
+/// A part of a step against the ceilings; times in seconds.
+struct Part {
+    what: &'static str,
+    operations: f64,
+    bytes: f64,
+    arithmetic: f64,
+    memory: f64,
+    measured: f64,
+}
+
+impl Ceilings {
+    fn measured(estimates: &Estimates) -> Result<Self> {
+        let seconds = |function, value| estimates.seconds("ceiling", function, value);
+        let levels = ceilings::levels().into_iter().map(|level| {
+            let bytes = level.working_set as f64;
+            let read = bytes / seconds("read", level.name)?;
+            Ok((level, read, 2.0 * bytes / seconds("modify", level.name)?))
+        });
+        Ok(Self {
+            multiply_adds: ceilings::MULTIPLY_ADDS as f64 / seconds("multiply-adds", "1")?,
+            roots: ceilings::ROOTS as f64 / seconds("roots", "1")?,
+            levels: levels.collect::<Result<_>>()?,
+        })
+    }
+
+    fn table(&self) -> String {
+        let mut table = Table::new(["ceiling", "billions a second"]);
+        table.row(["multiply-adds".into(), giga(self.multiply_adds)]);
+        table.row(["square roots, each with a division".into(), giga(self.roots)]);
+        for (level, read, modify) in &self.levels {
+            let size = level.working_set >> 10;
+            table.row([format!("{} ({size} KiB): bytes read", level.name), giga(*read)]);
+            let what = format!("{}: bytes read and written, in place", level.name);
+            table.row([what, giga(*modify)]);
+        }
+        table.to_string()
+    }
+
+    fn parts(&self, estimates: &Estimates, task: &Task, work: &Work) -> Result<[Part; 3]> {
+        let batch = task.batch_size as f64;
+        let seconds = |part| estimates.seconds(task.name, part, "1");
+        let forward = seconds("forward")? / batch;
+        let sum = |of: &dyn Fn(&LayerWork) -> f64| work.layers.iter().map(of).sum::<f64>();
+        let weights = work.weights as f64;
+        let of = |layer: &LayerWork| self.of(layer.block_bytes);
+        let (_, update) = self.of(work.update_working_set());
+        Ok([
+            Part {
+                what: "forward",
+                operations: sum(&|layer| layer.forward),
+                bytes: sum(&|layer| layer.forward_bytes),
+                arithmetic: sum(&|layer| layer.forward) / self.multiply_adds,
+                memory: sum(&|layer| layer.forward_bytes / of(layer).0),
+                measured: forward,
+            },
+            Part {
+                what: "backward",
+                operations: sum(&|layer| layer.backward),
+                bytes: sum(&|layer| layer.backward_bytes),
+                arithmetic: sum(&|layer| layer.backward) / self.multiply_adds,
+                memory: sum(&|layer| layer.backward_bytes / of(layer).1),
+                measured: seconds("differentiate")? / batch - forward,
+            },
+            Part {
+                what: "update",
+                operations: 7.0 * weights,
+                bytes: work.update_bytes(),
+                arithmetic: (7.0 * weights / self.multiply_adds).max(weights / self.roots),
+                memory: work.update_bytes() / update,
+                measured: seconds("update")?,
+            },
+        ])
+    }
+
+    /// Bytes a second, read and modified, where `bytes` live.
+    fn of(&self, bytes: usize) -> (f64, f64) {
+        let home = ceilings::level_of(bytes);
+        let found = self.levels.iter().find(|(level, ..)| *level == home);
+        found.map_or((f64::INFINITY, f64::INFINITY), |&(_, read, modify)| (read, modify))
+    }
+}
+
+fn giga(value: f64) -> String {
+    format!("{:.1}", value * 1e-9)
+}

@@ -1,0 +1,215 @@
+use super::layout::Layout;
+use crate::lanes::{LANES, LaneReal, Lanes};
+use lif_core::Parameters;
+use lif_core::network::{ConnectionKind, Network, Window};
+
+/// The weights and delays of every connection as rows of lanes: a row holds the weights from one
+/// source to one block.
+pub(super) struct Synapses<T: LaneReal> {
+    /// Learned rows first, then those of poolings.
+    pub(super) weights: Vec<T::Lanes>,
+    /// In ms, of the rows of `weights`; empty where no connection has delays.
+    pub(super) delays: Vec<T::Lanes>,
+    connections: Vec<Rows>,
+}
+
+/// The rows of a connection.
+#[derive(Clone, Debug)]
+struct Rows {
+    first: usize,
+    to: Layout,
+    delayed: bool,
+    pattern: Pattern,
+}
+
+#[derive(Clone, Debug)]
+enum Pattern {
+    /// Rows `[block][source]`.
+    Dense { sources: usize },
+    /// Rows `[channel block][ky][kx][in_channel]`.
+    Conv { window: Window, from: [usize; 3], to: [usize; 3] },
+    /// Rows `[channel]`, each with one lane that is not 0.
+    Pool { window: Window, weight: f64, from: [usize; 3], to: [usize; 3] },
+}
+
+impl<T: LaneReal> Synapses<T> {
+    /// The rows of `network`, whose layers lie as `layouts` say, all 0 but for the poolings'.
+    pub(super) fn new(network: &Network, layouts: &[Layout]) -> Self {
+        let mut connections: Vec<Rows> = network
+            .connections()
+            .iter()
+            .map(|connection| {
+                let (from, to) =
+                    (&network.layers()[connection.from], &network.layers()[connection.to]);
+                let image = |shape: Option<[usize; 3]>| shape.unwrap_or([1, 1, 1]);
+                let (from_image, to_image) = (image(from.shape), image(to.shape));
+                let pattern = match connection.kind {
+                    ConnectionKind::Dense => Pattern::Dense { sources: from.size },
+                    ConnectionKind::Conv2d(window) => {
+                        Pattern::Conv { window, from: from_image, to: to_image }
+                    }
+                    ConnectionKind::SumPool2d { window, weight } => {
+                        Pattern::Pool { window, weight, from: from_image, to: to_image }
+                    }
+                };
+                let to = layouts[connection.to].clone();
+                Rows { first: 0, to, delayed: connection.delays, pattern }
+            })
+            .collect();
+        let mut rows = 0;
+        let mut place = |connection: &mut Rows| {
+            connection.first = rows;
+            rows += connection.count();
+        };
+        connections.iter_mut().filter(|connection| connection.learns()).for_each(&mut place);
+        connections.iter_mut().filter(|connection| !connection.learns()).for_each(&mut place);
+        let learned = connections.iter().filter(|c| c.learns()).map(Rows::count).sum();
+        let delayed = connections.iter().any(|connection| connection.delayed);
+        let mut synapses = Self {
+            weights: vec![T::Lanes::zero(); rows],
+            delays: vec![T::Lanes::zero(); if delayed { learned } else { 0 }],
+            connections,
+        };
+        synapses.set_pools();
+        synapses
+    }
+
+    fn set_pools(&mut self) {
+        for connection in &self.connections {
+            if let Pattern::Pool { weight, to, .. } = connection.pattern {
+                for channel in 0..to[0] {
+                    let row = &mut self.weights[connection.first + channel];
+                    *super::lane_mut(row, channel % LANES) = T::of(weight);
+                }
+            }
+        }
+    }
+
+    /// Whether the connection's weights have delays.
+    pub(super) fn delayed(&self, connection: usize) -> bool {
+        self.connections[connection].delayed
+    }
+
+    /// Calls `visit(block, row)` for every block that neuron `source` of a connection reaches.
+    #[inline]
+    pub(super) fn fan_out(
+        &self,
+        connection: usize,
+        source: usize,
+        mut visit: impl FnMut(usize, usize),
+    ) {
+        let Rows { first, to: layout, pattern, .. } = &self.connections[connection];
+        match pattern {
+            Pattern::Dense { sources } => {
+                for block in 0..layout.blocks() {
+                    visit(layout.first_block + block, first + block * sources + source);
+                }
+            }
+            Pattern::Conv { window, from, to } => {
+                let [channel, y, x] = unflatten(source, *from);
+                let groups = layout.channel_blocks();
+                let [height, width] = window.kernel;
+                for (out_y, ky) in window.windows_over(0, y, to[1]) {
+                    for (out_x, kx) in window.windows_over(1, x, to[2]) {
+                        let block = layout.first_block + (out_y * to[2] + out_x) * groups;
+                        for group in 0..groups {
+                            let row = ((group * height + ky) * width + kx) * from[0] + channel;
+                            visit(block + group, first + row);
+                        }
+                    }
+                }
+            }
+            Pattern::Pool { window, from, to, .. } => {
+                let [channel, y, x] = unflatten(source, *from);
+                let groups = layout.channel_blocks();
+                for (out_y, _) in window.windows_over(0, y, to[1]) {
+                    for (out_x, _) in window.windows_over(1, x, to[2]) {
+                        let position = (out_y * to[2] + out_x) * groups;
+                        visit(layout.first_block + position + channel / LANES, first + channel);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes weights and delays from `parameters`.
+    pub(super) fn load(&mut self, parameters: &Parameters<T>) {
+        for (connection, own) in self.connections.iter().zip(&parameters.connections) {
+            let rows = T::Lanes::scalars_mut(&mut self.weights);
+            connection.for_each_weight(|flat, place| rows[place] = own.weights[flat]);
+            if connection.delayed {
+                let rows = T::Lanes::scalars_mut(&mut self.delays);
+                connection.for_each_weight(|flat, place| rows[place] = own.delays[flat]);
+            }
+        }
+    }
+
+    /// Writes rows of gradients by weights and delays to `gradient`.
+    pub(super) fn unload(
+        &self,
+        weights: &[T::Lanes],
+        delays: &[T::Lanes],
+        gradient: &mut Parameters<T>,
+    ) {
+        let (weights, delays) = (T::Lanes::scalars(weights), T::Lanes::scalars(delays));
+        for (connection, own) in self.connections.iter().zip(&mut gradient.connections) {
+            connection.for_each_weight(|flat, place| own.weights[flat] = weights[place]);
+            if connection.delayed {
+                connection.for_each_weight(|flat, place| own.delays[flat] = delays[place]);
+            }
+        }
+    }
+}
+
+impl Rows {
+    fn learns(&self) -> bool {
+        !matches!(self.pattern, Pattern::Pool { .. })
+    }
+
+    fn count(&self) -> usize {
+        match self.pattern {
+            Pattern::Dense { sources } => self.to.blocks() * sources,
+            Pattern::Conv { window, from, .. } => {
+                self.to.channel_blocks() * window.kernel[0] * window.kernel[1] * from[0]
+            }
+            Pattern::Pool { to, .. } => to[0],
+        }
+    }
+
+    /// Calls `visit` with the position of each learned weight in the connection's flat list and among
+    /// the scalars of all rows.
+    fn for_each_weight(&self, mut visit: impl FnMut(usize, usize)) {
+        match self.pattern {
+            Pattern::Dense { sources } => {
+                let targets = self.to.range().map(|block| self.to.lanes(block)).sum::<usize>();
+                for block in self.to.range() {
+                    for lane in 0..self.to.lanes(block) {
+                        let target = self.to.neuron(block, lane);
+                        let row = self.first + (block - self.to.first_block) * sources;
+                        for source in 0..sources {
+                            visit(source * targets + target, (row + source) * LANES + lane);
+                        }
+                    }
+                }
+            }
+            Pattern::Conv { window, from, to } => {
+                let area = window.kernel[0] * window.kernel[1];
+                for out_channel in 0..to[0] {
+                    let group = out_channel / LANES * area;
+                    for in_channel in 0..from[0] {
+                        for offset in 0..area {
+                            let flat = (out_channel * from[0] + in_channel) * area + offset;
+                            let row = self.first + (group + offset) * from[0] + in_channel;
+                            visit(flat, row * LANES + out_channel % LANES);
+                        }
+                    }
+                }
+            }
+            Pattern::Pool { .. } => {}
+        }
+    }
+}
+
+fn unflatten(index: usize, [_, height, width]: [usize; 3]) -> [usize; 3] {
+    [index / (height * width), index / width % height, index % width]
+}

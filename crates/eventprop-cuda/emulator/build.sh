@@ -1,0 +1,27 @@
+#!/bin/sh
+# Builds the stand-in for libcuda.so.1: build.sh KERNELS OUTPUT [tsan]
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+kernels=$1
+output=$2
+cxx=${CXX:-g++}
+flags="-std=c++17 -O2 -g -fPIC -Wall -Wextra -I$here -I$kernels -include $here/simt.h"
+instrument=""
+if [ "${3:-}" = tsan ]; then
+    flags="$flags -DSIMT_TSAN"
+    # The kernels alone are watched: the emulator tells the sanitizer of its threads and barriers itself.
+    instrument=-fsanitize=thread
+else
+    # Faster; under the sanitizer shared memory is thread-local too, and too large for it.
+    flags="$flags -ftls-model=initial-exec"
+fi
+mkdir -p "$output"
+{
+    echo '#include "all.cu"'
+    cat "$kernels"/*.cu | sed -n 's/^extern "C" __global__ void \([a-z0-9_]*\)(.*/SIMT_KERNEL(\1)/p'
+} > "$output/kernels.cpp"
+$cxx $flags $instrument -c "$output/kernels.cpp" -o "$output/kernels.o"
+$cxx $flags -c "$here/simt.cpp" -o "$output/simt.o"
+$cxx $flags -c "$here/fakecuda.cpp" -o "$output/fakecuda.o"
+$cxx -shared -Wl,-soname,libcuda.so.1 $instrument -o "$output/libcuda.so.1" \
+    "$output/kernels.o" "$output/simt.o" "$output/fakecuda.o" -lpthread

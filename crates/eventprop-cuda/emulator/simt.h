@@ -1,0 +1,120 @@
+// The part of CUDA C++ that the kernels use, for g++: this file is included before them.
+#pragma once
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#define __global__
+#define __device__
+#define __noinline__ __attribute__((noinline))
+#define __forceinline__ inline
+#define __align__(n) __attribute__((aligned(n)))
+#ifdef SIMT_TSAN
+#define __shared__ static thread_local
+#else
+#define __shared__ static __attribute__((section("simt_shared")))
+#endif
+
+struct dim3 {
+    unsigned x = 1, y = 1, z = 1;
+};
+extern thread_local dim3 threadIdx, blockIdx, blockDim, gridDim;
+
+namespace simt {
+// Waits for every thread of the block.
+void barrier(char const* file, int line);
+// Waits for the lanes of `mask` and gives each all their values.
+void exchange(unsigned mask, void const* value, size_t size, char const* file, int line);
+// What `lane` gave to the exchange just made.
+void const* given(int lane);
+// One lane's number.
+int lane();
+
+template <class T>
+T shuffle(unsigned mask, T value, int from, char const* file, int line) {
+    exchange(mask, &value, sizeof value, file, line);
+    T result;
+    std::memcpy(&result, given(from), sizeof result);
+    return result;
+}
+
+inline unsigned ballot(unsigned mask, bool vote, char const* file, int line) {
+    exchange(mask, &vote, sizeof vote, file, line);
+    unsigned votes = 0;
+    for (int other = 0; other < 32; other++) {
+        if ((mask >> other & 1) && *static_cast<bool const*>(given(other))) votes |= 1u << other;
+    }
+    return votes;
+}
+
+using Call = void (*)(void** arguments);
+
+template <class... A, size_t... I>
+void invoke(void (*kernel)(A...), void** arguments, std::index_sequence<I...>) {
+    kernel(*static_cast<std::remove_reference_t<A>*>(arguments[I])...);
+}
+
+template <auto kernel>
+struct Kernel;
+template <class... A, void (*kernel)(A...)>
+struct Kernel<kernel> {
+    static void call(void** arguments) { invoke(kernel, arguments, std::index_sequence_for<A...>{}); }
+    // Arguments live as long as the launch is not run: a copy of them in one block of memory.
+    static void copy(void** arguments, std::string& bytes, size_t* offsets) {
+        size_t i = 0;
+        ((offsets[i] = (bytes.size() + 15) / 16 * 16, bytes.resize(offsets[i]),
+          bytes.append(static_cast<char const*>(arguments[i]), sizeof(A)), i++), ...);
+    }
+    static constexpr size_t count = sizeof...(A);
+};
+
+using Copy = void (*)(void** arguments, std::string& bytes, size_t* offsets);
+struct Entry {
+    char const* name;
+    Call call;
+    Copy copy;
+    size_t count;
+};
+void add(Entry entry);
+struct Registrar {
+    explicit Registrar(Entry entry) { add(entry); }
+};
+}  // namespace simt
+
+#define SIMT_KERNEL(name)                                                                        \
+    static simt::Registrar simt_##name({#name, simt::Kernel<name>::call, simt::Kernel<name>::copy, \
+                                        simt::Kernel<name>::count});
+
+#define __syncthreads() simt::barrier(__FILE__, __LINE__)
+#define __shfl_sync(mask, value, from) simt::shuffle(mask, value, from, __FILE__, __LINE__)
+#define __shfl_xor_sync(mask, value, reach) \
+    simt::shuffle(mask, value, simt::lane() ^ (reach), __FILE__, __LINE__)
+#define __ballot_sync(mask, vote) simt::ballot(mask, vote, __FILE__, __LINE__)
+
+inline int __ffs(unsigned x) { return __builtin_ffs(static_cast<int>(x)); }
+inline int min(int a, int b) { return a < b ? a : b; }
+inline int max(int a, int b) { return a > b ? a : b; }
+inline float __int_as_float(int bits) {
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+}
+template <class T>
+T atomicAdd(T* place, T value) {
+    return __atomic_fetch_add(place, value, __ATOMIC_RELAXED);
+}
+template <class T>
+T atomicMin(T* place, T value) {
+    T old = __atomic_load_n(place, __ATOMIC_RELAXED);
+    while (value < old && !__atomic_compare_exchange_n(place, &old, value, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+    return old;
+}
+template <class T>
+T atomicMax(T* place, T value) {
+    T old = __atomic_load_n(place, __ATOMIC_RELAXED);
+    while (value > old && !__atomic_compare_exchange_n(place, &old, value, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+    return old;
+}

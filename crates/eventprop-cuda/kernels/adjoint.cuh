@@ -1,0 +1,63 @@
+// The reverse sweep of one neuron, carrying mu = -tau_syn lambda: the gradient by a weight is then mu_I
+// itself at the arrival.
+#pragma once
+#include "decay.cuh"
+
+// The place of a warp's lane: a tile of WARP neurons of one sample. Warps walk together because they
+// add up errors.
+struct Lane {
+    int sample, neuron, tile;
+    bool exists;
+};
+
+__device__ __forceinline__ Lane lane_of(Layer const& layer) {
+    int neuron = blockIdx.y * blockDim.x + threadIdx.x;
+    int sample = blockIdx.x * blockDim.y + threadIdx.y;
+    return {sample, neuron, neuron / WARP, sample < layer.samples && neuron < layer.stride};
+}
+
+__device__ __forceinline__ float warp_sum(float value) {
+    for (int reach = WARP / 2; reach > 0; reach /= 2) {
+        value += __shfl_xor_sync(FULL_WARP, value, reach);
+    }
+    return value;
+}
+
+__device__ __forceinline__ int warp_max(int value) {
+    for (int reach = WARP / 2; reach > 0; reach /= 2) {
+        value = max(value, __shfl_xor_sync(FULL_WARP, value, reach));
+    }
+    return value;
+}
+
+// Back over one interval.
+__device__ __forceinline__ void sweep(float& mu_voltage, float& mu_current, Record const& record,
+                                      float ratio) {
+    mu_current = fmaf(mu_current, record.syn, mu_voltage * record.drive * ratio);
+    mu_voltage *= record.mem;
+}
+
+// Records the adjoint at the arrival of record `r`; `more` is added to the derivative by its time.
+__device__ __forceinline__ void arrive(Layer const& layer, Lane const& lane, int r, int source,
+                                       float mu_voltage, float mu_current, float more) {
+    size_t row = (size_t)(lane.sample % layer.chunk) * layer.width + (r - 1);
+    layer.mu[row * layer.stride + lane.neuron] = mu_current;
+    if (!layer.wants_errors) return;
+    float weight = layer.weights[(size_t)source * layer.stride + lane.neuron];
+    float part = fmaf(weight * (mu_current - mu_voltage), 1.0f / layer.decay.tau_syn, more);
+    float sum = warp_sum(part);
+    if (lane.neuron % WARP == 0) {
+        size_t place = (size_t)lane.sample * layer.width + (r - 1);
+        layer.errors[place * layer.tiles + lane.tile] = sum;
+    }
+}
+
+// The same where the adjoint of every neuron of the warp is still 0.
+__device__ __forceinline__ void arrive_silent(Layer const& layer, Lane const& lane, int r) {
+    size_t row = (size_t)(lane.sample % layer.chunk) * layer.width + (r - 1);
+    layer.mu[row * layer.stride + lane.neuron] = 0.0f;
+    if (layer.wants_errors && lane.neuron % WARP == 0) {
+        size_t place = (size_t)lane.sample * layer.width + (r - 1);
+        layer.errors[place * layer.tiles + lane.tile] = 0.0f;
+    }
+}

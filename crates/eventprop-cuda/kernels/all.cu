@@ -1,0 +1,10 @@
+// Every kernel of the engine.
+#include "stream_inputs.cu"
+#include "lif_forward.cu"
+#include "lif_merge.cu"
+#include "li_forward.cu"
+#include "loss.cu"
+#include "li_backward.cu"
+#include "lif_backward.cu"
+#include "weight_gradient.cu"
+#include "update.cu"

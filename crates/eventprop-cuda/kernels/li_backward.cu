@@ -1,0 +1,70 @@
+// The adjoint of leaky integrators. Grids: as lif_forward, over the samples from `first` on.
+#include "adjoint.cuh"
+
+// At the maximum lambda_V grows by -1/tau_mem times the loss's derivative.
+extern "C" __global__ void li_maximum_backward(Layer layer, int first, int samples) {
+    Lane lane = lane_of(layer);
+    if (lane.sample >= samples || !lane.exists) return;
+    lane.sample += first;
+    size_t place = (size_t)lane.sample * layer.stride + lane.neuron;
+    Record const* records = layer.records + (size_t)lane.sample * layer.width;
+    int count = layer.counts[lane.sample];
+    Decay const& decay = layer.decay;
+
+    bool is_neuron = lane.neuron < layer.targets;
+    float derivative = is_neuron ? layer.derivatives[place] : 0.0f;
+    int interval = is_neuron ? layer.peak_intervals[place] : -1;
+    float inside = layer.peak_elapsed[place];
+    float jump = derivative / decay.ratio;
+    // A maximum at an arrival, where the voltage turns, moves with it.
+    bool turns = interval >= 0 && inside < 0.0f && interval < count;
+    float moved = turns ? derivative * (layer.peak_currents[place] - layer.peaks[place]) / decay.tau_mem : 0.0f;
+
+    int top = warp_max(interval + 1);
+    float mu_voltage = 0.0f, mu_current = 0.0f;
+    for (int r = count; r >= 0; r--) {
+        if (r > top) {
+            arrive_silent(layer, lane, r);
+            continue;
+        }
+        Record record = records[r];
+        sweep(mu_voltage, mu_current, record, decay.ratio);
+        if (r == interval) {
+            Interval to = {record.mem, record.syn, record.drive};
+            if (inside >= 0.0f) to = interval_of(decay, inside);
+            mu_voltage += jump * to.mem;
+            mu_current += jump * to.drive * decay.ratio;
+        }
+        if (r > 0) {
+            float more = turns && interval == r - 1 ? moved : 0.0f;
+            arrive(layer, lane, r, record.source, mu_voltage, mu_current, more);
+        }
+    }
+}
+
+// With l = a f the loss's drive, a = derivative/T: lambda_V = -l/(1 + rate tau_mem) and lambda_I =
+// lambda_V/(1 + rate tau_syn) solve the adjoint equations; what starts as their opposite at the end only
+// decays.
+extern "C" __global__ void li_mean_backward(Layer layer, int first, int samples) {
+    Lane lane = lane_of(layer);
+    if (lane.sample >= samples || !lane.exists) return;
+    lane.sample += first;
+    size_t row = (size_t)lane.sample * layer.width;
+    Record const* records = layer.records + row;
+    float const* factors = layer.factors + row;
+    int count = layer.counts[lane.sample];
+    Decay const& decay = layer.decay;
+
+    bool is_neuron = lane.neuron < layer.targets;
+    float derivative = is_neuron ? layer.derivatives[(size_t)lane.sample * layer.stride + lane.neuron] : 0.0f;
+    float voltage = derivative * decay.tau_syn / layer.duration / fmaf(decay.tau_mem, layer.rate, 1.0f);
+    float current = voltage / fmaf(decay.tau_syn, layer.rate, 1.0f);
+    float mu_voltage = -voltage * factors[count + 1];
+    float mu_current = -current * factors[count + 1];
+    for (int r = count; r > 0; r--) {
+        Record record = records[r];
+        sweep(mu_voltage, mu_current, record, decay.ratio);
+        arrive(layer, lane, r, record.source, fmaf(voltage, factors[r], mu_voltage),
+               fmaf(current, factors[r], mu_current), 0.0f);
+    }
+}

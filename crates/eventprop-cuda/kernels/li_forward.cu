@@ -1,0 +1,79 @@
+// Leaky integrators, measured on their voltages.
+#include "decay.cuh"
+
+// Follows each voltage to its maximum, at least 0. Grid: as lif_forward.
+extern "C" __global__ void li_maximum(Layer layer) {
+    int sample = blockIdx.x * blockDim.y + threadIdx.y;
+    int neuron = blockIdx.y * blockDim.x + threadIdx.x;
+    if (sample >= layer.samples || neuron >= layer.stride) return;
+    Record const* records = layer.records + (size_t)sample * layer.width;
+    float const* weights = layer.weights + neuron;
+    int count = layer.counts[sample];
+    float bias = layer.bias[neuron];
+    float u = -bias, current = 0.0f;
+    float peak = u, peak_elapsed = -1.0f, peak_current = 0.0f;
+    int peak_interval = -1;
+    for (int r = 0; r <= count; r++) {
+        Record record = records[r];
+        if (r > 0) current += weights[(size_t)record.source * layer.stride];
+        if (is_empty(record)) continue;
+        float u_end = fmaf(u, record.mem, current * record.drive);
+        float current_end = current * record.syn;
+        // It rises at the start, falls at the end, and the current bounds what lies between.
+        if (current > u && u_end > current_end && current > peak) {
+            float s = time_of_extremum(layer.decay, u, current);
+            float height = current * expf(-s / layer.decay.tau_syn);
+            if (height > peak) {
+                peak = height;
+                peak_interval = r;
+                peak_elapsed = s;
+            }
+        }
+        if (u_end > peak) {
+            peak = u_end;
+            peak_interval = r;
+            peak_elapsed = -1.0f;
+            peak_current = current_end;
+        }
+        u = u_end;
+        current = current_end;
+    }
+    size_t place = (size_t)sample * layer.stride + neuron;
+    layer.outputs[place] = peak + bias;
+    layer.peaks[place] = peak;
+    layer.peak_intervals[place] = peak_interval;
+    layer.peak_elapsed[place] = peak_elapsed;
+    layer.peak_currents[place] = peak_current;
+}
+
+// The mean of each voltage over the duration T, weighted by f(t) = exp(-rate t). By parts, with F the
+// weighted sum of the weights that arrived, J = integral of f I = tau_syn (F - f(T) I(T)) /
+// (1 + rate tau_syn), and the integral of f u is (J - tau_mem (f(T) u(T) - u(0))) / (1 + rate tau_mem).
+extern "C" __global__ void li_mean(Layer layer) {
+    int sample = blockIdx.x * blockDim.y + threadIdx.y;
+    int neuron = blockIdx.y * blockDim.x + threadIdx.x;
+    if (sample >= layer.samples || neuron >= layer.stride) return;
+    size_t row = (size_t)sample * layer.width;
+    Record const* records = layer.records + row;
+    float const* factors = layer.factors + row;
+    float const* weights = layer.weights + neuron;
+    int count = layer.counts[sample];
+    float bias = layer.bias[neuron];
+    float u = -bias, current = 0.0f, arrived = 0.0f;
+    for (int r = 0; r <= count; r++) {
+        Record record = records[r];
+        if (r > 0) {
+            float weight = weights[(size_t)record.source * layer.stride];
+            arrived = fmaf(weight, factors[r], arrived);
+            current += weight;
+        }
+        u = fmaf(u, record.mem, current * record.drive);
+        current *= record.syn;
+    }
+    Decay const& decay = layer.decay;
+    float last = factors[count + 1];
+    float currents = (arrived - last * current) * (decay.tau_syn / fmaf(decay.tau_syn, layer.rate, 1.0f));
+    float voltages = (currents - decay.tau_mem * fmaf(last, u, bias)) / fmaf(decay.tau_mem, layer.rate, 1.0f);
+    float weight = layer.rate == 0.0f ? 1.0f : (1.0f - last) / (layer.rate * layer.duration);
+    layer.outputs[(size_t)sample * layer.stride + neuron] = fmaf(bias, weight, voltages / layer.duration);
+}

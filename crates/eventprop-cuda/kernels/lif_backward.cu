@@ -1,0 +1,74 @@
+// The adjoint of leaky integrate-and-fire neurons (Wunderlich & Pehle 2021, eq. 3).
+#include "adjoint.cuh"
+
+// The loss's derivative by the time of a spike: what the layer above sent back, tile by tile, or for
+// an output layer the loss itself (`above_tiles` 0).
+__device__ __forceinline__ float spike_error(Layer const& layer, Lane const& lane, int k, size_t slot,
+                                             float const* above_errors, int above_width,
+                                             int above_tiles, int every_spike) {
+    if (above_tiles == 0) {
+        bool counts = k == 0 || every_spike;
+        return counts ? layer.derivatives[(size_t)lane.sample * layer.stride + lane.neuron] : 0.0f;
+    }
+    size_t place = (size_t)lane.sample * above_width + layer.spike_ranks[slot];
+    float sum = 0.0f;
+    for (int tile = 0; tile < above_tiles; tile++) sum += above_errors[place * above_tiles + tile];
+    return sum;
+}
+
+// Grid: as lif_forward, over the samples from `first` on.
+extern "C" __global__ void lif_backward(Layer layer, Control* control, float const* above_errors,
+                                        int above_width, int above_tiles, int every_spike, int first,
+                                        int samples) {
+    Lane lane = lane_of(layer);
+    if (lane.sample >= samples || !lane.exists) return;
+    lane.sample += first;
+    Record const* records = layer.records + (size_t)lane.sample * layer.width;
+    int count = layer.counts[lane.sample];
+    Decay const& decay = layer.decay;
+    float bias = layer.bias[lane.neuron];
+    float threshold = layer.threshold[lane.neuron] - bias;
+    float height = threshold - (layer.reset - bias);
+    float least = height * layer.slope_floor;
+    int spikes = layer.spike_counts[(size_t)lane.sample * layer.stride + lane.neuron];
+    float pull = layer.target_strength * ((float)spikes - layer.target_count);
+    size_t slots = (size_t)lane.sample * layer.slots * layer.stride + lane.neuron;
+
+    int k = spikes - 1;
+    int interval = k >= 0 ? layer.spike_intervals[slots + (size_t)k * layer.stride] : -1;
+    int top = warp_max(interval);
+    float mu_voltage = 0.0f, mu_current = 0.0f;
+    // lambda_V just before the neuron's next spike, and when that is.
+    float next = 0.0f, next_time = 0.0f;
+    int grazing = 0;
+    for (int r = count; r >= 0; r--) {
+        if (r > top) {
+            if (r > 0) arrive_silent(layer, lane, r);
+            continue;
+        }
+        Record record = records[r];
+        sweep(mu_voltage, mu_current, record, decay.ratio);
+        // Between its own spikes lambda_V only decays; a jump is carried back to the interval's start.
+        while (interval == r) {
+            size_t slot = slots + (size_t)k * layer.stride;
+            float time = layer.spike_times[slot];
+            float found = layer.spike_slopes[slot];
+            grazing += found < least;
+            // Whatever the floor, rounding must not turn a slope over.
+            float slope = fmaxf(fmaxf(found, least), height * 1.1920929e-7f);
+            float after = next == 0.0f ? 0.0f : next * expf((time - next_time) / decay.tau_mem);
+            float error = spike_error(layer, lane, k, slot, above_errors, above_width, above_tiles,
+                                      every_spike);
+            float before = fmaf(found + height, after, error) / slope - pull;
+            float jump = (before - after) * -decay.tau_syn;
+            mu_voltage = fmaf(jump, layer.spike_mems[slot], mu_voltage);
+            mu_current = fmaf(jump * decay.ratio, layer.spike_drives[slot], mu_current);
+            next = before;
+            next_time = time;
+            k--;
+            interval = k >= 0 ? layer.spike_intervals[slots + (size_t)k * layer.stride] : -1;
+        }
+        if (r > 0) arrive(layer, lane, r, record.source, mu_voltage, mu_current, 0.0f);
+    }
+    if (grazing > 0) atomicAdd(&control->grazing, (unsigned long long)grazing);
+}

@@ -1,0 +1,107 @@
+// From the spikes of a layer, neuron by neuron, to the records of the layer above, in order of time.
+#include "decay.cuh"
+
+#define MERGE_THREADS 256
+
+// The sum of `value` over the threads before this one; `total` over all.
+__device__ __forceinline__ int exclusive_sum(int value, int* sums, int& total) {
+    sums[threadIdx.x] = value;
+    __syncthreads();
+    for (int reach = 1; reach < MERGE_THREADS; reach *= 2) {
+        int below = (int)threadIdx.x >= reach ? sums[threadIdx.x - reach] : 0;
+        __syncthreads();
+        sums[threadIdx.x] += below;
+        __syncthreads();
+    }
+    total = sums[MERGE_THREADS - 1];
+    int before = sums[threadIdx.x] - value;
+    __syncthreads();
+    return before;
+}
+
+// Grid: a block of MERGE_THREADS a sample. `list_times` and `list_places` are scratch of
+// [sample][above.width].
+extern "C" __global__ void lif_merge(Layer layer, Layer above, Control* control, float* list_times,
+                                     int* list_places) {
+    __shared__ int sums[MERGE_THREADS];
+    __shared__ float tile[MERGE_THREADS];
+    int sample = blockIdx.x;
+    size_t row = (size_t)sample * above.width;
+    float* times = list_times + row;
+    int* places = list_places + row;
+    int const* counts = layer.spike_counts + (size_t)sample * layer.stride;
+    size_t slots = (size_t)sample * layer.slots * layer.stride;
+
+    // The spikes as one list, neuron after neuron.
+    int room = above.width - 2;
+    int count = 0;
+    for (int base = 0; base < layer.stride; base += MERGE_THREADS) {
+        int neuron = base + threadIdx.x;
+        int own = neuron < layer.targets ? counts[neuron] : 0;
+        int total;
+        int first = count + exclusive_sum(own, sums, total);
+        for (int k = 0; k < own && first + k < room; k++) {
+            times[first + k] = layer.spike_times[slots + (size_t)k * layer.stride + neuron];
+            places[first + k] = k * layer.stride + neuron;
+        }
+        count += total;
+    }
+    if (count > room) {
+        if (threadIdx.x == 0) {
+            atomicMax(&layer.needed[1], count);
+            atomicMax(&control->faults.capacity, 1);
+        }
+        count = 0;
+    }
+    if (threadIdx.x == 0) above.counts[sample] = count;
+    for (int s = threadIdx.x; s < layer.targets; s += MERGE_THREADS) {
+        above.heads[(size_t)s * above.samples + sample] = NO_EVENT;
+    }
+    __syncthreads();
+
+    // A spike's rank is the number of spikes before it; of two at one time the lower neuron's is first.
+    for (int base = 0; base < count; base += MERGE_THREADS) {
+        int own = base + threadIdx.x;
+        float time = own < count ? times[own] : 0.0f;
+        int rank = 0;
+        for (int other = 0; other < count; other += MERGE_THREADS) {
+            __syncthreads();
+            if (other + (int)threadIdx.x < count) tile[threadIdx.x] = times[other + threadIdx.x];
+            __syncthreads();
+            int end = min(MERGE_THREADS, count - other);
+            for (int i = 0; i < end; i++) {
+                rank += tile[i] < time || (tile[i] == time && other + i < own);
+            }
+        }
+        if (own < count) {
+            int place = places[own];
+            above.times[row + rank + 1] = time;
+            above.records[row + rank + 1].source = place % layer.stride;
+            layer.spike_ranks[slots + place] = rank;
+        }
+    }
+    if (threadIdx.x == 0) {
+        above.times[row] = 0.0f;
+        above.times[row + count + 1] = above.duration;
+        above.records[row].source = -1;
+    }
+    __syncthreads();
+
+    for (int r = threadIdx.x; r <= count + 1; r += MERGE_THREADS) {
+        float start = above.times[row + r];
+        above.factors[row + r] = expf(-above.rate * start);
+        if (r > count) break;
+        int source = above.records[row + r].source;
+        above.records[row + r] = record_of(above.decay, above.times[row + r + 1] - start, source);
+    }
+    // Each spike's link to its neuron's next.
+    for (int own = threadIdx.x; own < count; own += MERGE_THREADS) {
+        int place = places[own];
+        int slot = place / layer.stride, neuron = place % layer.stride;
+        int last = counts[neuron] - 1;
+        int rank = layer.spike_ranks[slots + place];
+        int next = slot < last ? layer.spike_ranks[slots + place + layer.stride] : 0;
+        above.links[row + rank] = slot < last ? 2 * next + (slot + 1 < last) : NO_EVENT;
+        if (slot == 0) above.heads[(size_t)neuron * above.samples + sample] = 2 * rank + (last > 0);
+    }
+}

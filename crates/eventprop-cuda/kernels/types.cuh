@@ -1,0 +1,131 @@
+// What host and device share. src/abi.rs mirrors these structures, field by field.
+#pragma once
+
+#define WARP 32
+#define FULL_WARP 0xffffffffu
+#define NO_EVENT (-1)
+
+// A neuron that spikes more often in one sample has run away.
+#define MAX_SPIKES 10000
+
+// An interval between two arrivals of a sample. Record 0 is the interval from time 0 to the first
+// arrival; record e + 1 starts with arrival e.
+struct __align__(16) Record {
+    float mem;    // decay of the voltage over the interval
+    float syn;    // decay of the current
+    float drive;  // what the current adds to the voltage
+    int source;   // the neuron that sent the arrival, -1 for record 0
+};
+
+// How voltage and current of a layer decay.
+struct Decay {
+    float tau_mem, tau_syn;
+    float difference;  // 1/tau_syn - 1/tau_mem
+    float gain;        // tau_syn/(tau_mem - tau_syn)
+    float ratio;       // tau_mem/tau_syn
+    int integer_ratio; // the same where it is an integer of 2 to 10, else 0
+};
+
+// A layer above the input, the connection into it and its part of a batch. Rows of neurons are
+// padded to a multiple of a warp (`stride`); padding neurons have no weights and never spike.
+struct Layer {
+    int layer;     // its position in the network
+    int sources, targets, stride;
+    int width;     // records a sample, at most: arrivals + 2
+    int slots;     // spikes a neuron and sample that are kept
+    int samples;   // of the batch
+    int tiles;     // stride / WARP
+    int chunk;     // samples whose `mu` is kept at once
+    int wants_errors;  // whether the layer below needs errors
+    float duration, reset, rate, slope_floor, target_count, target_strength;
+    Decay decay;
+    float const* weights;    // [source][stride]
+    float* gradient;         // the same shape
+    float const* bias;       // [stride]
+    float const* threshold;  // [stride]; infinite where there is no neuron
+    // What arrives.
+    int* counts;      // [sample] number of arrivals
+    Record* records;  // [sample][width]
+    float* times;     // [sample][width] start of each record; after the last: the duration
+    float* factors;   // [sample][width] exp(-rate time)
+    int* heads;       // [source][sample] first arrival of a source: 2 e + (whether it has a next)
+    int* links;       // [sample][width] the next of the same source, in the same form
+    float* errors;    // [sample][width][tiles] parts of the loss's derivative by an arrival's time
+    float* mu;        // [sample of chunk][width][stride] -tau_syn lambda_I at each arrival
+    // Spikes of spiking layers, by neuron.
+    int* spike_counts;     // [sample][stride]
+    float* spike_times;    // [sample][slot][stride]
+    float* spike_slopes;   // tau_mem V' just before the spike
+    float* spike_mems;     // decay of a voltage from the start of the interval to the spike
+    float* spike_drives;   // what a current at the start of the interval has added to the voltage
+    int* spike_intervals;  // the record
+    int* spike_ranks;      // the spike's place among the sample's, by time
+    int* needed;           // the most spikes of a neuron, of the layer, in a sample where room lacked
+    // Measurements of the output layer.
+    float* outputs;      // [sample][stride]
+    float* derivatives;  // [sample][stride]
+    float* peaks;        // [sample][stride] maximum of the voltage, counted from the bias
+    float* peak_elapsed; // time from the start of its interval, or -1 for the interval's end
+    float* peak_currents;
+    int* peak_intervals;  // or -1 for time 0
+};
+
+// The constants of one update (see lif_core::optimiser::UpdateRule).
+struct Rule {
+    int adam;
+    float rate, momentum_or_beta1, beta2, epsilon, root_scale, decay;
+    float clip_value;  // 0: none
+    double clip_norm;  // 0: none
+};
+
+// One step of a queue of steps.
+struct Step {
+    int first;  // its first entry in the queue's order of samples
+    int samples;
+    Rule rule;
+};
+
+// What went wrong; everything 0 or NONE if nothing did.
+#define NONE 0xffffffffffffffffull
+struct Faults {
+    unsigned long long runaway;         // layer << 32 | sample, the least
+    unsigned long long loss_not_finite; // sample, the least
+    unsigned long long parameter_not_finite;  // position, the least
+    int capacity;                       // not 0 if a layer's `needed` says more than there is room for
+    int padding;
+};
+
+struct Totals {
+    double loss;
+    unsigned long long samples, correct, grazing, clipped;
+};
+
+// The state of the queue.
+struct Control {
+    Faults faults;
+    Totals totals;
+    unsigned long long grazing, clipped;  // of the step at work
+    double norm;                          // of the gradient
+    int cursor;                           // steps finished
+    int padding;
+};
+
+// How a loss is computed (see lif_core::loss::Loss).
+struct Loss {
+    int kind;  // what is measured: see the READOUT_ constants
+    float tau, alpha, tau_early;
+};
+
+#define READOUT_FIRST_SPIKE 0
+#define READOUT_SPIKE_TIME_SUM 1
+#define READOUT_MAXIMUM 2
+#define READOUT_MEAN 3
+#define READOUT_WEIGHTED_MEAN 4
+
+static_assert(sizeof(Record) == 16 && sizeof(Layer) == 296 && sizeof(Step) == 48, "as in abi.rs");
+static_assert(sizeof(Loss) == 16 && sizeof(Control) == 104, "as in abi.rs");
+
+__device__ __forceinline__ bool is_faulty(Control const* control) {
+    Faults const& f = control->faults;
+    return f.runaway != NONE || f.loss_not_finite != NONE || f.parameter_not_finite != NONE || f.capacity != 0;
+}

@@ -1,0 +1,112 @@
+// From the gradient to changed weights, and the bookkeeping of a step.
+#include "types.cuh"
+
+#define NORM_BLOCKS 32
+#define NORM_THREADS 256
+
+// The sum of a block's values in a fixed order; 0 in all threads but the first.
+__device__ __forceinline__ double block_sum(double value, double* sums) {
+    sums[threadIdx.x] = value;
+    for (int reach = NORM_THREADS / 2; reach > 0; reach /= 2) {
+        __syncthreads();
+        if ((int)threadIdx.x < reach) sums[threadIdx.x] += sums[threadIdx.x + reach];
+    }
+    return threadIdx.x == 0 ? sums[0] : 0.0;
+}
+
+// Grid: NORM_BLOCKS of NORM_THREADS.
+extern "C" __global__ void gradient_squares(float const* gradient, int count, double* parts) {
+    __shared__ double sums[NORM_THREADS];
+    double sum = 0.0;
+    int threads = gridDim.x * NORM_THREADS;
+    for (int i = blockIdx.x * NORM_THREADS + threadIdx.x; i < count; i += threads) {
+        double value = gradient[i];
+        sum += value * value;
+    }
+    sum = block_sum(sum, sums);
+    if (threadIdx.x == 0) parts[blockIdx.x] = sum;
+}
+
+// One block of NORM_THREADS.
+extern "C" __global__ void gradient_norm(double const* parts, Control* control) {
+    __shared__ double sums[NORM_THREADS];
+    double sum = block_sum(threadIdx.x < NORM_BLOCKS ? parts[threadIdx.x] : 0.0, sums);
+    if (threadIdx.x == 0) control->norm = sqrt(sum);
+}
+
+// A thread a weight; padding has no gradient and stays 0. `count` weights, `real` without padding.
+extern "C" __global__ void update_weights(float* weights, float const* gradient, float* first,
+                                          float* second, int count, int real, Control* control,
+                                          Step const* steps) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (is_faulty(control)) return;
+    Rule rule = steps[control->cursor].rule;
+    bool scaled = rule.clip_norm > 0.0 && control->norm > rule.clip_norm;
+    if (scaled && i == 0) atomicAdd(&control->clipped, (unsigned long long)real);
+    if (i >= count) return;
+    float g = gradient[i];
+    if (scaled) g *= (float)(rule.clip_norm / control->norm);
+    if (rule.clip_value > 0.0f && fabsf(g) > rule.clip_value) {
+        g = copysignf(rule.clip_value, g);
+        atomicAdd(&control->clipped, 1ull);
+    }
+    float p = weights[i];
+    if (rule.adam) {
+        float m = fmaf(rule.momentum_or_beta1, first[i], (1.0f - rule.momentum_or_beta1) * g);
+        float v = fmaf(rule.beta2, second[i], (1.0f - rule.beta2) * g * g);
+        first[i] = m;
+        second[i] = v;
+        p -= fmaf(rule.decay, p, rule.rate * m / fmaf(rule.root_scale, sqrtf(v), rule.epsilon));
+    } else {
+        float m = fmaf(rule.momentum_or_beta1, first[i], g);
+        first[i] = m;
+        p = fmaf(-rule.rate, m, p);
+    }
+    weights[i] = p;
+    // False for NaN too.
+    if (!(fabsf(p) < __int_as_float(0x7f800000))) {
+        atomicMin(&control->faults.parameter_not_finite, (unsigned long long)i);
+    }
+}
+
+// One block of NORM_THREADS at the end of a differentiation: the batch's statistics, if nothing failed.
+extern "C" __global__ void finish_batch(Control* control, float const* losses, int const* predictions,
+                                        Step const* steps, int const* order, int const* labels) {
+    __shared__ double sums[NORM_THREADS];
+    Step step = steps[control->cursor];
+    double loss = 0.0, correct = 0.0;
+    for (int s = threadIdx.x; s < step.samples; s += NORM_THREADS) {
+        loss += losses[s];
+        correct += predictions[s] == labels[order[step.first + s]];
+    }
+    loss = block_sum(loss, sums);
+    __syncthreads();
+    correct = block_sum(correct, sums);
+    if (threadIdx.x != 0) return;
+    if (!is_faulty(control)) {
+        control->totals.loss += loss;
+        control->totals.samples += step.samples;
+        control->totals.correct += (unsigned long long)correct;
+        control->totals.grazing += control->grazing;
+    }
+    control->grazing = 0;
+}
+
+// One thread at the end of an update: on to the queue's next step, if nothing failed.
+extern "C" __global__ void finish_update(Control* control) {
+    if (!is_faulty(control)) {
+        control->totals.clipped += control->clipped;
+        control->cursor++;
+    }
+    control->clipped = 0;
+}
+
+// Adds the batch's spikes to each neuron's count. A thread a neuron.
+extern "C" __global__ void count_activity(Layer layer, Control const* control,
+                                          unsigned long long* activity) {
+    int neuron = blockIdx.x * blockDim.x + threadIdx.x;
+    if (neuron >= layer.targets || is_faulty(control)) return;
+    unsigned long long sum = 0;
+    for (int s = 0; s < layer.samples; s++) sum += layer.spike_counts[(size_t)s * layer.stride + neuron];
+    activity[neuron] += sum;
+}

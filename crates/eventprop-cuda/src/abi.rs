@@ -1,0 +1,144 @@
+//! What host and device share: the structs of `kernels/types.cuh`, field by field. Pointers are
+//! addresses on the device.
+
+use bytemuck::{Pod, Zeroable};
+
+/// An address on the device.
+pub(crate) type Address = u64;
+
+/// Stands for no event and no place.
+pub(crate) const NONE: u64 = u64::MAX;
+
+/// How voltage and current of a layer decay.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Decay {
+    pub(crate) tau_mem: f32,
+    pub(crate) tau_syn: f32,
+    pub(crate) difference: f32,
+    pub(crate) gain: f32,
+    pub(crate) ratio: f32,
+    pub(crate) integer_ratio: i32,
+}
+
+/// A layer above the input and its part of a batch.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Layer {
+    pub(crate) layer: i32,
+    pub(crate) sources: i32,
+    pub(crate) targets: i32,
+    pub(crate) stride: i32,
+    pub(crate) width: i32,
+    pub(crate) slots: i32,
+    pub(crate) samples: i32,
+    pub(crate) tiles: i32,
+    pub(crate) chunk: i32,
+    pub(crate) wants_errors: i32,
+    pub(crate) duration: f32,
+    pub(crate) reset: f32,
+    pub(crate) rate: f32,
+    pub(crate) slope_floor: f32,
+    pub(crate) target_count: f32,
+    pub(crate) target_strength: f32,
+    pub(crate) decay: Decay,
+    pub(crate) weights: Address,
+    pub(crate) gradient: Address,
+    pub(crate) bias: Address,
+    pub(crate) threshold: Address,
+    pub(crate) counts: Address,
+    pub(crate) records: Address,
+    pub(crate) times: Address,
+    pub(crate) factors: Address,
+    pub(crate) heads: Address,
+    pub(crate) links: Address,
+    pub(crate) errors: Address,
+    pub(crate) mu: Address,
+    pub(crate) spike_counts: Address,
+    pub(crate) spike_times: Address,
+    pub(crate) spike_slopes: Address,
+    pub(crate) spike_mems: Address,
+    pub(crate) spike_drives: Address,
+    pub(crate) spike_intervals: Address,
+    pub(crate) spike_ranks: Address,
+    pub(crate) needed: Address,
+    pub(crate) outputs: Address,
+    pub(crate) derivatives: Address,
+    pub(crate) peaks: Address,
+    pub(crate) peak_elapsed: Address,
+    pub(crate) peak_currents: Address,
+    pub(crate) peak_intervals: Address,
+}
+
+/// The constants of one update.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Rule {
+    pub(crate) adam: i32,
+    pub(crate) rate: f32,
+    pub(crate) momentum_or_beta1: f32,
+    pub(crate) beta2: f32,
+    pub(crate) epsilon: f32,
+    pub(crate) root_scale: f32,
+    pub(crate) decay: f32,
+    pub(crate) clip_value: f32,
+    pub(crate) clip_norm: f64,
+}
+
+/// One step of a queue of steps.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Step {
+    pub(crate) first: i32,
+    pub(crate) samples: i32,
+    pub(crate) rule: Rule,
+}
+
+/// How a loss is computed.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Loss {
+    pub(crate) kind: i32,
+    pub(crate) tau: f32,
+    pub(crate) alpha: f32,
+    pub(crate) tau_early: f32,
+}
+
+/// The state of the queue: what went wrong, what was counted, how far it is.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Control {
+    pub(crate) runaway: u64,
+    pub(crate) loss_not_finite: u64,
+    pub(crate) parameter_not_finite: u64,
+    pub(crate) capacity: i32,
+    faults_padding: i32,
+    pub(crate) loss: f64,
+    pub(crate) samples: u64,
+    pub(crate) correct: u64,
+    pub(crate) grazing: u64,
+    pub(crate) clipped: u64,
+    step_grazing: u64,
+    step_clipped: u64,
+    norm: f64,
+    pub(crate) cursor: i32,
+    padding: i32,
+}
+
+impl Control {
+    /// Nothing wrong, nothing counted, at the first step.
+    pub(crate) fn fresh() -> Self {
+        Self { runaway: NONE, loss_not_finite: NONE, parameter_not_finite: NONE, ..Self::zeroed() }
+    }
+
+    /// Whether a step failed.
+    pub(crate) fn is_faulty(&self) -> bool {
+        let places = [self.runaway, self.loss_not_finite, self.parameter_not_finite];
+        places.iter().any(|&place| place != NONE) || self.capacity != 0
+    }
+}
+
+const _: () = {
+    assert!(size_of::<Layer>() == 296 && size_of::<Step>() == 48);
+    assert!(size_of::<Loss>() == 16 && size_of::<Control>() == 104);
+};

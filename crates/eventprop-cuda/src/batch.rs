@@ -1,0 +1,199 @@
+//! A batch's buffers on the device, and the descriptions of its layers that kernels are given.
+
+use crate::abi;
+use crate::device::{Buffer, Device};
+use crate::plan::{DenseLayer, WARP};
+use crate::sizes::{Lengths, Room};
+use crate::weights::Weights;
+use lif_core::engine::EngineError;
+
+/// All buffers whose length depends on the batch.
+pub(crate) struct BatchBuffers {
+    pub(crate) room: Room,
+    layers: Vec<LayerBuffers>,
+    adjoint: Buffer<f32>,
+    pub(crate) list_times: Buffer<f32>,
+    pub(crate) list_places: Buffer<i32>,
+    pub(crate) losses: Buffer<f32>,
+    pub(crate) predictions: Buffer<i32>,
+    pub(crate) input_gradient: Buffer<f32>,
+}
+
+/// The buffers of one layer.
+pub(crate) struct LayerBuffers {
+    lengths: Lengths,
+    pub(crate) counts: Buffer<i32>,
+    records: Buffer<f32>,
+    times: Buffer<f32>,
+    factors: Buffer<f32>,
+    heads: Buffer<i32>,
+    links: Buffer<i32>,
+    errors: Buffer<f32>,
+    pub(crate) spike_counts: Buffer<i32>,
+    pub(crate) spike_times: Buffer<f32>,
+    spike_slopes: Buffer<f32>,
+    spike_mems: Buffer<f32>,
+    spike_drives: Buffer<f32>,
+    spike_intervals: Buffer<i32>,
+    spike_ranks: Buffer<i32>,
+    pub(crate) needed: Buffer<i32>,
+    pub(crate) outputs: Buffer<f32>,
+    derivatives: Buffer<f32>,
+    peaks: Buffer<f32>,
+    peak_elapsed: Buffer<f32>,
+    peak_currents: Buffer<f32>,
+    peak_intervals: Buffer<i32>,
+}
+
+/// The constants of a layer's neurons on the device.
+pub(crate) struct Constants {
+    pub(crate) bias: Buffer<f32>,
+    pub(crate) threshold: Buffer<f32>,
+}
+
+/// What a layer's description takes from the training.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) duration: f32,
+    pub(crate) slope_floor: f32,
+    pub(crate) input_errors: bool,
+}
+
+impl BatchBuffers {
+    /// Allocates what `room` asks for.
+    pub(crate) fn new(
+        device: &Device,
+        plan: &[DenseLayer],
+        room: &Room,
+        input_errors: bool,
+    ) -> Result<Self, EngineError> {
+        room.check(plan, input_errors, device.free_memory()?)?;
+        let lengths: Vec<Lengths> = (0..plan.len())
+            .map(|index| room.lengths(plan, index, index > 0 || input_errors))
+            .collect();
+        let most = |of: fn(&Lengths) -> usize| lengths.iter().map(of).max().unwrap_or(0);
+        let events = most(|lengths| lengths.events);
+        Ok(Self {
+            room: room.clone(),
+            adjoint: device.unset(most(|lengths| lengths.adjoint))?,
+            list_times: device.unset(events)?,
+            list_places: device.unset(events)?,
+            losses: device.unset(room.samples)?,
+            predictions: device.unset(room.samples)?,
+            input_gradient: device.unset(lengths.first().map_or(0, |lengths| lengths.events))?,
+            layers: lengths
+                .into_iter()
+                .map(|lengths| LayerBuffers::new(device, lengths))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The buffers of layer number `index` above the input.
+    pub(crate) fn layer(&self, index: usize) -> &LayerBuffers {
+        &self.layers[index]
+    }
+
+    /// Forgets what lacked room.
+    pub(crate) fn clear_needs(&mut self, device: &Device) -> Result<(), EngineError> {
+        self.layers.iter_mut().try_for_each(|layer| device.clear(&mut layer.needed))
+    }
+
+    /// The descriptions of all layers for a batch of `samples`.
+    pub(crate) fn describe(
+        &self,
+        plan: &[DenseLayer],
+        constants: &[Constants],
+        weights: &Weights,
+        settings: Settings,
+        samples: usize,
+    ) -> Vec<abi::Layer> {
+        let layers = plan.iter().zip(&self.layers).zip(constants).enumerate();
+        let layers = layers.map(|(index, ((plan, buffers), constants))| {
+            let Lengths { width, slots, chunk, .. } = buffers.lengths;
+            let first = weights.layout.first(index);
+            abi::Layer {
+                layer: plan.layer as i32,
+                sources: plan.sources as i32,
+                targets: plan.targets as i32,
+                stride: plan.stride as i32,
+                width: width as i32,
+                slots: slots as i32,
+                samples: samples as i32,
+                tiles: (plan.stride / WARP) as i32,
+                chunk: chunk as i32,
+                wants_errors: i32::from(index > 0 || settings.input_errors),
+                duration: settings.duration,
+                reset: plan.reset,
+                rate: plan.rate,
+                slope_floor: settings.slope_floor,
+                target_count: plan.pull.0 as f32,
+                target_strength: (plan.pull.1 / samples as f64) as f32,
+                decay: plan.decay,
+                weights: weights.weights.at(first),
+                gradient: weights.gradient.at(first),
+                bias: constants.bias.address(),
+                threshold: constants.threshold.address(),
+                mu: self.adjoint.address(),
+                ..buffers.addresses()
+            }
+        });
+        layers.collect()
+    }
+}
+
+impl LayerBuffers {
+    fn new(device: &Device, lengths: Lengths) -> Result<Self, EngineError> {
+        let Lengths { samples, events, heads, errors, neurons, spikes, .. } = lengths;
+        Ok(Self {
+            lengths,
+            counts: device.unset(samples)?,
+            records: device.unset(4 * events)?,
+            times: device.unset(events)?,
+            factors: device.unset(events)?,
+            heads: device.unset(heads)?,
+            links: device.unset(events)?,
+            errors: device.unset(errors)?,
+            spike_counts: device.unset(neurons)?,
+            spike_times: device.unset(spikes)?,
+            spike_slopes: device.unset(spikes)?,
+            spike_mems: device.unset(spikes)?,
+            spike_drives: device.unset(spikes)?,
+            spike_intervals: device.unset(spikes)?,
+            spike_ranks: device.unset(spikes)?,
+            needed: device.zeros(2)?,
+            outputs: device.unset(neurons)?,
+            derivatives: device.unset(neurons)?,
+            peaks: device.unset(neurons)?,
+            peak_elapsed: device.unset(neurons)?,
+            peak_currents: device.unset(neurons)?,
+            peak_intervals: device.unset(neurons)?,
+        })
+    }
+
+    fn addresses(&self) -> abi::Layer {
+        abi::Layer {
+            counts: self.counts.address(),
+            records: self.records.address(),
+            times: self.times.address(),
+            factors: self.factors.address(),
+            heads: self.heads.address(),
+            links: self.links.address(),
+            errors: self.errors.address(),
+            spike_counts: self.spike_counts.address(),
+            spike_times: self.spike_times.address(),
+            spike_slopes: self.spike_slopes.address(),
+            spike_mems: self.spike_mems.address(),
+            spike_drives: self.spike_drives.address(),
+            spike_intervals: self.spike_intervals.address(),
+            spike_ranks: self.spike_ranks.address(),
+            needed: self.needed.address(),
+            outputs: self.outputs.address(),
+            derivatives: self.derivatives.address(),
+            peaks: self.peaks.address(),
+            peak_elapsed: self.peak_elapsed.address(),
+            peak_currents: self.peak_currents.address(),
+            peak_intervals: self.peak_intervals.address(),
+            ..abi::Layer::default()
+        }
+    }
+}

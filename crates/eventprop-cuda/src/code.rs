@@ -1,0 +1,107 @@
+//! The kernels' machine code: embedded, compiled ahead of time; or compiled here, from the embedded
+//! source, for devices that the embedded code does not know.
+
+use crate::device::compiler_is_present;
+use crate::probe::unavailable;
+use cudarc::driver::{CudaContext, CudaModule};
+use cudarc::nvrtc::{CompileOptions, Ptx, compile_ptx_with_opts};
+use lif_core::engine::EngineError;
+use std::sync::Arc;
+
+/// Every kernel that is launched.
+pub(crate) const KERNELS: [&str; 19] = [
+    "stream_inputs",
+    "lif_forward",
+    "lif_merge",
+    "li_maximum",
+    "li_mean",
+    "spike_outputs",
+    "predict",
+    "evaluate_loss",
+    "li_maximum_backward",
+    "li_mean_backward",
+    "lif_backward",
+    "weight_gradient",
+    "input_gradient",
+    "gradient_squares",
+    "gradient_norm",
+    "update_weights",
+    "finish_batch",
+    "finish_update",
+    "count_activity",
+];
+
+/// Machine code for sm_80, sm_90 and sm_100, and PTX for everything newer than compute_75;
+/// `cargo xtask cuda-check` makes and compares it.
+const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
+
+/// The sources in the order in which `kernels/all.cu` takes them in.
+const SOURCES: [&str; 13] = [
+    include_str!("../kernels/types.cuh"),
+    include_str!("../kernels/decay.cuh"),
+    include_str!("../kernels/crossing.cuh"),
+    include_str!("../kernels/adjoint.cuh"),
+    include_str!("../kernels/stream_inputs.cu"),
+    include_str!("../kernels/lif_forward.cu"),
+    include_str!("../kernels/lif_merge.cu"),
+    include_str!("../kernels/li_forward.cu"),
+    include_str!("../kernels/loss.cu"),
+    include_str!("../kernels/li_backward.cu"),
+    include_str!("../kernels/lif_backward.cu"),
+    include_str!("../kernels/weight_gradient.cu"),
+    include_str!("../kernels/update.cu"),
+];
+
+/// Loads the kernels into a context.
+pub(crate) fn load(context: &Arc<CudaContext>) -> Result<Arc<CudaModule>, EngineError> {
+    let embedded = match context.load_module(Ptx::from_binary(FATBIN.to_vec())) {
+        Ok(module) => return Ok(module),
+        Err(error) => error,
+    };
+    if !compiler_is_present() {
+        return unavailable(format!(
+            "the driver does not take the embedded kernels ({embedded}), and libnvrtc, which could \
+             compile them here, is not found; a driver of release 580 or newer takes them"
+        ));
+    }
+    let options = CompileOptions { arch: Some("compute_75"), ..CompileOptions::default() };
+    let compiled = compile_ptx_with_opts(source(), options);
+    match compiled.map(|ptx| context.load_module(ptx)) {
+        Ok(Ok(module)) => Ok(module),
+        Ok(Err(error)) => unavailable(format!(
+            "the driver takes neither the embedded kernels ({embedded}) nor those compiled here ({error})"
+        )),
+        Err(error) => unavailable(format!(
+            "the driver does not take the embedded kernels ({embedded}), and compiling them failed: {error:?}"
+        )),
+    }
+}
+
+/// All sources as one file.
+fn source() -> String {
+    let is_ours =
+        |line: &&str| !line.starts_with("#include \"") && !line.starts_with("#pragma once");
+    let lines = SOURCES.iter().flat_map(|source| source.lines()).filter(is_ours);
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The list of kernels is that of the sources.
+    #[test]
+    fn every_kernel_is_listed() {
+        let source = source();
+        let mut found: Vec<_> = source
+            .lines()
+            .filter_map(|line| line.strip_prefix("extern \"C\" __global__ void "))
+            .filter_map(|rest| rest.split('(').next())
+            .collect();
+        let mut listed = KERNELS.to_vec();
+        found.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(found, listed);
+        assert!(!source.contains("#include"));
+    }
+}

@@ -1,0 +1,448 @@
+use crate::abi;
+use crate::batch::{BatchBuffers, Constants, Settings};
+use crate::data::{Data, longest};
+use crate::device::{Buffer, Device, Graph};
+use crate::plan::{self, DenseLayer, NAME};
+use crate::program::{Program, Queue, describe_loss};
+use crate::sizes::Room;
+use crate::weights::Weights;
+use lif_core::engine::{BatchStatistics, EngineError, Training, UpdateStatistics};
+use lif_core::network::Network;
+use lif_core::optimiser::{Clip, UpdateRule};
+use lif_core::{Parameters, SpikeBatch};
+
+/// Spikes of one neuron in one sample beyond which a network has run away.
+pub(crate) const MAX_SPIKES: usize = 10_000;
+/// Blocks that add up the gradient's squares: NORM_BLOCKS of `kernels/update.cu`.
+const NORM_BLOCKS: usize = 32;
+
+/// The exact engine on a CUDA device, in single precision: chains of dense layers.
+///
+/// Parameters, optimiser state and data stay on the device; a batch is one recorded graph of kernels.
+/// The same calls give the same bits on the same device.
+pub struct CudaEngine {
+    pub(crate) network: Network,
+    pub(crate) training: Training<f32>,
+    /// Everything but the weights.
+    pub(crate) parameters: Parameters<f32>,
+    pub(crate) plan: Vec<DenseLayer>,
+    loss: abi::Loss,
+    // Graphs before the buffers they use, buffers before their device.
+    graphs: Vec<(Key, Graph)>,
+    pub(crate) batch: Option<BatchBuffers>,
+    pub(crate) room: Room,
+    constants: Vec<Constants>,
+    pub(crate) weights: Weights,
+    pub(crate) data: [Option<Data>; 2],
+    /// The most arrivals of a sample that is kept.
+    pub(crate) kept_arrivals: usize,
+    queue: Queue,
+    pub(crate) activity: Vec<Buffer<u64>>,
+    norm_parts: Buffer<f64>,
+    pub(crate) device: Device,
+    pub(crate) steps: u64,
+    /// The number of samples last run.
+    pub(crate) samples: usize,
+    pub(crate) losses: Vec<f32>,
+    pub(crate) input_gradient: Vec<f32>,
+    /// The gradient on the host, where someone may have changed it.
+    pub(crate) host_gradient: Option<Vec<f32>>,
+}
+
+/// How a [`CudaEngine`] runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CudaOptions {
+    /// The number of the device.
+    pub device: usize,
+    /// Device memory in bytes that the adjoint of one layer may take: 256 MiB unless told otherwise. A
+    /// batch is swept in parts of this size, which changes no result.
+    pub adjoint_bytes: usize,
+}
+
+impl Default for CudaOptions {
+    fn default() -> Self {
+        Self { device: 0, adjoint_bytes: 256 << 20 }
+    }
+}
+
+/// Where samples come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A batch of the caller's, copied in.
+    Call = 0,
+    /// The data set that was uploaded.
+    Resident = 1,
+}
+
+/// What a graph does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    Infer,
+    Differentiate,
+    Update,
+    Train,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    task: Task,
+    source: Source,
+    samples: usize,
+}
+
+impl CudaEngine {
+    /// An engine for `network` with the constants it describes and all weights zero.
+    ///
+    /// # Errors
+    /// [`EngineError::Unsupported`] for a network or training it cannot compute,
+    /// [`EngineError::Unavailable`] without a driver, a device, or enough memory.
+    pub fn new(
+        network: &Network,
+        training: Training<f32>,
+        options: CudaOptions,
+    ) -> Result<Self, EngineError> {
+        plan::check(network, &training)?;
+        let device = Device::open(options.device)?;
+        let parameters = Parameters::initial(network);
+        let plan = plan::plan(network, &training, &parameters)?;
+        let (loss, readout) = plan::known_loss(&training)?;
+        let weights = Weights::new(&device, &plan)?;
+        let activity: Result<_, _> = plan.iter().map(|layer| device.zeros(layer.targets)).collect();
+        let queue = Queue {
+            control: device.copy(&[abi::Control::fresh()])?,
+            steps: device.zeros(1)?,
+            order: device.zeros(1)?,
+        };
+        Ok(Self {
+            graphs: Vec::new(),
+            batch: None,
+            room: Room::new(&plan, options.adjoint_bytes),
+            constants: upload_constants(&device, &plan, &parameters)?,
+            weights,
+            data: [None, None],
+            kept_arrivals: 0,
+            queue,
+            activity: activity?,
+            norm_parts: device.zeros(NORM_BLOCKS)?,
+            device,
+            steps: 0,
+            samples: 0,
+            losses: Vec::new(),
+            input_gradient: Vec::new(),
+            host_gradient: None,
+            network: network.clone(),
+            parameters,
+            loss: describe_loss(loss, readout),
+            plan,
+            training,
+        })
+    }
+
+    /// Takes over the constants of `parameters`.
+    pub(crate) fn set_constants(
+        &mut self,
+        parameters: &Parameters<f32>,
+    ) -> Result<(), EngineError> {
+        self.plan = plan::plan(&self.network, &self.training, parameters)?;
+        self.constants = upload_constants(&self.device, &self.plan, parameters)?;
+        self.parameters.layers.clone_from(&parameters.layers);
+        self.graphs.clear();
+        Ok(())
+    }
+
+    /// Frees the samples of a source.
+    pub(crate) fn forget(&mut self, source: Source) -> Result<(), EngineError> {
+        self.graphs.clear();
+        self.data[source as usize] = None;
+        self.device.wait()
+    }
+
+    /// Copies a batch in.
+    pub(crate) fn stage(
+        &mut self,
+        spikes: &SpikeBatch<f32>,
+        labels: &[u32],
+    ) -> Result<(), EngineError> {
+        let slot = &mut self.data[Source::Call as usize];
+        if !slot.as_ref().is_some_and(|data| data.holds(spikes)) {
+            self.graphs.clear();
+            // Some more than asked for: batches differ.
+            let room = spikes.spike_count() + spikes.spike_count() / 4;
+            *slot = Some(Data::new(&self.device, spikes.len(), room)?);
+        }
+        if let Some(data) = slot {
+            data.write(&self.device, spikes, labels, self.network.input().size)?;
+        }
+        let arrivals = longest(spikes, self.network.duration() as f32);
+        self.make_room(spikes.len(), arrivals)?;
+        self.set_queue(&[(0, spikes.len())], &(0..spikes.len() as u32).collect::<Vec<_>>(), &[0.0])
+    }
+
+    /// Replaces the queue: steps of (first, samples) of `order`, with a learning rate each.
+    pub(crate) fn set_queue(
+        &mut self,
+        steps: &[(usize, usize)],
+        order: &[u32],
+        rates: &[f64],
+    ) -> Result<(), EngineError> {
+        let made = self.steps;
+        let entries: Vec<abi::Step> = steps
+            .iter()
+            .zip(rates)
+            .zip(made + 1..)
+            .map(|((&(first, samples), &rate), number)| abi::Step {
+                first: first as i32,
+                samples: samples as i32,
+                rule: self.rule(number, rate),
+            })
+            .collect();
+        let order: Vec<i32> = order.iter().map(|&sample| sample as i32).collect();
+        if entries.len() > self.queue.steps.len() || order.len() > self.queue.order.len() {
+            self.graphs.clear();
+            self.queue.steps = self.device.unset(entries.len().max(self.queue.steps.len()))?;
+            self.queue.order = self.device.unset(order.len().max(self.queue.order.len()))?;
+        }
+        self.device.write(&entries, &mut self.queue.steps)?;
+        self.device.write(&order, &mut self.queue.order)
+    }
+
+    /// The rule of update number `step`.
+    fn rule(&self, step: u64, learning_rate: f64) -> abi::Rule {
+        let factor = self.training.learning_rates.weights as f32;
+        let rule = self.training.optimiser.rule::<f32>(step, learning_rate).scaled(factor, true);
+        let (clip_value, clip_norm) = match self.training.clip {
+            None => (0.0, 0.0),
+            Some(Clip::Value(limit)) => (limit as f32, 0.0),
+            Some(Clip::Norm(limit)) => (0.0, limit),
+        };
+        match rule {
+            UpdateRule::Sgd { learning_rate, momentum } => abi::Rule {
+                rate: learning_rate,
+                momentum_or_beta1: momentum,
+                clip_value,
+                clip_norm,
+                ..abi::Rule::default()
+            },
+            UpdateRule::Adam { beta1, beta2, epsilon, rate, root_scale, decay } => abi::Rule {
+                adam: 1,
+                rate,
+                momentum_or_beta1: beta1,
+                beta2,
+                epsilon,
+                root_scale,
+                decay,
+                clip_value,
+                clip_norm,
+            },
+        }
+    }
+
+    /// Makes room for batches of `samples` samples with up to `arrivals` input spikes each.
+    pub(crate) fn make_room(&mut self, samples: usize, arrivals: usize) -> Result<(), EngineError> {
+        let mut room = self.room.clone();
+        room.samples = room.samples.max(samples);
+        if arrivals > room.arrivals {
+            room.arrivals = arrivals + arrivals / 8;
+        }
+        self.set_room(room)
+    }
+
+    fn set_room(&mut self, room: Room) -> Result<(), EngineError> {
+        if self.batch.as_ref().is_some_and(|batch| batch.room == room) {
+            return Ok(());
+        }
+        self.graphs.clear();
+        self.batch = None;
+        self.device.wait()?;
+        let errors = self.training.input_gradients;
+        self.batch = Some(BatchBuffers::new(&self.device, &self.plan, &room, errors)?);
+        self.room = room;
+        Ok(())
+    }
+
+    /// Makes room for the spikes that there was none for.
+    pub(crate) fn grow(&mut self) -> Result<(), EngineError> {
+        let mut room = self.room.clone();
+        if let Some(batch) = &self.batch {
+            for (index, (slots, events)) in room.spikes.iter_mut().enumerate() {
+                let needed = self.device.read(&batch.layer(index).needed, 2)?;
+                *slots = (*slots).max((needed[0] as usize).next_power_of_two().min(MAX_SPIKES));
+                let more = needed[1] as usize;
+                *events = (*events).max(more + more / 4);
+            }
+        }
+        self.set_room(room)
+    }
+
+    /// Puts a task for a batch of `samples` into the stream.
+    pub(crate) fn start(
+        &mut self,
+        task: Task,
+        source: Source,
+        samples: usize,
+    ) -> Result<(), EngineError> {
+        let key = Key { task, source, samples };
+        if !self.graphs.iter().any(|(known, _)| *known == key) {
+            let graph = self.record(key)?;
+            self.graphs.push((key, graph));
+        }
+        match self.graphs.iter().find(|(known, _)| *known == key) {
+            Some((_, graph)) => self.device.start(graph),
+            None => Ok(()),
+        }
+    }
+
+    fn record(&self, key: Key) -> Result<Graph, EngineError> {
+        let Key { task, source, samples } = key;
+        let (Some(batch), Some(data)) = (&self.batch, &self.data[source as usize]) else {
+            return Err(EngineError::Batch(String::from("nothing was given to compute")));
+        };
+        let input_errors = self.training.input_gradients && source == Source::Call;
+        let settings = Settings {
+            duration: self.network.duration() as f32,
+            slope_floor: self.training.slope_floor as f32,
+            input_errors,
+        };
+        let program = Program {
+            device: &self.device,
+            layers: batch.describe(&self.plan, &self.constants, &self.weights, settings, samples),
+            plan: &self.plan,
+            batch,
+            weights: &self.weights,
+            data,
+            queue: &self.queue,
+            activity: &self.activity,
+            norm_parts: &self.norm_parts,
+            loss: self.loss,
+        };
+        let norm = matches!(self.training.clip, Some(Clip::Norm(_)));
+        self.device.record(|_| match task {
+            Task::Infer => program.infer(),
+            Task::Differentiate => program.differentiate(input_errors),
+            Task::Update => program.update(norm),
+            Task::Train => {
+                program.differentiate(input_errors)?;
+                program.update(norm)
+            }
+        })
+    }
+
+    /// Forgets faults and counts and goes back to the queue's first step.
+    pub(crate) fn reset(&mut self) -> Result<(), EngineError> {
+        self.device.write(&[abi::Control::fresh()], &mut self.queue.control)?;
+        match &mut self.batch {
+            Some(batch) => batch.clear_needs(&self.device),
+            None => Ok(()),
+        }
+    }
+
+    /// What happened since [`CudaEngine::reset`].
+    pub(crate) fn outcome(&self) -> Result<abi::Control, EngineError> {
+        Ok(self.device.read(&self.queue.control, 1)?[0])
+    }
+
+    /// Runs one task on the batch that was staged, with as much room as it turns out to need.
+    pub(crate) fn run(
+        &mut self,
+        task: Task,
+        source: Source,
+        samples: usize,
+    ) -> Result<abi::Control, EngineError> {
+        self.samples = samples;
+        loop {
+            self.reset()?;
+            self.start(task, source, samples)?;
+            let outcome = self.outcome()?;
+            self.check(&outcome)?;
+            if outcome.capacity == 0 {
+                return Ok(outcome);
+            }
+            self.grow()?;
+        }
+    }
+
+    /// The error that `outcome` reports, if any; too little room is none.
+    pub(crate) fn check(&self, outcome: &abi::Control) -> Result<(), EngineError> {
+        if outcome.runaway != abi::NONE {
+            let layer = (outcome.runaway >> 32) as usize;
+            return Err(EngineError::Runaway {
+                layer: self.network.layers()[layer].name.clone(),
+                sample: outcome.runaway as u32 as usize,
+                bound: MAX_SPIKES,
+            });
+        }
+        // Without room for all spikes everything after them is wrong.
+        if outcome.capacity != 0 {
+            return Ok(());
+        }
+        if outcome.loss_not_finite != abi::NONE {
+            return Err(EngineError::NotFinite {
+                what: "the loss",
+                layer: self.network.output().name.clone(),
+                sample: outcome.loss_not_finite as usize,
+            });
+        }
+        if outcome.parameter_not_finite != abi::NONE {
+            let layer = self.weights.layout.layer_of(outcome.parameter_not_finite as usize);
+            return Err(EngineError::NotFinite {
+                what: "a parameter after the update",
+                layer: self.network.layers()[layer].name.clone(),
+                sample: 0,
+            });
+        }
+        Ok(())
+    }
+
+    /// The input gradients of the batch last differentiated, in the order of its spikes.
+    pub(crate) fn read_input_gradient(
+        &mut self,
+        spikes: &SpikeBatch<f32>,
+    ) -> Result<(), EngineError> {
+        self.input_gradient.clear();
+        let Some(batch) = self.batch.as_ref().filter(|_| self.training.input_gradients) else {
+            return Ok(());
+        };
+        let width = batch.room.arrivals + 2;
+        let rows = self.device.read(&batch.input_gradient, spikes.len() * width)?;
+        let duration = self.network.duration() as f32;
+        for (train, row) in spikes.iter().zip(rows.chunks_exact(width)) {
+            let arriving = train.times().partition_point(|&time| time <= duration);
+            self.input_gradient.extend(&row[..arriving]);
+            self.input_gradient.extend(std::iter::repeat_n(0.0, train.len() - arriving));
+        }
+        Ok(())
+    }
+}
+
+/// Statistics of the batches that `outcome` counted.
+pub(crate) fn statistics(outcome: &abi::Control) -> (BatchStatistics, UpdateStatistics) {
+    let batch = BatchStatistics {
+        samples: outcome.samples as usize,
+        loss: outcome.loss,
+        correct: outcome.correct as usize,
+        grazing: outcome.grazing,
+        ..BatchStatistics::default()
+    };
+    (batch, UpdateStatistics { clipped: outcome.clipped })
+}
+
+fn upload_constants(
+    device: &Device,
+    plan: &[DenseLayer],
+    parameters: &Parameters<f32>,
+) -> Result<Vec<Constants>, EngineError> {
+    plan.iter()
+        .map(|layer| {
+            let (bias, threshold) = plan::constants(layer, parameters);
+            Ok(Constants { bias: device.copy(&bias)?, threshold: device.copy(&threshold)? })
+        })
+        .collect()
+}
+
+/// What a failed read-back of parameters stands for: the trait has no error there.
+pub(crate) fn expect<T>(read: Result<T, EngineError>) -> T {
+    match read {
+        Ok(values) => values,
+        Err(error) => panic!("backend {NAME}: the device is lost: {error}"),
+    }
+}

@@ -1,0 +1,176 @@
+//! From a network to the layers that compute it; what this engine cannot do is refused here.
+
+use crate::abi::Decay;
+use lif_core::engine::{EngineError, Training};
+use lif_core::loss::{Loss, Readout};
+use lif_core::network::{Connection, ConnectionKind, Layer, Network, Neuron};
+use lif_core::{Parameters, per_neuron};
+
+/// The name that selects the engine.
+pub(crate) const NAME: &str = "cuda";
+
+/// Neurons of a row of weights are padded to a multiple of this: the threads of a warp.
+pub(crate) const WARP: usize = 32;
+
+/// A dense layer with the connection into it.
+#[derive(Clone, Debug)]
+pub(crate) struct DenseLayer {
+    /// Its position in the network.
+    pub(crate) layer: usize,
+    /// The position of the connection into it.
+    pub(crate) connection: usize,
+    /// Neurons below.
+    pub(crate) sources: usize,
+    /// Its own neurons.
+    pub(crate) targets: usize,
+    /// The same, padded.
+    pub(crate) stride: usize,
+    /// Whether its neurons spike.
+    pub(crate) spikes: bool,
+    /// The voltage after a spike.
+    pub(crate) reset: f32,
+    /// The rate at which a weighted mean over its voltages forgets.
+    pub(crate) rate: f32,
+    /// (target, strength) of the pull on its spike counts; all its rate targets together.
+    pub(crate) pull: (f64, f64),
+    /// Its time constants.
+    pub(crate) decay: Decay,
+}
+
+/// The layers above the input, for constants `parameters`.
+///
+/// # Errors
+/// [`EngineError::Unsupported`] names the first thing that is not a chain of plain dense layers.
+pub(crate) fn plan(
+    network: &Network,
+    training: &Training<f32>,
+    parameters: &Parameters<f32>,
+) -> Result<Vec<DenseLayer>, EngineError> {
+    let readout = known_loss(training)?.1;
+    let duration = network.duration() as f32;
+    let layers = (1..network.layers().len()).map(|position| {
+        let layer = &network.layers()[position];
+        let values = &parameters.layers[position];
+        let below = &network.layers()[position - 1];
+        let rate = if readout == Readout::ExpMean { duration.recip() } else { 0.0 };
+        let targets = training.rate_targets.iter().filter(|target| target.layer == position);
+        let (pull, strength) =
+            targets.fold((0.0, 0.0), |(p, s), t| (p + t.strength * t.target, s + t.strength));
+        Ok(DenseLayer {
+            layer: position,
+            connection: only_connection(network, position)?,
+            sources: below.size,
+            targets: layer.size,
+            stride: layer.size.next_multiple_of(WARP),
+            spikes: layer.is_lif(),
+            reset: match &layer.neuron {
+                Neuron::Lif(constants) => constants.reset as f32,
+                _ => 0.0,
+            },
+            rate: if position == network.output_index() { rate } else { 0.0 },
+            pull: (if strength == 0.0 { 0.0 } else { pull / strength }, strength),
+            decay: decay(values.tau_mem[0], values.tau_syn[0]),
+        })
+    });
+    layers.collect()
+}
+
+/// The training's loss and what it measures.
+pub(crate) fn known_loss(training: &Training<f32>) -> Result<(Loss, Readout), EngineError> {
+    match training.objective.known() {
+        Some(loss) => Ok((loss, training.objective.readout())),
+        None => unsupported("custom losses are"),
+    }
+}
+
+/// Refuses what the engine cannot compute.
+pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), EngineError> {
+    for layer in network.layers() {
+        check_layer(layer)?;
+    }
+    if !training.learning_rates.only_weights() {
+        return unsupported("learned constants of neurons are");
+    }
+    if training.needs_constant_gradients() {
+        return unsupported("gradients by the constants of neurons are");
+    }
+    let (_, readout) = known_loss(training)?;
+    match (readout.needs_spikes(), network.output().is_lif()) {
+        (true, false) => unsupported("spike-time losses on an output that never spikes are")?,
+        (false, true) => unsupported("voltage losses on a spiking output layer are")?,
+        _ => {}
+    }
+    (1..network.layers().len()).try_for_each(|to| only_connection(network, to).map(drop))
+}
+
+/// The bias currents and thresholds of a layer's neurons and of its padding, which never spikes.
+pub(crate) fn constants(plan: &DenseLayer, parameters: &Parameters<f32>) -> (Vec<f32>, Vec<f32>) {
+    let values = &parameters.layers[plan.layer];
+    let mut bias = values.bias.clone();
+    bias.resize(plan.stride, 0.0);
+    let mut threshold = vec![f32::INFINITY; plan.stride];
+    if plan.spikes {
+        for (neuron, threshold) in threshold[..plan.targets].iter_mut().enumerate() {
+            *threshold = *per_neuron(&values.threshold, neuron);
+        }
+    }
+    (bias, threshold)
+}
+
+fn decay(tau_mem: f32, tau_syn: f32) -> Decay {
+    let difference = (tau_mem - tau_syn) / (tau_mem * tau_syn);
+    let ratio = tau_mem / tau_syn;
+    let integer = (2..=10).find(|&integer| ratio == integer as f32);
+    Decay {
+        tau_mem,
+        tau_syn,
+        difference,
+        gain: (tau_mem * difference).recip(),
+        ratio,
+        integer_ratio: integer.unwrap_or(0),
+    }
+}
+
+fn check_layer(layer: &Layer) -> Result<(), EngineError> {
+    let Some(constants) = layer.constants() else { return Ok(()) };
+    if constants.tau_mem.len() > 1 || constants.tau_syn.len() > 1 {
+        return unsupported("time constants of single neurons are");
+    }
+    if constants.refractory > 0.0 {
+        return unsupported("refractory times are");
+    }
+    if constants.adaptation.is_some() {
+        return unsupported("adaptive thresholds are");
+    }
+    Ok(())
+}
+
+fn only_connection(network: &Network, to: usize) -> Result<usize, EngineError> {
+    let into: Vec<(usize, &Connection)> =
+        network.connections().iter().enumerate().filter(|(_, c)| c.to == to).collect();
+    for (_, connection) in &into {
+        match connection.kind {
+            ConnectionKind::Dense => {}
+            ConnectionKind::Conv2d(_) => return unsupported("conv2d connections are"),
+            ConnectionKind::SumPool2d { .. } => return unsupported("sum_pool2d connections are"),
+        }
+        if connection.delays {
+            return unsupported("delays are");
+        }
+        if connection.from >= to {
+            return unsupported("recurrent connections are");
+        }
+        if connection.from + 1 < to {
+            return unsupported("connections that skip a layer are");
+        }
+    }
+    match into[..] {
+        [(position, _)] => Ok(position),
+        [] => unsupported("layers without a connection to the layer below are"),
+        _ => unsupported("several connections into one layer are"),
+    }
+}
+
+fn unsupported<V>(capability: &str) -> Result<V, EngineError> {
+    Err(EngineError::Unsupported { engine: NAME, capability: capability.to_owned() })
+}

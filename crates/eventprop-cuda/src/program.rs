@@ -1,0 +1,278 @@
+//! Which kernels run, in which order and on how many threads.
+
+use crate::abi::{self, Layer};
+use crate::batch::BatchBuffers;
+use crate::data::Data;
+use crate::device::{Buffer, Device, Shape};
+use crate::plan::{DenseLayer, WARP};
+use crate::weights::Weights;
+use bytemuck::bytes_of;
+use lif_core::engine::EngineError;
+use lif_core::loss::{Loss, Readout};
+
+/// Threads of a block where nothing else decides.
+const THREADS: u32 = 256;
+/// Warps of a block that walks neurons.
+const WARPS: usize = 4;
+
+/// The steps that are to be made: which samples of the data, at which learning rate.
+pub(crate) struct Queue {
+    pub(crate) control: Buffer<abi::Control>,
+    pub(crate) steps: Buffer<abi::Step>,
+    pub(crate) order: Buffer<i32>,
+}
+
+/// A batch's kernels with their arguments.
+pub(crate) struct Program<'a> {
+    pub(crate) device: &'a Device,
+    pub(crate) plan: &'a [DenseLayer],
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) batch: &'a BatchBuffers,
+    pub(crate) weights: &'a Weights,
+    pub(crate) data: &'a Data,
+    pub(crate) queue: &'a Queue,
+    pub(crate) activity: &'a [Buffer<u64>],
+    pub(crate) norm_parts: &'a Buffer<f64>,
+    pub(crate) loss: abi::Loss,
+}
+
+impl Program<'_> {
+    /// From the input spikes to the outputs and predictions.
+    pub(crate) fn infer(&self) -> Result<(), EngineError> {
+        let Self { device, data, queue, batch, .. } = self;
+        let (control, steps) = (queue.control.address(), queue.steps.address());
+        device.launch(
+            "stream_inputs",
+            Shape { grid: (self.samples(), 1), block: (THREADS, 1) },
+            &[
+                bytes_of(&self.layers[0]),
+                bytes_of(&control),
+                bytes_of(&steps),
+                bytes_of(&queue.order.address()),
+                bytes_of(&data.offsets.address()),
+                bytes_of(&data.times.address()),
+                bytes_of(&data.sources.address()),
+                bytes_of(&data.links.address()),
+            ],
+        )?;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let shape = neurons(layer, layer.samples);
+            if !self.plan[index].spikes {
+                let kernel =
+                    if self.loss.kind == kind(Readout::VMax) { "li_maximum" } else { "li_mean" };
+                device.launch(kernel, shape, &[bytes_of(layer)])?;
+                continue;
+            }
+            device.launch("lif_forward", shape, &[bytes_of(layer), bytes_of(&control)])?;
+            match self.layers.get(index + 1) {
+                Some(above) => device.launch(
+                    "lif_merge",
+                    Shape { grid: (self.samples(), 1), block: (THREADS, 1) },
+                    &[
+                        bytes_of(layer),
+                        bytes_of(above),
+                        bytes_of(&control),
+                        bytes_of(&batch.list_times.address()),
+                        bytes_of(&batch.list_places.address()),
+                    ],
+                )?,
+                None => {
+                    let arguments: [&[u8]; 2] = [bytes_of(layer), bytes_of(&self.loss.kind)];
+                    device.launch("spike_outputs", shape, &arguments)?;
+                }
+            }
+        }
+        let predictions = batch.predictions.address();
+        device.launch(
+            "predict",
+            Shape { grid: (self.samples().div_ceil(32), 1), block: (32, 1) },
+            &[bytes_of(self.output()), bytes_of(&self.loss.kind), bytes_of(&predictions)],
+        )
+    }
+
+    /// [`Program::infer`], the losses, the gradient, the statistics.
+    pub(crate) fn differentiate(&self, input_errors: bool) -> Result<(), EngineError> {
+        self.infer()?;
+        self.evaluate()?;
+        for index in (0..self.layers.len()).rev() {
+            self.layer_backward(index)?;
+        }
+        let Self { device, batch, queue, data, .. } = self;
+        if input_errors {
+            device.launch(
+                "input_gradient",
+                Shape { grid: (self.samples(), 1), block: (THREADS, 1) },
+                &[bytes_of(&self.layers[0]), bytes_of(&batch.input_gradient.address())],
+            )?;
+        }
+        for ((layer, plan), activity) in self.layers.iter().zip(self.plan).zip(self.activity) {
+            if plan.spikes {
+                device.launch(
+                    "count_activity",
+                    Shape {
+                        grid: ((layer.targets as u32).div_ceil(THREADS), 1),
+                        block: (THREADS, 1),
+                    },
+                    &[
+                        bytes_of(layer),
+                        bytes_of(&queue.control.address()),
+                        bytes_of(&activity.address()),
+                    ],
+                )?;
+            }
+        }
+        device.launch(
+            "finish_batch",
+            Shape { grid: (1, 1), block: (THREADS, 1) },
+            &[
+                bytes_of(&queue.control.address()),
+                bytes_of(&batch.losses.address()),
+                bytes_of(&batch.predictions.address()),
+                bytes_of(&queue.steps.address()),
+                bytes_of(&queue.order.address()),
+                bytes_of(&data.labels.address()),
+            ],
+        )
+    }
+
+    /// Changes the weights by the gradient; `norm` says whether its norm is needed.
+    pub(crate) fn update(&self, norm: bool) -> Result<(), EngineError> {
+        let Self { device, weights, queue, norm_parts, .. } = self;
+        let count = weights.layout.len() as i32;
+        let real = weights.layout.weights() as i32;
+        let control = queue.control.address();
+        if norm {
+            let parts = norm_parts.address();
+            device.launch(
+                "gradient_squares",
+                Shape { grid: (norm_parts.len() as u32, 1), block: (THREADS, 1) },
+                &[bytes_of(&weights.gradient.address()), bytes_of(&count), bytes_of(&parts)],
+            )?;
+            device.launch(
+                "gradient_norm",
+                Shape { grid: (1, 1), block: (THREADS, 1) },
+                &[bytes_of(&parts), bytes_of(&control)],
+            )?;
+        }
+        device.launch(
+            "update_weights",
+            Shape { grid: ((count as u32).div_ceil(THREADS), 1), block: (THREADS, 1) },
+            &[
+                bytes_of(&weights.weights.address()),
+                bytes_of(&weights.gradient.address()),
+                bytes_of(&weights.first.address()),
+                bytes_of(&weights.second.address()),
+                bytes_of(&count),
+                bytes_of(&real),
+                bytes_of(&control),
+                bytes_of(&queue.steps.address()),
+            ],
+        )?;
+        device.launch("finish_update", Shape { grid: (1, 1), block: (1, 1) }, &[bytes_of(&control)])
+    }
+
+    fn evaluate(&self) -> Result<(), EngineError> {
+        let Self { device, queue, data, batch, .. } = self;
+        device.launch(
+            "evaluate_loss",
+            Shape { grid: (self.samples().div_ceil(32), 1), block: (32, 1) },
+            &[
+                bytes_of(self.output()),
+                bytes_of(&self.loss),
+                bytes_of(&queue.control.address()),
+                bytes_of(&queue.steps.address()),
+                bytes_of(&queue.order.address()),
+                bytes_of(&data.labels.address()),
+                bytes_of(&batch.losses.address()),
+            ],
+        )
+    }
+
+    /// The adjoint of one layer and the gradient by its weights, part of the batch by part.
+    fn layer_backward(&self, index: usize) -> Result<(), EngineError> {
+        let layer = &self.layers[index];
+        let (above_errors, above_width, above_tiles) = match self.layers.get(index + 1) {
+            Some(above) => (above.errors, above.width, above.tiles),
+            None => (0, 0, 0),
+        };
+        let every_spike = i32::from(self.loss.kind == kind(Readout::SpikeTimeSum));
+        for first in (0..layer.samples).step_by(layer.chunk as usize) {
+            let samples = layer.chunk.min(layer.samples - first);
+            let shape = neurons(layer, samples);
+            if self.plan[index].spikes {
+                self.device.launch(
+                    "lif_backward",
+                    shape,
+                    &[
+                        bytes_of(layer),
+                        bytes_of(&self.queue.control.address()),
+                        bytes_of(&above_errors),
+                        bytes_of(&above_width),
+                        bytes_of(&above_tiles),
+                        bytes_of(&every_spike),
+                        bytes_of(&first),
+                        bytes_of(&samples),
+                    ],
+                )?;
+            } else {
+                let is_maximum = self.loss.kind == kind(Readout::VMax);
+                let kernel = if is_maximum { "li_maximum_backward" } else { "li_mean_backward" };
+                let arguments: [&[u8]; 3] = [bytes_of(layer), bytes_of(&first), bytes_of(&samples)];
+                self.device.launch(kernel, shape, &arguments)?;
+            }
+            let tiles = (layer.tiles as u32).min(WARPS as u32);
+            self.device.launch(
+                "weight_gradient",
+                Shape {
+                    grid: (layer.sources as u32, (layer.tiles as u32).div_ceil(tiles)),
+                    block: (WARP as u32, tiles),
+                },
+                &[bytes_of(layer), bytes_of(&first), bytes_of(&samples)],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn samples(&self) -> u32 {
+        self.layers[0].samples as u32
+    }
+
+    fn output(&self) -> &Layer {
+        &self.layers[self.layers.len() - 1]
+    }
+}
+
+/// The loss as kernels are given it.
+pub(crate) fn describe_loss(loss: Loss, readout: Readout) -> abi::Loss {
+    let kind = kind(readout);
+    match loss {
+        Loss::TtfsCrossEntropy { tau, alpha, tau_early } => {
+            abi::Loss { kind, tau: tau as f32, alpha: alpha as f32, tau_early: tau_early as f32 }
+        }
+        _ => abi::Loss { kind, ..abi::Loss::default() },
+    }
+}
+
+/// See the READOUT_ constants of `kernels/types.cuh`.
+fn kind(readout: Readout) -> i32 {
+    match readout {
+        Readout::FirstSpike => 0,
+        Readout::SpikeTimeSum => 1,
+        Readout::VMax => 2,
+        Readout::Mean => 3,
+        Readout::ExpMean => 4,
+    }
+}
+
+/// A thread a neuron and sample; small layers put several samples into a block.
+fn neurons(layer: &Layer, samples: i32) -> Shape {
+    let tiles = (layer.tiles as usize).min(WARPS);
+    let together = WARPS / tiles;
+    Shape {
+        grid: (
+            (samples as u32).div_ceil(together as u32),
+            (layer.tiles as usize).div_ceil(tiles) as u32,
+        ),
+        block: ((tiles * WARP) as u32, together as u32),
+    }
+}

@@ -1,0 +1,113 @@
+//! Training on samples that stay on the device: the host waits only now and then, to see whether all
+//! went well.
+
+use crate::abi::{Control, NONE};
+use crate::data::{Data, longest};
+use crate::engine::{CudaEngine, Source, Task, statistics};
+use crate::probe::unavailable;
+use lif_core::engine::{
+    Batch, BatchError, BatchStatistics, EngineError, Resident, UpdateStatistics,
+};
+
+/// Steps between two looks at the device. What runs after a step that failed is lost and run again.
+const STEPS_BETWEEN_LOOKS: usize = 64;
+
+impl Resident<f32> for CudaEngine {
+    fn keep(&mut self, samples: Batch<'_, f32>) -> Result<(), EngineError> {
+        samples.check(&self.network)?;
+        let spikes = samples.spikes;
+        self.forget(Source::Resident)?;
+        let (needed, free) =
+            (Data::bytes(spikes.len(), spikes.spike_count()), self.device.free_memory()?);
+        if needed > free {
+            let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+            return unavailable(format!(
+                "the data set needs {} MiB of device memory, {} MiB more than is free",
+                mib(needed),
+                mib(needed - free)
+            ));
+        }
+        let mut data = Data::new(&self.device, spikes.len(), spikes.spike_count())?;
+        data.write(&self.device, spikes, samples.labels, self.network.input().size)?;
+        self.kept_arrivals = longest(spikes, self.network.duration() as f32);
+        self.data[Source::Resident as usize] = Some(data);
+        Ok(())
+    }
+
+    fn train(
+        &mut self,
+        order: &[u32],
+        size: usize,
+        rates: &[f64],
+    ) -> Result<(BatchStatistics, UpdateStatistics), BatchError> {
+        let (mut batches, mut updates) = (BatchStatistics::default(), UpdateStatistics::default());
+        let at = |batch: usize| move |error| BatchError { batch, error };
+        self.check_order(order, size, rates).map_err(at(0))?;
+        self.make_room(size.min(order.len()), self.kept_arrivals).map_err(at(0))?;
+        let steps: Vec<&[u32]> = order.chunks(size).collect();
+        let (mut next, mut look) = (0, STEPS_BETWEEN_LOOKS);
+        while next < steps.len() {
+            let end = steps.len().min(next + look);
+            let outcome = self.run_steps(&steps[next..end], &rates[next..end]).map_err(at(next))?;
+            let (batch, update) = statistics(&outcome);
+            batches.samples += batch.samples;
+            batches.loss += batch.loss;
+            batches.correct += batch.correct;
+            batches.grazing += batch.grazing;
+            updates.clipped += update.clipped;
+            let alone = end == next + 1;
+            next += outcome.cursor as usize;
+            self.steps += outcome.cursor as u64;
+            look = STEPS_BETWEEN_LOOKS;
+            if outcome.is_faulty() {
+                // Later steps may have left marks of their own; only a step by itself says what it met.
+                if alone || outcome.parameter_not_finite != NONE {
+                    self.check(&outcome).map_err(at(next))?;
+                    self.grow().map_err(at(next))?;
+                } else if outcome.runaway == NONE && outcome.capacity != 0 {
+                    self.grow().map_err(at(next))?;
+                }
+                look = 1;
+            }
+        }
+        Ok((batches, updates))
+    }
+}
+
+impl CudaEngine {
+    /// Starts one step after the other and waits for the last.
+    fn run_steps(&mut self, steps: &[&[u32]], rates: &[f64]) -> Result<Control, EngineError> {
+        let mut first = 0;
+        let ranges: Vec<(usize, usize)> = steps
+            .iter()
+            .map(|samples| {
+                first += samples.len();
+                (first - samples.len(), samples.len())
+            })
+            .collect();
+        self.set_queue(&ranges, &steps.concat(), rates)?;
+        self.reset()?;
+        self.host_gradient = None;
+        for &(_, samples) in &ranges {
+            self.start(Task::Train, Source::Resident, samples)?;
+            self.samples = samples;
+        }
+        self.outcome()
+    }
+
+    fn check_order(&self, order: &[u32], size: usize, rates: &[f64]) -> Result<(), EngineError> {
+        let kept = self.data[Source::Resident as usize].as_ref().map_or(0, Data::len);
+        let refuse = |reason: String| Err(EngineError::Batch(reason));
+        if let Some(sample) = order.iter().find(|&&sample| sample as usize >= kept) {
+            return refuse(format!("there is no sample {sample}: {kept} are kept on the device"));
+        }
+        if size == 0 {
+            return refuse(String::from("a batch must have at least one sample"));
+        }
+        let batches = order.len().div_ceil(size);
+        if rates.len() != batches {
+            return refuse(format!("{} learning rates for {batches} batches", rates.len()));
+        }
+        Ok(())
+    }
+}

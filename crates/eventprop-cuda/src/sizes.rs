@@ -1,0 +1,116 @@
+//! How long every buffer of a batch is: decided here, before anything is allocated.
+
+use crate::plan::{DenseLayer, NAME, WARP};
+use lif_core::engine::EngineError;
+
+/// What a batch must have room for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// Samples.
+    pub(crate) samples: usize,
+    /// Input spikes of a sample.
+    pub(crate) arrivals: usize,
+    /// By layer above the input: spikes of a neuron and sample, spikes of the layer and sample.
+    pub(crate) spikes: Vec<(usize, usize)>,
+    /// Bytes that the adjoint of one layer may take: a batch is swept in parts of this size.
+    pub(crate) adjoint_bytes: usize,
+}
+
+/// Lengths of a layer's buffers, in values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lengths {
+    pub(crate) samples: usize,
+    pub(crate) width: usize,
+    pub(crate) slots: usize,
+    /// Samples whose adjoint is kept at once.
+    pub(crate) chunk: usize,
+    pub(crate) events: usize,
+    pub(crate) heads: usize,
+    pub(crate) errors: usize,
+    pub(crate) neurons: usize,
+    pub(crate) spikes: usize,
+    pub(crate) adjoint: usize,
+}
+
+impl Room {
+    /// A first guess for a layer's spikes; more is made when it is needed.
+    pub(crate) fn new(layers: &[DenseLayer], adjoint_bytes: usize) -> Self {
+        let spikes = layers.iter().map(|layer| (8, 2 * layer.targets + 62)).collect();
+        Self { samples: 0, arrivals: 0, spikes, adjoint_bytes }
+    }
+
+    /// The lengths of layer number `index` above the input.
+    pub(crate) fn lengths(&self, layers: &[DenseLayer], index: usize, errors: bool) -> Lengths {
+        let layer = &layers[index];
+        let arrivals = match index.checked_sub(1) {
+            None => self.arrivals,
+            Some(below) => self.spikes[below].1,
+        };
+        let width = arrivals + 2;
+        let slots = if layer.spikes { self.spikes[index].0 } else { 0 };
+        let row = width * layer.stride;
+        let chunk = (self.adjoint_bytes / (4 * row)).clamp(1, self.samples.max(1));
+        Lengths {
+            samples: self.samples,
+            width,
+            slots,
+            chunk,
+            events: self.samples * width,
+            heads: self.samples * layer.sources,
+            errors: if errors { self.samples * width * layer.stride / WARP } else { 0 },
+            neurons: self.samples * layer.stride,
+            spikes: self.samples * slots * layer.stride,
+            adjoint: chunk * row,
+        }
+    }
+
+    /// The bytes that a batch takes; `input_errors` says whether errors of inputs are wanted.
+    pub(crate) fn bytes(&self, layers: &[DenseLayer], input_errors: bool) -> usize {
+        let all =
+            (0..layers.len()).map(|index| self.lengths(layers, index, index > 0 || input_errors));
+        let (mut bytes, mut adjoint, mut events) = (0, 0, 0);
+        for lengths in all {
+            let Lengths { samples, events: e, heads, errors, neurons, spikes, .. } = lengths;
+            bytes += 4 * (samples + 7 * e + heads + errors + 7 * neurons + 6 * spikes + 2);
+            adjoint = adjoint.max(lengths.adjoint);
+            events = events.max(e);
+        }
+        // Losses, predictions, the merging's lists and the inputs' gradient.
+        bytes + 4 * (adjoint + 2 * self.samples + 3 * events)
+    }
+
+    /// Checks that the batch fits into `free` bytes.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] says how much is missing and which batch size would fit.
+    pub(crate) fn check(
+        &self,
+        layers: &[DenseLayer],
+        input_errors: bool,
+        free: usize,
+    ) -> Result<(), EngineError> {
+        let needed = self.bytes(layers, input_errors);
+        if needed <= free {
+            return Ok(());
+        }
+        let fits =
+            |samples: usize| Self { samples, ..self.clone() }.bytes(layers, input_errors) <= free;
+        let (mut low, mut high) = (0, self.samples);
+        while low + 1 < high {
+            let middle = (low + high) / 2;
+            if fits(middle) { low = middle } else { high = middle }
+        }
+        let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+        let advice = match low {
+            0 => String::from("not even a batch of one sample would fit"),
+            _ => format!("a batch of {low} would fit"),
+        };
+        let reason = format!(
+            "a batch of {} needs {} MiB of device memory, {} MiB more than is free; {advice}",
+            self.samples,
+            mib(needed),
+            mib(needed - free),
+        );
+        Err(EngineError::Unavailable { engine: NAME, reason })
+    }
+}

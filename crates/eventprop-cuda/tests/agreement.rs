@@ -1,0 +1,296 @@
+//! The engine against the CPU engine and the reference on networks wider than a block of threads, and
+//! against itself: training on kept samples, runs beyond the room first made, too little memory.
+
+mod common;
+
+use common::for_each_schedule;
+use eventprop_cpu::{CpuEngine, CpuOptions};
+use eventprop_cuda::{CudaEngine, CudaOptions};
+use lif_core::engine::{Batch, Engine, EngineError, Training};
+use lif_core::loss::Loss;
+use lif_core::network::{ConnectionSpec, LayerSpec};
+use lif_core::optimiser::{Clip, Optimiser};
+use lif_core::reference::Reference;
+use lif_core::{Network, Parameters, SpikeBatch};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use std::cell::Cell;
+
+const INPUTS: usize = 50;
+
+/// A network with weights, input spikes and labels.
+#[derive(Clone, Debug)]
+struct Draw {
+    network: Network,
+    parameters: Parameters<f32>,
+    spikes: SpikeBatch<f32>,
+    labels: Vec<u32>,
+    loss: Loss,
+}
+
+impl Draw {
+    fn batch(&self) -> Batch<'_, f32> {
+        Batch { spikes: &self.spikes, labels: &self.labels }
+    }
+
+    fn training(&self) -> Training<f32> {
+        Training { constant_gradients: false, ..Training::exact(self.loss) }
+    }
+
+    fn cuda(&self, training: Training<f32>) -> CudaEngine {
+        let mut engine = CudaEngine::new(&self.network, training, CudaOptions::default()).unwrap();
+        engine.load(&self.parameters).unwrap();
+        engine
+    }
+}
+
+/// Networks of `layers` hidden layers of up to `size` neurons; `strength` scales their weights.
+fn draws(layers: usize, size: usize, strength: f64) -> impl Strategy<Value = Draw> {
+    let taus =
+        prop_oneof![Just((20.0, 5.0)), Just((10.0, 5.0)), Just((12.0, 5.0)), Just((5.0, 9.0))];
+    let loss = prop_oneof![
+        Just(Loss::VmaxCrossEntropy {}),
+        Just(Loss::ExpMeanCrossEntropy {}),
+        Just(Loss::TtfsCrossEntropy { tau: 2.0, alpha: 0.01, tau_early: 10.0 }),
+        Just(Loss::SpikeTimeSum {}),
+    ];
+    (taus, loss, 1..=layers, 2..=size, 1..6_usize, any::<u64>()).prop_map(
+        move |(taus, loss, hidden, size, samples, seed)| {
+            let mut uniform = uniform(seed);
+            let spiking = matches!(loss, Loss::SpikeTimeSum {} | Loss::TtfsCrossEntropy { .. });
+            let mut sizes = vec![size; hidden];
+            sizes.push(7);
+            let network = chain(&sizes, taus, spiking);
+            let mut parameters = Parameters::initial(&network);
+            for (connection, below) in
+                parameters.connections.iter_mut().zip([INPUTS].iter().chain(&sizes))
+            {
+                for weight in &mut connection.weights {
+                    *weight = ((uniform() * 2.0 - 0.6) * strength / *below as f64) as f32;
+                }
+            }
+            let labels = (0..samples).map(|sample| sample as u32 % 7).collect();
+            let spikes = spikes(samples, 80, &mut uniform);
+            Draw { network, parameters, spikes, labels, loss }
+        },
+    )
+}
+
+fn chain(sizes: &[usize], (tau_mem, tau_syn): (f64, f64), spiking: bool) -> Network {
+    let mut layers = vec![LayerSpec::input("0", INPUTS)];
+    for (position, &size) in sizes.iter().enumerate() {
+        let name = (position + 1).to_string();
+        let lif = spiking || position + 1 < sizes.len();
+        layers.push(if lif {
+            LayerSpec::lif(name, size, tau_mem, tau_syn)
+        } else {
+            LayerSpec::li(name, size, tau_mem, tau_syn)
+        });
+    }
+    let connections = (0..sizes.len())
+        .map(|layer| ConnectionSpec::dense(layer.to_string(), (layer + 1).to_string()));
+    Network::new(30.0, layers, connections.collect()).unwrap()
+}
+
+/// Trains of up to `most` spikes, some of them at equal times, some after the end.
+fn spikes(samples: usize, most: usize, uniform: &mut impl FnMut() -> f64) -> SpikeBatch<f32> {
+    let mut spikes = SpikeBatch::new();
+    for _ in 0..samples {
+        let count = (uniform() * most as f64) as usize;
+        let mut train: Vec<(f32, u32)> = (0..count)
+            .map(|_| ((uniform() * 128.0).floor() as f32 / 4.0, (uniform() * INPUTS as f64) as u32))
+            .collect();
+        train.sort_by(|a, b| a.0.total_cmp(&b.0));
+        spikes.push_sorted(train).unwrap();
+    }
+    spikes
+}
+
+fn uniform(seed: u64) -> impl FnMut() -> f64 {
+    let mut state = seed;
+    move || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// The largest difference over the largest value.
+fn error(found: &[f32], expected: &[f32]) -> f32 {
+    let scale = expected.iter().fold(1e-9_f32, |scale, x| scale.max(x.abs()));
+    let pairs = found.iter().zip(expected);
+    pairs.fold(0.0, |worst: f32, (a, b)| worst.max((a - b).abs() / scale))
+}
+
+fn weights(parameters: &Parameters<f32>) -> Vec<f32> {
+    parameters.connections.iter().flat_map(|connection| connection.weights.clone()).collect()
+}
+
+/// CUDA = CPU = reference, wherever no spike is so near to vanishing that single precision decides.
+#[test]
+fn engines_agree_on_wide_networks() {
+    for_each_schedule(|_, schedule| {
+        let compared = Cell::new(0);
+        let config = ProptestConfig { cases: 24, failure_persistence: None, ..<_>::default() };
+        let rng = proptest::test_runner::TestRng::from_seed(
+            proptest::test_runner::RngAlgorithm::ChaCha,
+            &[schedule as u8; 32],
+        );
+        let outcome = TestRunner::new_with_rng(config, rng).run(&draws(2, 150, 12.0), |draw| {
+            let mut reference = Reference::new(&draw.network, Training::exact(draw.loss)).unwrap();
+            reference.load(&draw.parameters.cast()).unwrap();
+            let mut exact = SpikeBatch::new();
+            for train in draw.spikes.iter() {
+                exact
+                    .push_sorted(train.iter().map(|(time, source)| (f64::from(time), source)))
+                    .unwrap();
+            }
+            let expected =
+                reference.differentiate(Batch { spikes: &exact, labels: &draw.labels }).unwrap();
+            let options = CpuOptions { threads: Some(1) };
+            let mut cpu = CpuEngine::new(&draw.network, draw.training(), options).unwrap();
+            cpu.load(&draw.parameters).unwrap();
+            cpu.differentiate(draw.batch()).unwrap();
+            let mut cuda = draw.cuda(draw.training());
+            let statistics = cuda.differentiate(draw.batch()).unwrap();
+            prop_assert!(
+                (statistics.loss - expected.loss).abs() <= 1e-4 * (1.0 + expected.loss.abs())
+            );
+            // Many spikes a draw: some margin is always small, so all is compared, but loosely.
+            let counts = |engine: &dyn Engine<f32>| -> Vec<usize> {
+                (1..draw.network.layers().len()).map(|l| engine.spikes(l).spike_count()).collect()
+            };
+            if counts(&cpu) != counts(&cuda) {
+                return Err(TestCaseError::reject("a spike at the edge of vanishing"));
+            }
+            compared.set(compared.get() + usize::from(counts(&cuda)[0] > 0));
+            let (found, cpu_gradient) = (weights(&cuda.gradient()), weights(&cpu.gradient()));
+            let exact = weights(&reference.gradient().cast());
+            let tolerance = 5e-3_f32.max(2.0 * error(&cpu_gradient, &exact));
+            prop_assert!(
+                error(&found, &cpu_gradient) < tolerance,
+                "{}",
+                error(&found, &cpu_gradient)
+            );
+            prop_assert!(error(&found, &exact) < tolerance, "{}", error(&found, &exact));
+            let inputs = error(cuda.input_gradient(), cpu.input_gradient());
+            prop_assert!(inputs < tolerance, "inputs {}", inputs);
+            Ok(())
+        });
+        outcome.unwrap();
+        assert!(compared.get() > 10, "{} compared", compared.get());
+    });
+}
+
+/// A neuron that spikes much more often than there is room for at first, and a layer that sends more
+/// spikes than a block has threads: room is made, and the result is that of an engine with room.
+#[test]
+fn room_is_made_for_many_spikes() {
+    for_each_schedule(|_, schedule| {
+        let network = chain(&[40, 7], (10.0, 5.0), false);
+        let mut parameters = Parameters::<f32>::initial(&network);
+        let mut uniform = uniform(7 + schedule);
+        for connection in &mut parameters.connections {
+            connection.weights.fill_with(|| uniform() as f32 * 1.5);
+        }
+        let spikes = spikes(3, 200, &mut uniform);
+        let labels = vec![0, 1, 2];
+        let loss = Loss::VmaxCrossEntropy {};
+        let draw = Draw { network, parameters, spikes, labels, loss };
+        let mut engine = draw.cuda(draw.training());
+        let first = engine.differentiate(draw.batch()).unwrap();
+        assert!(engine.spikes(1).spike_count() > 1000, "{}", engine.spikes(1).spike_count());
+        let (gradient, activity) = (engine.gradient(), engine.take_activity());
+        let total: u64 = activity.iter().flatten().sum();
+        assert_eq!(total, engine.spikes(1).spike_count() as u64);
+        assert_eq!(engine.differentiate(draw.batch()).unwrap(), first);
+        assert_eq!(engine.gradient(), gradient);
+        let mut cpu =
+            CpuEngine::new(&draw.network, draw.training(), CpuOptions { threads: Some(1) })
+                .unwrap();
+        cpu.load(&draw.parameters).unwrap();
+        cpu.differentiate(draw.batch()).unwrap();
+        assert!(error(&weights(&gradient), &weights(&cpu.gradient())) < 5e-3);
+    });
+}
+
+/// Batches of kept samples train as the same batches given one by one, to the bit; also where room has
+/// to be made under way.
+#[test]
+fn kept_samples_train_as_given_ones() {
+    for_each_schedule(|_, schedule| {
+        let network = chain(&[36, 7], (20.0, 5.0), false);
+        let mut parameters = Parameters::<f32>::initial(&network);
+        let mut uniform = uniform(40 + schedule);
+        for connection in &mut parameters.connections {
+            connection.weights.fill_with(|| uniform() as f32 * 0.6);
+        }
+        let spikes = spikes(23, 90, &mut uniform);
+        let labels: Vec<u32> = (0..23).map(|sample| sample % 7).collect();
+        let loss = Loss::VmaxCrossEntropy {};
+        let draw = Draw { network, parameters, spikes, labels, loss };
+        let training = Training {
+            optimiser: Optimiser::ADAM,
+            clip: Some(Clip::Norm(0.05)),
+            input_gradients: false,
+            ..draw.training()
+        };
+        let order: Vec<u32> = (0..23).map(|position| position * 5 % 23).collect();
+        let (size, rates) = (4, [0.01, 0.02, 0.03, 0.02, 0.01, 0.005]);
+
+        let mut kept = draw.cuda(training.clone());
+        let resident = kept.resident().unwrap();
+        resident.keep(draw.batch()).unwrap();
+        let (batches, updates) = resident.train(&order, size, &rates).unwrap();
+
+        let mut given = draw.cuda(training);
+        let (mut loss, mut correct, mut clipped) = (0.0, 0, 0);
+        for (samples, rate) in order.chunks(size).zip(rates) {
+            let mut spikes = SpikeBatch::new();
+            samples.iter().for_each(|&sample| spikes.push_train(draw.spikes.get(sample as usize)));
+            let labels: Vec<u32> =
+                samples.iter().map(|&sample| draw.labels[sample as usize]).collect();
+            let (batch, update) =
+                given.train_step(Batch { spikes: &spikes, labels: &labels }, rate).unwrap();
+            loss += batch.loss;
+            correct += batch.correct;
+            clipped += update.clipped;
+        }
+        assert_eq!(kept.parameters(), given.parameters());
+        assert_eq!(kept.optimiser_state(), given.optimiser_state());
+        assert_eq!(kept.take_activity(), given.take_activity());
+        assert_eq!((batches.samples, batches.correct, updates.clipped), (23, correct, clipped));
+        assert!((batches.loss - loss).abs() < 1e-9 * loss);
+        assert_ne!(kept.parameters(), draw.parameters);
+    });
+}
+
+#[test]
+fn too_little_memory_is_an_error() {
+    for_each_schedule(|device, schedule| {
+        if schedule > 0 {
+            return;
+        }
+        let network = chain(&[10_000], (20.0, 5.0), true);
+        let loss = Loss::SpikeTimeSum {};
+        let training = Training { constant_gradients: false, ..Training::exact(loss) };
+        let mut engine = CudaEngine::new(&network, training, CudaOptions::default()).unwrap();
+        let samples = device.memory / 1_500_000;
+        let mut spikes = SpikeBatch::new();
+        (0..samples).for_each(|_| spikes.push_sorted([]).unwrap());
+        let error = engine.infer(&spikes).unwrap_err();
+        let EngineError::Unavailable { reason, .. } = &error else { panic!("{error}") };
+        println!("{error}");
+        let words: Vec<&str> = reason.split(' ').collect();
+        let fits = words
+            .iter()
+            .position(|word| *word == "would")
+            .and_then(|at| words[at - 1].parse().ok());
+        let fits: usize = fits.unwrap_or_else(|| panic!("no batch size in: {reason}"));
+        assert!(reason.contains("MiB more than is free"), "{reason}");
+        assert!(fits > 0 && fits < samples, "{reason}");
+        // The engine works on afterwards.
+        let mut one = SpikeBatch::new();
+        one.push_sorted([(1.0, 3)]).unwrap();
+        assert_eq!(engine.infer(&one).unwrap().predictions.len(), 1);
+    });
+}

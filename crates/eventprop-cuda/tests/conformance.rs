@@ -1,0 +1,68 @@
+//! The engine through the suite that every engine has to pass: on a GPU where there is one, and on the
+//! emulator under every order of threads.
+
+mod common;
+
+use common::for_each_schedule;
+use conformance::gradcheck::{Options, run_kinds};
+use conformance::{BoxedEngine, Candidate, Kind, suite};
+use eventprop_cuda::{CudaEngine, CudaOptions};
+use lif_core::Network;
+use lif_core::engine::{EngineError, Training};
+
+/// Kinds of network that the engine computes.
+const KINDS: [Kind; 6] = [
+    Kind::Dense,
+    Kind::DenseInteger,
+    Kind::DenseOdd,
+    Kind::DenseEqual,
+    Kind::DenseNearEqual,
+    Kind::Bias,
+];
+
+fn engine(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f32>, EngineError> {
+    Ok(Box::new(CudaEngine::new(network, training, CudaOptions::default())?))
+}
+
+/// The adjoint of a batch in many parts.
+fn in_parts(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f32>, EngineError> {
+    let options = CudaOptions { adjoint_bytes: 1, ..CudaOptions::default() };
+    Ok(Box::new(CudaEngine::new(network, training, options)?))
+}
+
+#[test]
+fn gradients_are_the_reference_s() {
+    for_each_schedule(|_, schedule| {
+        let candidates = [Candidate::new::<f32>("cuda", &engine)];
+        let options = Options { seed: 11 + schedule, cases: 6 };
+        let table = run_kinds(options, &KINDS, &candidates).unwrap();
+        println!("schedule {schedule}\n{table}");
+        let broken: Vec<_> = table.broken().filter(|broken| broken.contains("cuda")).collect();
+        assert_eq!(broken, Vec::<String>::new());
+        assert!(table.rows.iter().map(|row| row.engines[0].compared).sum::<usize>() > 30);
+    });
+}
+
+#[test]
+fn passes_the_suite() {
+    for_each_schedule(|_, schedule| {
+        let report = suite::run::<f32>(&engine, 3 + schedule);
+        assert_eq!(report.failures(), Vec::<String>::new());
+        for refusal in report.refusals() {
+            assert!(refusal.contains("backend cuda: "), "{refusal}");
+            assert!(
+                !KINDS.iter().any(|kind| refusal.contains(&format!(", {}:", kind.name()))),
+                "{refusal}"
+            );
+        }
+    });
+}
+
+/// However a batch is swept, the bits are the same.
+#[test]
+fn results_are_deterministic() {
+    for_each_schedule(|_, schedule| {
+        let report = suite::same_bits::<f32>(&[&engine, &engine, &in_parts], 5 + schedule, 3);
+        assert_eq!(report.failures(), Vec::<String>::new());
+    });
+}

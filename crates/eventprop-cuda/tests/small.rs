@@ -1,0 +1,67 @@
+//! Every kernel on a network of few threads: what ThreadSanitizer and compute-sanitizer are run on.
+
+mod common;
+
+use common::for_each_schedule;
+use eventprop_cuda::{CudaEngine, CudaOptions};
+use lif_core::engine::{Batch, Engine, Training};
+use lif_core::loss::Loss;
+use lif_core::network::{ConnectionSpec, LayerSpec};
+use lif_core::optimiser::{Clip, Optimiser};
+use lif_core::{Network, Parameters, SpikeBatch};
+
+#[test]
+fn every_kernel_runs() {
+    for_each_schedule(|_, _| {
+        for loss in [
+            Loss::VmaxCrossEntropy {},
+            Loss::ExpMeanCrossEntropy {},
+            Loss::TtfsCrossEntropy { tau: 2.0, alpha: 0.01, tau_early: 10.0 },
+        ] {
+            let losses = train(loss, 2);
+            assert!(losses.iter().all(|loss| loss.is_finite()));
+            assert!(losses.last() < losses.first(), "{losses:?}");
+        }
+    });
+}
+
+/// The losses of `steps` steps on one batch.
+fn train(loss: Loss, steps: usize) -> Vec<f64> {
+    let network = network(matches!(loss, Loss::TtfsCrossEntropy { .. }));
+    let training = Training {
+        optimiser: Optimiser::ADAM,
+        clip: matches!(loss, Loss::VmaxCrossEntropy {}).then_some(Clip::Norm(1.0)),
+        constant_gradients: false,
+        ..Training::exact(loss)
+    };
+    let mut engine = CudaEngine::new(&network, training, CudaOptions::default()).unwrap();
+    let mut parameters = Parameters::initial(&network);
+    for connection in &mut parameters.connections {
+        for (position, weight) in connection.weights.iter_mut().enumerate() {
+            *weight = 1.0 + 0.4 * (position as f32 * 1.7).sin();
+        }
+    }
+    engine.load(&parameters).unwrap();
+    let mut spikes = SpikeBatch::new();
+    for sample in 0..2 {
+        let train = (0..12).map(|k| (1.0 + k as f32 + 0.3 * sample as f32, (k * 5 + sample) % 6));
+        spikes.push_sorted(train).unwrap();
+    }
+    let batch = Batch { spikes: &spikes, labels: &[0, 1] };
+    let losses = (0..steps).map(|_| engine.train_step(batch, 0.01).unwrap().0.loss).collect();
+    assert!(engine.spikes(1).spike_count() > 8);
+    assert!(engine.input_gradient().iter().any(|&g| g != 0.0));
+    losses
+}
+
+fn network(spiking: bool) -> Network {
+    let mut layers = vec![LayerSpec::input("in", 6), LayerSpec::lif("hidden", 8, 20.0, 5.0)];
+    layers.push(if spiking {
+        LayerSpec::lif("out", 3, 20.0, 5.0)
+    } else {
+        LayerSpec::li("out", 3, 20.0, 5.0)
+    });
+    let connections =
+        vec![ConnectionSpec::dense("in", "hidden"), ConnectionSpec::dense("hidden", "out")];
+    Network::new(20.0, layers, connections).unwrap()
+}

@@ -1,0 +1,118 @@
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// Run the tests of the CUDA engine without a GPU: its kernels on an emulator that stands in for the
+/// driver, under several orders of threads, then under ThreadSanitizer.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Instead, remove each `__syncthreads` in turn and see that the tests notice.
+    #[arg(long)]
+    mutate: bool,
+    /// Leave ThreadSanitizer out.
+    #[arg(long)]
+    without_tsan: bool,
+}
+
+fn kernels() -> Result<PathBuf> {
+    Ok(crate::root()?.join("crates/eventprop-cuda/kernels"))
+}
+
+const BARRIER: &str = "__syncthreads();";
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if args.mutate {
+        return mutate();
+    }
+    let mut passed = tests(None, &[])?;
+    if passed && !args.without_tsan {
+        passed = sanitized(&kernels()?, false)?;
+    }
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The tests on the emulator, or those of `names` only; quietly with another library than the one built.
+fn tests(library: Option<&Path>, names: &[&str]) -> Result<bool> {
+    let mut command = cargo_test();
+    command.args(names.iter().flat_map(|name| ["--test", name]));
+    match library {
+        Some(library) => Ok(command.env("SIMT_LIBRARY", library).output()?.status.success()),
+        None => Ok(command.status()?.success()),
+    }
+}
+
+/// The test of few threads under ThreadSanitizer, with kernels from a folder.
+fn sanitized(kernels: &Path, quiet: bool) -> Result<bool> {
+    let library = build(kernels, true)?;
+    let runtime = Command::new("g++").arg("-print-file-name=libtsan.so.2").output()?;
+    let runtime = String::from_utf8(runtime.stdout)?.trim().to_owned();
+    ensure!(Path::new(&runtime).exists(), "g++ has no libtsan");
+    let mut command = cargo_test();
+    command.args(["--test", "small"]).env("SIMT_LIBRARY", library).env("SIMT_POLICY", "2");
+    // For the test alone: cargo itself must not be watched.
+    let runner =
+        format!("env LD_PRELOAD={runtime} TSAN_OPTIONS=exitcode=66:report_signal_unsafe=0");
+    command.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER", runner);
+    if quiet {
+        return Ok(command.output()?.status.success());
+    }
+    Ok(command.status()?.success())
+}
+
+fn cargo_test() -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["test", "--package", "eventprop-cuda"]).env("SIMT_EMULATOR", "1");
+    command
+}
+
+/// Builds the emulator with kernels from a folder and returns the library's path.
+fn build(kernels: &Path, tsan: bool) -> Result<PathBuf> {
+    let root = crate::root()?;
+    let output = root.join("target/simt").join(if tsan { "tsan" } else { "plain" });
+    let mut build = Command::new("sh");
+    build.arg(root.join("crates/eventprop-cuda/emulator/build.sh")).arg(kernels).arg(&output);
+    if tsan {
+        build.arg("tsan");
+    }
+    ensure!(build.status().context("cannot run sh")?.success(), "the emulator cannot be built");
+    Ok(output.join("libcuda.so.1"))
+}
+
+/// Removes each barrier in turn.
+fn mutate() -> Result<ExitCode> {
+    let kernels = kernels()?;
+    let copy = crate::root()?.join("target/simt/mutant");
+    let chosen = ["small", "agreement"];
+    ensure!(tests(None, &chosen)?, "the tests fail without any mutation");
+    ensure!(sanitized(&kernels, true)?, "ThreadSanitizer reports without any mutation");
+    let (mut caught, mut all) = (0, 0);
+    let mut sources: Vec<_> = fs::read_dir(&kernels)?.collect::<Result<_, _>>()?;
+    sources.sort_by_key(fs::DirEntry::file_name);
+    for source in &sources {
+        let Ok(text) = fs::read_to_string(source.path()) else { continue };
+        for (position, _) in text.match_indices(BARRIER) {
+            fs::create_dir_all(&copy)?;
+            for other in &sources {
+                fs::copy(other.path(), copy.join(other.file_name()))?;
+            }
+            let mutant = format!("{};{}", &text[..position], &text[position + BARRIER.len()..]);
+            fs::write(copy.join(source.file_name()), mutant)?;
+            let schedules = !tests(Some(&build(&copy, false)?), &chosen)?;
+            let races = !sanitized(&copy, true)?;
+            let line = text[..position].lines().count();
+            let say = |caught| if caught { "caught" } else { "not caught" };
+            let name = source.file_name();
+            println!(
+                "{}:{line}: {} by the schedules, {} by ThreadSanitizer",
+                name.display(),
+                say(schedules),
+                say(races)
+            );
+            all += 1;
+            caught += usize::from(schedules || races);
+        }
+    }
+    println!("{caught} of {all} removed barriers caught");
+    Ok(if caught == all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,95 @@
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// Build one folder that holds all that is run on a machine with a GPU: tests, training, benchmarks and
+/// `run.sh`, which runs them.
+///
+/// Copy the folder there and start `run.sh`; nothing else is needed than a driver (and PyTorch for the
+/// comparison with it).
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The folder to write.
+    #[arg(long, default_value = "gpu-pack")]
+    out: PathBuf,
+    /// For the emulator instead of a GPU.
+    #[arg(long)]
+    emulator: bool,
+}
+
+const TESTS: [&str; 4] = ["probe", "small", "conformance", "agreement"];
+const SCRIPTS: [&str; 3] = ["run.sh", "bench_torch.py", "table.py"];
+/// What may be carried to the machine.
+const MAX_BYTES: u64 = 60 << 20;
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let root = crate::root()?;
+    let out = root.join(&args.out);
+    fs::create_dir_all(&out)?;
+    for test in TESTS {
+        let built =
+            build(args, &["test", "--no-run", "--package", "eventprop-cuda", "--test", test])?;
+        place(&built, test, &out.join(format!("test-{test}")))?;
+    }
+    let speed = build(args, &["build", "--package", "eventprop-cuda", "--example", "speed"])?;
+    place(&speed, "speed", &out.join("speed"))?;
+    let program = ["build", "--package", "eventprop-cli", "--features", "cuda"];
+    place(&build(args, &program)?, "eventprop", &out.join("eventprop"))?;
+    let crate_folder = root.join("crates/eventprop-cuda");
+    for script in SCRIPTS {
+        fs::copy(crate_folder.join("gpu").join(script), out.join(script))?;
+    }
+    if args.emulator {
+        let script = crate_folder.join("emulator/build.sh");
+        let mut emulator = Command::new("sh");
+        emulator
+            .arg(script)
+            .arg(crate_folder.join("kernels"))
+            .arg(root.join("target/gpu-pack-emulator"));
+        ensure!(emulator.status()?.success(), "the emulator cannot be built");
+        fs::copy(root.join("target/gpu-pack-emulator/libcuda.so.1"), out.join("libcuda.so.1"))?;
+    }
+    let sizes = fs::read_dir(&out)?.filter_map(|entry| entry.ok()?.metadata().ok());
+    let bytes: u64 = sizes.filter(fs::Metadata::is_file).map(|file| file.len()).sum();
+    println!(
+        "{}: {:.1} MiB; start {}/run.sh there",
+        out.display(),
+        bytes as f64 / 1048576.0,
+        args.out.display()
+    );
+    ensure!(bytes <= MAX_BYTES, "that is more than {} MiB", MAX_BYTES >> 20);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs cargo and returns the executables it built: (target's name, path).
+fn build(args: &Args, arguments: &[&str]) -> Result<Vec<(String, PathBuf)>> {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(arguments).args(["--release", "--message-format=json"]);
+    // The instruction set is that of .cargo/config.toml, x86-64-v3.
+    command.env("CARGO_PROFILE_RELEASE_STRIP", "symbols").current_dir(crate::root()?);
+    if args.emulator {
+        command.env("SIMT_EMULATOR", "1");
+    }
+    let output = command.stderr(std::process::Stdio::inherit()).output()?;
+    ensure!(output.status.success(), "cargo {} failed", arguments.join(" "));
+    let text = String::from_utf8(output.stdout)?;
+    Ok(text.lines().filter_map(executable).collect())
+}
+
+/// The executable that a line of cargo's messages names.
+fn executable(line: &str) -> Option<(String, PathBuf)> {
+    let field = |text: &str, name: &str| -> Option<String> {
+        let (_, rest) = text.split_once(&format!("\"{name}\":\""))?;
+        Some(rest.split('"').next()?.to_owned())
+    };
+    let (_, target) = line.split_once("\"target\":{")?;
+    Some((field(target, "name")?, field(line, "executable")?.into()))
+}
+
+fn place(built: &[(String, PathBuf)], name: &str, to: &Path) -> Result<()> {
+    let found = built.iter().find(|(target, _)| target == name);
+    let (_, path) = found.with_context(|| format!("cargo built no {name}"))?;
+    fs::copy(path, to).with_context(|| format!("cannot write {}", to.display()))?;
+    Ok(())
+}
