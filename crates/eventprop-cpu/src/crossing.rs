@@ -98,7 +98,7 @@ fn set_times<T: LaneReal>(roots: &impl Roots<T>, spikes: &mut [Spike<T>], stream
 #[inline(always)]
 fn sort_by_time<T: LaneReal>(spikes: &mut [Spike<T>]) {
     /// The most spikes that are worth no better sort than by insertion.
-    const FEW_SPIKES: usize = 24;
+    const FEW_SPIKES: usize = 64;
     if spikes.len() > FEW_SPIKES {
         spikes.sort_by(Spike::order);
         return;
