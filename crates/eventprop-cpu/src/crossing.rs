@@ -73,7 +73,9 @@ impl<T: LaneReal, R: Roots<T>> Solver<T> for R {
         spikes.clear();
         let completed = walk(self, tile, stream, state, spikes);
         set_times(self, spikes, stream);
-        spikes.chunk_by_mut(|a, b| a.interval == b.interval).for_each(sort_by_time);
+        for interval in spikes.chunk_by_mut(|a, b| a.interval == b.interval) {
+            state.sorting.sort(interval);
+        }
         completed
     }
 }
@@ -94,23 +96,43 @@ fn set_times<T: LaneReal>(roots: &impl Roots<T>, spikes: &mut [Spike<T>], stream
     }
 }
 
-/// Sorts the spikes of one interval by time. They are few as a rule.
-#[inline(always)]
-fn sort_by_time<T: LaneReal>(spikes: &mut [Spike<T>]) {
-    /// The most spikes that are worth no better sort than by insertion.
-    const FEW_SPIKES: usize = 64;
-    if spikes.len() > FEW_SPIKES {
-        spikes.sort_by(Spike::order);
-        return;
-    }
-    for last in 1..spikes.len() {
-        let spike = spikes[last];
-        let mut place = last;
-        while place > 0 && spikes[place - 1].time > spike.time {
-            spikes[place] = spikes[place - 1];
-            place -= 1;
+/// Scratch for sorting spikes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sorting<T: LaneReal> {
+    keys: Vec<T::Key>,
+    unsorted: Vec<Spike<T>>,
+}
+
+impl<T: LaneReal> Sorting<T> {
+    /// Sorts the spikes of one interval by time: few by insertion, many by way of their keys.
+    #[inline(always)]
+    fn sort(&mut self, spikes: &mut [Spike<T>]) {
+        const FEW_SPIKES: usize = 12;
+        if spikes.len() > FEW_SPIKES {
+            self.sort_many(spikes);
+            return;
         }
-        spikes[place] = spike;
+        for last in 1..spikes.len() {
+            let spike = spikes[last];
+            let mut place = last;
+            while place > 0 && spikes[place - 1].time > spike.time {
+                spikes[place] = spikes[place - 1];
+                place -= 1;
+            }
+            spikes[place] = spike;
+        }
+    }
+
+    #[inline(never)]
+    fn sort_many(&mut self, spikes: &mut [Spike<T>]) {
+        self.unsorted.clear();
+        self.unsorted.extend_from_slice(spikes);
+        self.keys.clear();
+        self.keys.extend(spikes.iter().zip(0..).map(|(spike, place)| T::key(spike.time, place)));
+        self.keys.sort_unstable();
+        for (spike, &key) in spikes.iter_mut().zip(&self.keys) {
+            *spike = self.unsorted[T::slot(key) as usize];
+        }
     }
 }
 

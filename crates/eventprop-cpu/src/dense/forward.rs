@@ -1,4 +1,4 @@
-use crate::crossing::{Course, Gathered, Neurons, Roots, Spike, candidates};
+use crate::crossing::{Course, Gathered, Neurons, Roots, Sorting, Spike, candidates};
 use crate::lanes::{LaneReal, Lanes};
 use crate::stream::{Group, Stream};
 use std::ops::Range;
@@ -27,6 +27,8 @@ pub(crate) struct State<T: LaneReal> {
     /// Blocks with neurons that may cross: the block, shifted, and a bit for each neuron.
     suspects: Vec<u32>,
     gathered: Gathered<T>,
+    /// For the spikes of a finished sample.
+    pub(crate) sorting: Sorting<T>,
 }
 
 /// Arrivals of one time that are added in one go, the last of them with the step that follows.

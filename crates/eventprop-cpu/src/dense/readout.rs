@@ -289,7 +289,7 @@ fn inject<T: LaneReal>(
         // The maximum at the start is no function of anything; one at a group ends an interval.
         let place = place.as_f64() as usize;
         let Some(interval) = (place / 2).checked_sub(1) else { continue };
-        let is_inside = place % 2 == 0;
+        let is_inside = place.is_multiple_of(2);
         let group = &stream.groups[interval];
         let (mem, drive) =
             if is_inside { (mem[lane], drive[lane]) } else { (group.mem, group.drive) };
@@ -316,7 +316,7 @@ fn move_kinks<'e, T: LaneReal>(
     let moved = (slope * derivative).to_array();
     for (lane, &place) in peak.place.to_array().iter().enumerate() {
         let place = place.as_f64() as usize;
-        let at_group = place > 1 && place % 2 == 1;
+        let at_group = place > 1 && !place.is_multiple_of(2);
         if at_group && let Some(group) = stream.groups.get(place / 2) {
             let first = stream.groups[place / 2 - 1].end;
             if first < group.end {
