@@ -23,7 +23,7 @@ class Layer(torch.autograd.Function):
         for step in range(1, STEPS):
             voltages = (1 - A) * voltages + A * currents[-1]
             currents.append((1 - S) * currents[-1] + raster[:, :, step - 1] @ weights.T)
-            spikes.append((voltages > 1).float())
+            spikes.append((voltages > 1).to(weights.dtype))
             voltages = voltages * (1 - spikes[-1])
         context.save_for_backward(raster, weights, torch.stack(currents, 2))
         spikes = torch.stack(spikes, 2)
@@ -53,7 +53,7 @@ class FirstSpike(torch.autograd.Function):
         first = (torch.arange(STEPS, 0, -1) * spikes).argmax(2)
         context.save_for_backward(first)
         context.shape = spikes.shape
-        return torch.where(first == 0, STEPS - 1, first).float()
+        return torch.where(first == 0, STEPS - 1, first).to(spikes.dtype)
 
     @staticmethod
     def backward(context, upstream):
@@ -91,4 +91,5 @@ def make_step(images, labels):
     return step
 
 
-run(make_step)
+if __name__ == "__main__":
+    run(make_step)

@@ -43,4 +43,5 @@ def make_step(images, labels):
     return step
 
 
-run(make_step)
+if __name__ == "__main__":
+    run(make_step)

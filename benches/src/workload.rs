@@ -114,7 +114,7 @@ impl Workload {
             engine.infer(batch.spikes).context("calibrating the activity")?;
             spikes += engine.spikes(layer).spike_count();
             samples += batch.len();
-            if samples >= 64 {
+            if samples >= 512 {
                 break;
             }
         }

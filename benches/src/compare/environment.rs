@@ -37,7 +37,10 @@ impl Environment {
 
     /// Its Python.
     pub fn python(&self) -> Command {
-        Command::new(&self.python)
+        let mut python = Command::new(&self.python);
+        // The peers' scripts lie in the repository: nothing is to be left beside them.
+        python.env("PYTHONDONTWRITEBYTECODE", "1");
+        python
     }
 
     /// Names and versions of what is compared, as a sentence without its full stop.

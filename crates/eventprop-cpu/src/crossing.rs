@@ -73,7 +73,9 @@ impl<T: LaneReal, R: Roots<T>> Solver<T> for R {
         spikes.clear();
         let completed = walk(self, tile, stream, state, spikes);
         set_times(self, spikes, stream);
-        spikes.chunk_by_mut(|a, b| a.interval == b.interval).for_each(sort_by_time);
+        for interval in spikes.chunk_by_mut(|a, b| a.interval == b.interval) {
+            state.sorting.sort(interval);
+        }
         completed
     }
 }
@@ -94,20 +96,52 @@ fn set_times<T: LaneReal>(roots: &impl Roots<T>, spikes: &mut [Spike<T>], stream
     }
 }
 
-/// Sorts the spikes of one interval by time, those at one time by neuron.
-#[inline(always)]
-fn sort_by_time<T: LaneReal>(spikes: &mut [Spike<T>]) {
-    if spikes.len() > 1 {
-        spikes.sort_unstable_by(Spike::order);
+/// Scratch for sorting spikes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sorting<T: LaneReal> {
+    keys: Vec<T::Key>,
+    unsorted: Vec<Spike<T>>,
+}
+
+impl<T: LaneReal> Sorting<T> {
+    /// Sorts the spikes of one interval by time: few by insertion, many by way of their keys.
+    #[inline(always)]
+    fn sort(&mut self, spikes: &mut [Spike<T>]) {
+        const FEW_SPIKES: usize = 12;
+        if spikes.len() > FEW_SPIKES {
+            self.sort_many(spikes);
+            return;
+        }
+        for last in 1..spikes.len() {
+            let spike = spikes[last];
+            let mut place = last;
+            while place > 0 && spikes[place - 1].time > spike.time {
+                spikes[place] = spikes[place - 1];
+                place -= 1;
+            }
+            spikes[place] = spike;
+        }
+    }
+
+    #[inline(never)]
+    fn sort_many(&mut self, spikes: &mut [Spike<T>]) {
+        self.unsorted.clear();
+        self.unsorted.extend_from_slice(spikes);
+        self.keys.clear();
+        self.keys.extend(spikes.iter().zip(0..).map(|(spike, place)| T::key(spike.time, place)));
+        self.keys.sort_unstable();
+        for (spike, &key) in spikes.iter_mut().zip(&self.keys) {
+            *spike = self.unsorted[T::slot(key) as usize];
+        }
     }
 }
 
 impl<T: LaneReal> Spike<T> {
-    /// By interval and time, spikes at one time by neuron.
+    /// By interval and time.
     #[inline(always)]
     pub(crate) fn order(&self, other: &Self) -> Ordering {
-        let key = |spike: &Self| (spike.interval, T::key(spike.time, spike.neuron));
-        key(self).cmp(&key(other))
+        let time = |spike: &Self| T::key(spike.time, 0);
+        self.interval.cmp(&other.interval).then_with(|| time(self).cmp(&time(other)))
     }
 }
 
@@ -219,7 +253,8 @@ impl<T: LaneReal> Gathered<T> {
             while lanes != 0 {
                 let place = first + lanes.trailing_zeros() as usize;
                 lanes &= lanes - 1;
-                count += usize::from(self.take(count, place, &course, group.syn));
+                self.take(count, place, &course);
+                count += 1;
                 if count == FEW {
                     if !self.solve(count, roots, &mut course, group, index, spikes) {
                         return false;
@@ -231,21 +266,19 @@ impl<T: LaneReal> Gathered<T> {
         count == 0 || self.solve(count, roots, &mut course, group, index, spikes)
     }
 
-    /// Takes a neuron as the `count`th; false if it cannot cross.
+    /// Takes a neuron as the `count`th.
     #[inline(always)]
-    fn take(&mut self, count: usize, place: usize, course: &Course<'_, T>, syn: T) -> bool {
+    fn take(&mut self, count: usize, place: usize, course: &Course<'_, T>) {
         let len = course.u_end.len();
         let (count, place) = (count % FEW, place.min(len - 1));
         let (u, current) = (&course.u[..len], &course.current[..len]);
         let (threshold, reset) = (&course.threshold[..len], &course.reset[..len]);
-        let (current, u_end, threshold) = (current[place], course.u_end[place], threshold[place]);
         self.place[count] = place as u32;
         self.u[count] = u[place];
-        self.current[count] = current;
-        self.u_end[count] = u_end;
-        self.threshold[count] = threshold;
+        self.current[count] = current[place];
+        self.u_end[count] = course.u_end[place];
+        self.threshold[count] = threshold[place];
         self.reset[count] = reset[place];
-        (u_end > threshold) | ((current > threshold) & (u_end > current * syn))
     }
 
     /// All spikes in an interval of the first `count` neurons, and their voltages at its end:

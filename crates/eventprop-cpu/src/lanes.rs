@@ -15,7 +15,7 @@ use wide::{f32x8, f32x16, f64x8, i32x8, i32x16, u32x8, u32x16, u64x8};
 pub(crate) const LANES: usize = 16;
 
 /// The number of lanes in which single neurons of a block are treated.
-pub(crate) const FEW: usize = 8;
+pub(crate) const FEW: usize = 16;
 
 /// Scalars that come sixteen to a block.
 pub trait LaneReal: Real + Pod {
@@ -131,7 +131,7 @@ pub trait Lanes:
 
 impl LaneReal for f32 {
     type Lanes = f32x16;
-    type Few = f32x8;
+    type Few = f32x16;
     type Key = u64;
 
     #[inline(always)]
@@ -292,7 +292,7 @@ impl Neg for F64x16 {
 
 impl LaneReal for f64 {
     type Lanes = F64x16;
-    type Few = f64x8;
+    type Few = F64x16;
     type Key = (u64, u32);
 
     #[inline(always)]
@@ -308,7 +308,7 @@ impl LaneReal for f64 {
 
 impl Lanes for f64x8 {
     type Scalar = f64;
-    type Array = [f64; FEW];
+    type Array = [f64; 8];
     const EXP_TERMS: usize = 14;
     const PHI_TERMS: usize = 16;
     const LN_TERMS: usize = 11;
@@ -323,12 +323,12 @@ impl Lanes for f64x8 {
     }
 
     #[inline(always)]
-    fn to_array(self) -> [f64; FEW] {
+    fn to_array(self) -> [f64; 8] {
         self.to_array()
     }
 
     #[inline(always)]
-    fn from_array(x: [f64; FEW]) -> Self {
+    fn from_array(x: [f64; 8]) -> Self {
         Self::new(x)
     }
 
@@ -389,7 +389,7 @@ impl Lanes for f64x8 {
         const HALF_ROOT: i64 = 0x3fe6_a09e_667f_3bcd;
         let bits = self.to_array().map(|x| x.to_bits() as i64);
         let exponent = bits.map(|bits| bits.wrapping_sub(HALF_ROOT) >> 52);
-        let mantissa: [f64; FEW] = std::array::from_fn(|lane| {
+        let mantissa: [f64; 8] = std::array::from_fn(|lane| {
             f64::from_bits(bits[lane].wrapping_sub(exponent[lane] << 52) as u64)
         });
         (Self::new(exponent.map(|k| k as f64)), Self::new(mantissa))
@@ -466,7 +466,7 @@ impl Lanes for F64x16 {
 
     #[inline(always)]
     fn bits(self) -> u32 {
-        self.0[1].bits() << FEW | self.0[0].bits()
+        self.0[1].bits() << 8 | self.0[0].bits()
     }
 
     #[inline(always)]

@@ -101,28 +101,67 @@ proptest! {
 
     #[test]
     fn gradients_agree(draw in draw()) {
-        let batch = Batch { spikes: &draw.spikes, labels: &draw.labels };
-        let mut reference = Reference::new(&draw.network, Training::exact(draw.loss)).unwrap();
-        reference.load(&draw.parameters).unwrap();
-        let expected = reference.differentiate(batch).unwrap();
-        let options = CpuOptions { threads: Some(2) };
-        let training = Training { constant_gradients: false, ..Training::exact(draw.loss) };
-        let mut engine =
-            CpuEngine::<f64>::new(&draw.network, training, options).unwrap();
-        engine.load(&draw.parameters).unwrap();
-        let statistics = engine.differentiate(batch).unwrap();
-        prop_assert!((statistics.loss - expected.loss).abs() < 1e-9 * (1.0 + expected.loss.abs()),
-            "{} {}", statistics.loss, expected.loss);
-        for layer in 1..draw.network.layers().len() {
-            prop_assert_eq!(engine.spikes(layer).spike_count(), reference.spikes(layer).spike_count());
-        }
-        let error = worst(&engine.gradient(), &reference.gradient());
-        prop_assert!(error < 1e-7, "{}", error);
-        let scale = reference.input_gradient().iter().fold(1e-9_f64, |m, x| m.max(x.abs()));
-        for (a, b) in engine.input_gradient().iter().zip(reference.input_gradient()) {
-            prop_assert!((a - b).abs() / scale < 1e-7, "{} {}", a, b);
-        }
+        agree(&draw)?;
     }
+}
+
+/// A layer whose weights are too many to be walked together is walked tile by tile.
+#[test]
+fn a_wide_layer_agrees() {
+    let (inputs, hidden) = (700, 270);
+    let layers = vec![
+        LayerSpec::input("0", inputs),
+        LayerSpec::lif("1", hidden, 20.0, 5.0),
+        LayerSpec::li("2", 3, 20.0, 5.0),
+    ];
+    let connections = vec![ConnectionSpec::dense("0", "1"), ConnectionSpec::dense("1", "2")];
+    let network = Network::new(40.0, layers, connections).unwrap();
+    let mut state = 7_u64;
+    let mut uniform = move || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    let mut parameters = Parameters::initial(&network);
+    for (connection, scale) in parameters.connections.iter_mut().zip([0.4, 0.1]) {
+        connection.weights.iter_mut().for_each(|weight| *weight = (uniform() - 0.2) * scale);
+    }
+    let mut spikes = SpikeBatch::new();
+    for _ in 0..2 {
+        let mut train: Vec<(f64, u32)> =
+            (0..50).map(|_| (uniform() * 30.0, (uniform() * inputs as f64) as u32)).collect();
+        train.sort_by(|a, b| a.0.total_cmp(&b.0));
+        spikes.push_sorted(train).unwrap();
+    }
+    let loss = Loss::VmaxCrossEntropy {};
+    agree(&Draw { network, parameters, spikes, labels: vec![0, 1], loss }).unwrap();
+}
+
+fn agree(draw: &Draw) -> Result<(), TestCaseError> {
+    let batch = Batch { spikes: &draw.spikes, labels: &draw.labels };
+    let mut reference = Reference::new(&draw.network, Training::exact(draw.loss)).unwrap();
+    reference.load(&draw.parameters).unwrap();
+    let expected = reference.differentiate(batch).unwrap();
+    let options = CpuOptions { threads: Some(2) };
+    let training = Training { constant_gradients: false, ..Training::exact(draw.loss) };
+    let mut engine = CpuEngine::<f64>::new(&draw.network, training, options).unwrap();
+    engine.load(&draw.parameters).unwrap();
+    let statistics = engine.differentiate(batch).unwrap();
+    prop_assert!(
+        (statistics.loss - expected.loss).abs() < 1e-9 * (1.0 + expected.loss.abs()),
+        "{} {}",
+        statistics.loss,
+        expected.loss
+    );
+    for layer in 1..draw.network.layers().len() {
+        prop_assert_eq!(engine.spikes(layer).spike_count(), reference.spikes(layer).spike_count());
+    }
+    let error = worst(&engine.gradient(), &reference.gradient());
+    prop_assert!(error < 1e-7, "{}", error);
+    let scale = reference.input_gradient().iter().fold(1e-9_f64, |m, x| m.max(x.abs()));
+    for (a, b) in engine.input_gradient().iter().zip(reference.input_gradient()) {
+        prop_assert!((a - b).abs() / scale < 1e-7, "{} {}", a, b);
+    }
+    Ok(())
 }
 
 fn with_threads<T: LaneReal>(

@@ -79,7 +79,7 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
         }
     }
 
-    /// One block, with errors and without forcing: mu stays in registers.
+    /// The same to the bit for one block, with errors and without forcing: mu stays in registers.
     fn run_one(&mut self, adjoint: &Adjoint<'_, T>) {
         let Self { stream, weights, errors, .. } = self;
         let Some(errors) = errors.as_deref_mut() else { return };
@@ -100,7 +100,7 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
                 T::Lanes::scalars_mut(std::slice::from_mut(&mut current))[place] +=
                     injection.current;
             }
-            let difference = (voltage - current) * T::Lanes::splat(adjoint.scale);
+            let difference = voltage - current;
             let first = if index == 0 { 0 } else { stream.groups[index - 1].end as usize };
             let events = first..group.end as usize;
             for (&source, error) in stream.sources[events.clone()].iter().zip(&mut errors[events]) {
@@ -108,7 +108,8 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
                 if let Some(gradient) = self.gradient[source].first_mut() {
                     *gradient = *gradient + current;
                 }
-                *error = (weights[source * self.stride + self.blocks.start] * difference).sum();
+                let weights = weights[source * self.stride + self.blocks.start];
+                *error = (weights * difference).sum() * adjoint.scale;
             }
         }
     }

@@ -1,4 +1,4 @@
-use crate::crossing::{Course, Gathered, Neurons, Roots, Spike};
+use crate::crossing::{Course, Gathered, Neurons, Roots, Sorting, Spike, candidates};
 use crate::lanes::{LaneReal, Lanes};
 use crate::stream::{Group, Stream};
 use std::ops::Range;
@@ -27,6 +27,8 @@ pub(crate) struct State<T: LaneReal> {
     /// Blocks with neurons that may cross: the block, shifted, and a bit for each neuron.
     suspects: Vec<u32>,
     gathered: Gathered<T>,
+    /// For the spikes of a finished sample.
+    pub(crate) sorting: Sorting<T>,
 }
 
 /// Arrivals of one time that are added in one go, the last of them with the step that follows.
@@ -106,9 +108,8 @@ impl<T: LaneReal> State<T> {
         }
     }
 
-    /// Arrivals and the interval that follows. Lists the blocks with neurons that may cross in it,
-    /// which is where u mem + I (1 - mem), the voltage if the current did not decay, or the voltage
-    /// at the end is above the threshold. Returns their number.
+    /// Arrivals and the interval that follows. Lists the blocks with neurons that may cross in it and
+    /// returns their number.
     #[inline(always)]
     fn step<const K: usize>(
         &mut self,
@@ -126,7 +127,7 @@ impl<T: LaneReal> State<T> {
         let (u, current) = (&mut self.u[..blocks], &mut self.current[..blocks]);
         let suspects = &mut self.suspects[..blocks];
         let (syn, mem, drive) = (splat(syn), splat(group.mem), splat(group.drive));
-        let most = splat(T::one() - group.mem);
+        let syn_after = splat(group.syn);
         let mut count = 0;
         for block in 0..blocks {
             let mut sum = match rows.first() {
@@ -138,10 +139,11 @@ impl<T: LaneReal> State<T> {
             }
             let kept = before[block] * mem;
             let end = sum.mul_add(drive, kept);
-            let bound = sum.mul_add(most, kept).fast_max(end);
             (u[block], current[block]) = (end, sum);
-            let lanes = bound.gt(threshold[block]).bits();
-            suspects[count.min(block)] = (block as u32) << 16 | lanes;
+            let lanes = candidates(threshold[block], sum, end, sum * syn_after).bits();
+            if let Some(suspect) = suspects.get_mut(count) {
+                *suspect = (block as u32) << 16 | lanes;
+            }
             // One more if any bit is set.
             count += (lanes + 0xffff) as usize >> 16;
         }

@@ -48,8 +48,8 @@ struct Walk<T: LaneReal> {
 #[derive(Clone, Copy, Debug, Default)]
 struct Peak<L> {
     voltage: L,
-    /// 2 g at the time of group g (after the last group: the end), 2 g + 1 inside the interval that
-    /// follows it, -1 at the very start.
+    /// 2 g + 1 at the time of group g (after the last group: the end), 2 g + 2 inside the interval that
+    /// follows it, 0 at the very start: it only grows.
     place: L,
     /// Inside an interval: ms from its start.
     elapsed: L,
@@ -222,7 +222,7 @@ fn highest<T: LaneReal>(
 ) -> Peak<T::Lanes> {
     let mut u = -bias;
     let mut current = T::Lanes::zero();
-    let mut peak = Peak { voltage: u, place: T::Lanes::of(-1.0), ..Peak::default() };
+    let mut peak = Peak { voltage: u, ..Peak::default() };
     let mut event = 0;
     for (index, group) in stream.groups.iter().enumerate() {
         let sum = weights.sum(&stream.sources[event..group.end as usize]);
@@ -238,11 +238,11 @@ fn highest<T: LaneReal>(
         // It rises at the start, falls at the end, and the current bounds what lies between.
         let inside = current.gt(u) & u_end.gt(current_end) & current.gt(peak.voltage);
         if inside.bits() != 0 {
-            peak.look_inside(inside, u, current, decay, index);
+            peak = peak.look_inside(inside, u, current, decay, index);
         }
         let higher = u_end.gt(peak.voltage);
         peak.voltage = higher.select(u_end, peak.voltage);
-        peak.place = higher.select(T::Lanes::of(2.0 * (index + 1) as f64), peak.place);
+        peak.place = peak.place.fast_max(higher & T::Lanes::of((2 * index + 3) as f64));
         peak.current = higher.select(current_end, peak.current);
         (u, current) = (u_end, current_end);
     }
@@ -250,23 +250,26 @@ fn highest<T: LaneReal>(
 }
 
 impl<L: Lanes> Peak<L> {
-    /// Takes the maxima inside an interval, of the lanes that have one there, where they are higher.
-    #[inline(never)]
+    /// With the maxima inside an interval, of the lanes that have one there, where they are higher.
+    #[inline(always)]
     fn look_inside(
-        &mut self,
+        self,
         inside: L,
         u: L,
         current: L,
         decay: &Decay<L::Scalar>,
         interval: usize,
-    ) {
+    ) -> Self {
         let elapsed = decay.time_of_maximum(u, current);
         // There the voltage equals the current.
         let height = current * exp(-elapsed / L::splat(decay.tau_syn));
         let higher = inside & height.gt(self.voltage);
-        self.voltage = higher.select(height, self.voltage);
-        self.place = higher.select(L::of((2 * interval + 1) as f64), self.place);
-        self.elapsed = higher.select(elapsed, self.elapsed);
+        Self {
+            voltage: higher.select(height, self.voltage),
+            place: self.place.fast_max(higher & L::of((2 * interval + 2) as f64)),
+            elapsed: higher.select(elapsed, self.elapsed),
+            current: self.current,
+        }
     }
 }
 
@@ -284,8 +287,9 @@ fn inject<T: LaneReal>(
     let (mem, drive) = (inside.mem.to_array(), inside.drive.to_array());
     for (lane, &place) in peak.place.to_array().iter().enumerate() {
         // The maximum at the start is no function of anything; one at a group ends an interval.
-        let Some(interval) = ((place.as_f64() + 1.0) as usize / 2).checked_sub(1) else { continue };
-        let is_inside = place.as_f64() as usize % 2 == 1;
+        let place = place.as_f64() as usize;
+        let Some(interval) = (place / 2).checked_sub(1) else { continue };
+        let is_inside = place.is_multiple_of(2);
         let group = &stream.groups[interval];
         let (mem, drive) =
             if is_inside { (mem[lane], drive[lane]) } else { (group.mem, group.drive) };
@@ -311,10 +315,10 @@ fn move_kinks<'e, T: LaneReal>(
     let slope = (peak.current - peak.voltage) / T::Lanes::splat(decay.tau_mem);
     let moved = (slope * derivative).to_array();
     for (lane, &place) in peak.place.to_array().iter().enumerate() {
-        let place = place.as_f64();
-        let at_group = place > 0.0 && place % 2.0 == 0.0;
-        if at_group && let Some(group) = stream.groups.get(place as usize / 2) {
-            let first = stream.groups[place as usize / 2 - 1].end;
+        let place = place.as_f64() as usize;
+        let at_group = place > 1 && !place.is_multiple_of(2);
+        if at_group && let Some(group) = stream.groups.get(place / 2) {
+            let first = stream.groups[place / 2 - 1].end;
             if first < group.end {
                 *errors[first as usize] += moved[lane];
             }
