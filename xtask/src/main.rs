@@ -5,11 +5,15 @@ mod ci;
 mod compare;
 mod cuda_check;
 mod cuda_emulate;
+mod deny;
 mod fuzz;
 mod gpu_pack;
 mod gradcheck;
 mod native;
+mod pictures;
+mod pypi;
 mod soak;
+mod tensorboard;
 mod train;
 
 use anyhow::Context;
@@ -33,9 +37,12 @@ enum Command {
     CudaEmulate(cuda_emulate::Args),
     GpuPack(gpu_pack::Args),
     Compare(compare::Args),
+    Deny(deny::Args),
     Fuzz(fuzz::Args),
     Gradcheck(gradcheck::Args),
+    Pictures(pictures::Args),
     Soak(soak::Args),
+    Tensorboard(tensorboard::Args),
     Train(train::Args),
 }
 
@@ -47,9 +54,12 @@ fn main() -> ExitCode {
         Command::CudaEmulate(args) => cuda_emulate::run(&args),
         Command::GpuPack(args) => gpu_pack::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Deny(args) => deny::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Gradcheck(args) => gradcheck::run(&args),
+        Command::Pictures(args) => pictures::run(&args),
         Command::Soak(args) => soak::run(&args),
+        Command::Tensorboard(args) => tensorboard::run(&args),
         Command::Train(args) => train::run(&args),
     };
     outcome.unwrap_or_else(|error| {
@@ -61,6 +71,8 @@ fn main() -> ExitCode {
 /// The folder of the workspace.
 fn root() -> anyhow::Result<&'static Path> {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,7 +81,9 @@ mod tests {
     fn every_command_in_the_documents_is_one() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let mut paths = vec![root.join("README.md")];
-        paths.extend(std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+        paths.extend(
+            std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path()),
+        );
         let mut count = 0;
         for path in paths.iter().filter(|path| path.extension().is_some_and(|e| e == "md")) {
             let text = std::fs::read_to_string(path).unwrap();

@@ -1,83 +1,102 @@
-use anyhow::{Context, Result, ensure};
-use eventprop::lif_core::SpikeBatch;
-use eventprop::lif_core::network::LayerSpec;
-use eventprop::mnist_spikes::SpikeData;
-use eventprop::{Config, Data, Initialiser, RunFolder, Samples, Trainer};
-use std::ops::ControlFlow;
-use std::process::ExitCode;
+use crate::native;
+use anyhow::{Context, Result, bail, ensure};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
-/// Train many epochs on a small set, a checkpoint and its pictures after each, and see that memory
-/// and open files stay flat.
+/// Train many epochs on a small set with the program as it is released, a checkpoint and its pictures
+/// after each, and see from outside that its memory and its open files stay flat. Needs Linux.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Epochs.
     #[arg(long, value_name = "N", default_value_t = 200)]
     epochs: u32,
+    /// The preset.
+    #[arg(long, value_name = "NAME", default_value = "yin-yang")]
+    preset: String,
 }
 
 /// Epochs at the start that may still take memory for good.
-const WARM_UP: u32 = 20;
+const WARM_UP: usize = 20;
+
+/// The growth of resident memory that counts as none, in percent.
+const FLAT: f64 = 1.0;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    ensure!(args.epochs > WARM_UP, "--epochs must be above {WARM_UP}");
-    let mut config = Config::preset("mnist")?;
-    config.name = "soak".into();
-    config.network.layers[0] = LayerSpec::input("input", 64);
-    config.network.layers[1] = LayerSpec::lif("hidden", 100, 20.0, 5.0);
-    config.network.connections[0].weights = Some(Initialiser::Normal { mean: 0.5, sd: 0.3 });
-    config.training.epochs = args.epochs;
-    config.training.batch_size = 16;
-    let data = Data { train: samples(1000)?, validation: None, test: samples(200)? };
-    let parent = std::env::temp_dir().join(format!("eventprop-soak-{}", std::process::id()));
-    let mut trainer = Trainer::new(config, data)?;
-    let folder = RunFolder::create(&parent, trainer.config())?;
-    let mut warm = None;
-    while !trainer.is_finished() {
-        trainer.run_epoch(|_| ControlFlow::Continue(()))?;
-        folder.save(&trainer.checkpoint())?;
-        let (epoch, now) = (trainer.progress().epoch, Usage::now()?);
-        if epoch == WARM_UP {
-            warm = Some(now);
-        }
-        if epoch % 20 == 0 {
-            println!("epoch {epoch:>4}  {} KiB resident, {} open files", now.kib, now.files);
-        }
+    ensure!(args.epochs as usize > WARM_UP, "--epochs must be above {WARM_UP}");
+    let program = native::eventprop()?;
+    let runs = crate::root()?.join("target").join("soak");
+    if runs.exists() {
+        fs::remove_dir_all(&runs)?;
     }
-    let (warm, last) = (warm.context("no epoch was trained")?, Usage::now()?);
-    std::fs::remove_dir_all(&parent)?;
+    let mut training = Command::new(program)
+        .args(["train", "--quiet", "--preset", &args.preset, "--epochs", &args.epochs.to_string()])
+        .arg("--run-dir")
+        .arg(&runs)
+        .stdout(Stdio::null())
+        .spawn()
+        .context("cannot start the training")?;
+    let seen = look_on(&mut training, &runs.join("latest/metrics.jsonl"));
+    if seen.is_err() {
+        let _ = training.kill();
+    }
+    judge(&seen?)
+}
+
+/// Resident KiB and open files once an epoch.
+fn look_on(training: &mut Child, metrics: &Path) -> Result<Vec<Usage>> {
+    let process = PathBuf::from(format!("/proc/{}", training.id()));
+    let mut seen: Vec<Usage> = Vec::new();
+    loop {
+        if let Some(status) = training.try_wait()? {
+            ensure!(status.success(), "the training failed");
+            return Ok(seen);
+        }
+        let epochs = fs::read_to_string(metrics).map_or(0, |text| text.lines().count());
+        if epochs > seen.len() {
+            // Within an epoch memory goes up and down; what is looked at is always its beginning.
+            match Usage::of(&process) {
+                Ok(usage) => seen.resize(epochs, usage),
+                // It has just ended.
+                Err(_) => continue,
+            }
+            if epochs.is_multiple_of(20) {
+                let Usage { kib, files } = seen[epochs - 1];
+                println!("epoch {epochs:>4}  {kib} KiB resident, {files} open files");
+            }
+        }
+        sleep(Duration::from_millis(5));
+    }
+}
+
+fn judge(seen: &[Usage]) -> Result<ExitCode> {
+    let (Some(warm), Some(last)) = (seen.get(WARM_UP - 1), seen.last()) else {
+        bail!("only {} epochs were seen", seen.len());
+    };
     let growth = 100.0 * (last.kib as f64 / warm.kib as f64 - 1.0);
-    println!("resident memory {growth:+.2} % and open files {:+} since epoch {WARM_UP}", last.files as i64 - warm.files as i64);
-    ensure!(growth <= 1.0, "resident memory grew by {growth:.2} %");
-    ensure!(last.files <= warm.files, "files were left open");
+    let opened = last.files as i64 - warm.files as i64;
+    println!(
+        "{} epochs: resident memory {growth:+.2} %, open files {opened:+} since epoch {WARM_UP}",
+        seen.len()
+    );
+    ensure!(growth <= FLAT, "resident memory grew by {growth:.2} %");
+    ensure!(opened <= 0, "{opened} files were left open");
     Ok(ExitCode::SUCCESS)
 }
 
+#[derive(Clone, Copy)]
 struct Usage {
     kib: u64,
     files: usize,
 }
 
 impl Usage {
-    fn now() -> Result<Self> {
-        let status = std::fs::read_to_string("/proc/self/status").context("needs Linux")?;
+    fn of(process: &Path) -> Result<Self> {
+        let status = fs::read_to_string(process.join("status")).context("needs Linux")?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.context("no VmRSS")?.trim().trim_end_matches(" kB").parse()?;
-        Ok(Self { kib, files: std::fs::read_dir("/proc/self/fd")?.count() })
+        Ok(Self { kib, files: fs::read_dir(process.join("fd"))?.count() })
     }
-}
-
-/// Samples of ten classes with inputs of their own.
-fn samples(count: u32) -> Result<Samples> {
-    let (mut spikes, mut labels) = (SpikeBatch::new(), Vec::new());
-    for sample in 0..count {
-        let label = sample % 10;
-        let mut train: Vec<_> = (0..64_u32)
-            .filter(|input| (input * 7 + label * 13) % 10 < 4)
-            .map(|input| (((sample * 31 + input * 17) % 97) as f32 / 5.0, input))
-            .collect();
-        train.sort_by(|a, b| a.0.total_cmp(&b.0));
-        spikes.push_sorted(train)?;
-        labels.push(label);
-    }
-    Ok(Samples::new(SpikeData { spikes, labels, classes: 10, inputs: 64, shape: [1, 8, 8] }))
 }

@@ -29,6 +29,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let threads = available_parallelism().map_or(1, usize::from);
     let backends: Vec<_> = backend::NAMES.map(|name| (name, availability(name))).into();
     let mut data = vec![("mnist (bundled)".to_string(), find(None))];
+    #[cfg(feature = "fetch")]
+    for (name, folder) in crate::data::found() {
+        data.push((format!("{name} ({})", folder.display()), find(Some(folder))));
+    }
     if let Some(folder) = args.data_folder {
         data.push((folder.display().to_string(), find(Some(folder))));
     }
@@ -101,7 +105,12 @@ fn find(folder: Option<PathBuf>) -> String {
     config.data.folder = folder;
     match Samples::load_test(&config.data) {
         Ok(test) => {
-            format!("{} test samples of {} inputs, {} classes", test.len(), test.inputs(), test.classes())
+            format!(
+                "{} test samples of {} inputs, {} classes",
+                test.len(),
+                test.inputs(),
+                test.classes()
+            )
         }
         Err(error) => error.to_string().replace('\n', " "),
     }

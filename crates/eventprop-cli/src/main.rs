@@ -1,5 +1,7 @@
 //! The `eventprop` command.
 
+#[cfg(feature = "fetch")]
+mod data;
 mod eval;
 mod generate;
 mod grad;
@@ -33,6 +35,8 @@ enum Command {
     Plot(plot::Args),
     Watch(watch::Args),
     Info(info::Args),
+    #[cfg(feature = "fetch")]
+    Data(data::Args),
     Completions(generate::Completions),
     Man(generate::Man),
 }
@@ -45,6 +49,8 @@ fn main() -> ExitCode {
         Command::Plot(args) => plot::run(args).map(|()| ExitCode::SUCCESS),
         Command::Watch(args) => watch::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Info(args) => info::run(args).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "fetch")]
+        Command::Data(args) => data::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Completions(args) => generate::completions(&args).map(|()| ExitCode::SUCCESS),
         Command::Man(args) => generate::man(&args).map(|()| ExitCode::SUCCESS),
     };

@@ -4,16 +4,28 @@ use crate::live::seconds_left;
 use eventprop::{EpochRecord, EpochSums};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How often the text beside the bar changes.
 const REFRESH: Duration = Duration::from_millis(100);
 
+/// What a training prints.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// A line an epoch for people.
+    Lines,
+    /// A line of JSON an epoch, and nothing else.
+    Json,
+    /// The last line only.
+    Quiet,
+}
+
 /// Draws one bar an epoch on standard error (nothing where that is no terminal) and prints one line
 /// an epoch on standard output.
 pub(crate) struct Display {
     bar: ProgressBar,
-    quiet: bool,
+    style: Style,
     print_freq: Option<usize>,
     epochs: u32,
     refreshed: Instant,
@@ -21,13 +33,17 @@ pub(crate) struct Display {
 
 impl Display {
     /// A display of a training of `epochs` epochs that prints a line every `print_freq` batches.
-    pub(crate) fn new(epochs: u32, quiet: bool, print_freq: Option<usize>) -> Self {
-        let target =
-            if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    pub(crate) fn new(epochs: u32, style: Style, print_freq: Option<usize>) -> Self {
+        let target = match style {
+            Style::Quiet => ProgressDrawTarget::hidden(),
+            _ => ProgressDrawTarget::stderr(),
+        };
         let bar = ProgressBar::with_draw_target(Some(0), target);
-        let style = "{prefix} {bar:24.cyan/blue} {percent:>3} %  {msg}";
-        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
-        Self { bar, quiet, print_freq, epochs, refreshed: Instant::now() }
+        let template = "{prefix} {bar:24.cyan/blue} {percent:>3} %  {msg}";
+        bar.set_style(
+            ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()),
+        );
+        Self { bar, style, print_freq, epochs, refreshed: Instant::now() }
     }
 
     /// An epoch (from 0) begins.
@@ -60,13 +76,15 @@ impl Display {
             ));
         }
         match self.print_freq {
-            Some(frequency) if (batch + 1).is_multiple_of(frequency) => self.line(&format!(
-                "epoch {:>3}  batch {:>5}/{batches}  loss {:.4}  accuracy {:.2} %",
-                epoch + 1,
-                batch + 1,
-                sums.mean_loss(),
-                100.0 * sums.accuracy(),
-            )),
+            Some(frequency) if (batch + 1).is_multiple_of(frequency) => self.line(|| {
+                format!(
+                    "epoch {:>3}  batch {:>5}/{batches}  loss {:.4}  accuracy {:.2} %",
+                    epoch + 1,
+                    batch + 1,
+                    sums.mean_loss(),
+                    100.0 * sums.accuracy(),
+                )
+            }),
             _ => Ok(()),
         }
     }
@@ -78,15 +96,33 @@ impl Display {
 
     /// An epoch is done.
     pub(crate) fn finish_epoch(&self, record: &EpochRecord) -> io::Result<()> {
-        self.line(&format!("{}  {:.1} s", record.summary(self.epochs), record.seconds))
+        match self.style {
+            Style::Json => self.bar.suspend(|| writeln!(io::stdout(), "{}", record.to_json())),
+            _ => self.line(|| format!("{}  {:.1} s", record.summary(self.epochs), record.seconds)),
+        }
     }
 
-    /// Prints a line above the bar.
-    pub(crate) fn line(&self, line: &str) -> io::Result<()> {
-        if self.quiet {
-            return Ok(());
+    /// Prints a line for people above the bar.
+    fn line(&self, line: impl Fn() -> String) -> io::Result<()> {
+        match self.style {
+            Style::Lines => self.bar.suspend(|| writeln!(io::stdout(), "{}", line())),
+            Style::Json | Style::Quiet => Ok(()),
         }
-        self.bar.suspend(|| writeln!(io::stdout(), "{line}"))
+    }
+
+    /// The training is done.
+    pub(crate) fn finish(&self, record: &EpochRecord, run: &Path) -> io::Result<()> {
+        self.close();
+        let (accuracy, run) = (record.test.accuracy, run.display());
+        match self.style {
+            Style::Json => {
+                let last = serde_json::json!({ "test_accuracy": accuracy, "run": run.to_string() });
+                writeln!(io::stdout(), "{last}")
+            }
+            _ => {
+                writeln!(io::stdout(), "test accuracy {:.2} %, written to {run}", 100.0 * accuracy)
+            }
+        }
     }
 
     /// Takes the bar away.

@@ -6,7 +6,7 @@ mod resume;
 mod session;
 
 use crate::machine;
-use crate::progress::Display;
+use crate::progress::{Display, Style};
 use anyhow::{Result, bail};
 use cadence::{Cadence, Countdown};
 use eventprop::{Checkpoint, Config, Data, RunFolder, Trainer};
@@ -47,12 +47,18 @@ pub(crate) struct Args {
     /// or 1h. There is one at the end of each epoch in any case.
     #[arg(long, value_name = "N|TIME", default_value = "5m")]
     checkpoint_every: Cadence,
+    /// Write an event file for TensorBoard into the run's folder: tensorboard --logdir runs
+    #[arg(long)]
+    tensorboard: bool,
     /// Print the configuration that preset and flags make, and do nothing.
     #[arg(long, alias = "print_config")]
     print_config: bool,
     /// Print nothing but the last line.
     #[arg(long, short)]
     quiet: bool,
+    /// Print a line of JSON an epoch, and nothing else.
+    #[arg(long, conflicts_with = "quiet")]
+    json: bool,
     /// Print a line every N batches.
     #[arg(long, value_name = "N", visible_alias = "print_freq", value_parser = flags::at_least_one)]
     print_freq: Option<usize>,
@@ -64,6 +70,14 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    fn style(&self) -> Style {
+        match (self.json, self.quiet) {
+            (true, _) => Style::Json,
+            (_, true) => Style::Quiet,
+            _ => Style::Lines,
+        }
+    }
+
     fn run_dir(&self) -> PathBuf {
         self.run_dir.clone().unwrap_or_else(|| "runs".into())
     }
@@ -83,7 +97,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         *folder = std::path::absolute(&folder)?;
     }
     let data = Data::load(&config)?;
-    announce(&config, &data, args.quiet)?;
+    announce(&config, &data, args.style())?;
     let trainer = Trainer::new(config, data)?;
     let folder = RunFolder::create(&args.run_dir(), trainer.config())?;
     train(trainer, folder, &args)
@@ -131,7 +145,7 @@ fn resume(path: &Path, args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let data = Data::load(left.config())?;
-    announce(left.config(), &data, args.quiet)?;
+    announce(left.config(), &data, args.style())?;
     let trainer = left.trainer(data)?;
     let folder = match folder {
         Some(folder) => folder,
@@ -140,12 +154,12 @@ fn resume(path: &Path, args: &Args) -> Result<ExitCode> {
     train(trainer, folder, args)
 }
 
-fn announce(config: &Config, data: &Data, quiet: bool) -> Result<()> {
+fn announce(config: &Config, data: &Data, style: Style) -> Result<()> {
     let (built, warning) = machine::instruction_sets();
-    if let Some(warning) = warning.filter(|_| !quiet) {
+    if let Some(warning) = warning.filter(|_| style != Style::Quiet) {
         eprintln!("warning: {warning}");
     }
-    if quiet {
+    if style != Style::Lines {
         return Ok(());
     }
     let sizes: Vec<_> = config.network.layers.iter().map(|layer| layer.size.to_string()).collect();
@@ -162,6 +176,9 @@ fn announce(config: &Config, data: &Data, quiet: bool) -> Result<()> {
 }
 
 fn train(trainer: Trainer, folder: RunFolder, args: &Args) -> Result<ExitCode> {
-    let display = Display::new(trainer.config().training.epochs, args.quiet, args.print_freq);
+    if args.tensorboard {
+        folder.write_tensorboard()?;
+    }
+    let display = Display::new(trainer.config().training.epochs, args.style(), args.print_freq);
     session::train(trainer, folder, display, Countdown::new(args.checkpoint_every))
 }

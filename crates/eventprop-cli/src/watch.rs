@@ -47,7 +47,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let run = &args.run;
     ensure!(run.is_dir(), "there is no run folder {}", run.display());
     // A link to the latest run may come to lead elsewhere.
-    let run = std::fs::canonicalize(run).with_context(|| format!("cannot read {}", run.display()))?;
+    let run =
+        std::fs::canonicalize(run).with_context(|| format!("cannot read {}", run.display()))?;
     if args.once {
         return plain::once(&Run::read(&run)?);
     }

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{eventprop, refusal, stdout, workplace};
+use common::{command, eventprop, refusal, stdout, workplace};
 use std::fs;
 
 #[test]
@@ -39,6 +39,70 @@ fn trains_evaluates_and_resumes() {
     assert!(parameters("again/latest/checkpoint.safetensors") == parameters(checkpoint));
     let text = stdout(&eventprop(at, &["train", "--resume", "runs/latest", "--quiet"]));
     assert!(text.starts_with(&format!("test accuracy {accuracy} %")), "{text}");
+}
+
+#[test]
+fn json_is_json_and_nothing_else() {
+    let folder = workplace();
+    let at = folder.path();
+    let text = stdout(&eventprop(at, &["train", "small.toml", "--epochs", "2", "--json"]));
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert_eq!(lines[1]["epoch"], 2);
+    assert_eq!(lines[1]["test"]["accuracy"], lines[2]["test_accuracy"]);
+    for command in [&["eval", "runs/latest", "--json"][..], &["info", "--json"]] {
+        let text = stdout(&eventprop(at, command));
+        assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn pages_and_completions_are_written_for_every_command() {
+    let folder = workplace();
+    let at = folder.path();
+    stdout(&eventprop(at, &["man", "man1"]));
+    for page in ["eventprop", "eventprop-train", "eventprop-plot-trace", "eventprop-data-fetch"] {
+        let text = fs::read_to_string(at.join("man1").join(page).with_extension("1")).unwrap();
+        assert!(text.contains(".SH NAME"), "{page}");
+    }
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let text = stdout(&eventprop(at, &["completions", shell]));
+        assert!(text.contains("checkpoint-every"), "{shell}");
+    }
+}
+
+#[test]
+fn nothing_is_coloured_where_no_terminal_is() {
+    let folder = workplace();
+    for arguments in [&["train", "--help"][..], &["train", "--no-such-flag"], &["info"]] {
+        let output = eventprop(folder.path(), arguments);
+        assert!(!output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b), "{arguments:?}");
+    }
+}
+
+#[cfg(feature = "fetch")]
+#[test]
+fn a_data_set_that_cannot_be_fetched_says_why() {
+    let folder = workplace();
+    let at = folder.path();
+    let fetch = |name: &'static str| ["data", "fetch", name, "--from", "http://127.0.0.1:1/"];
+    for (name, expected) in [
+        (
+            "kmnist",
+            "cannot fetch http://127.0.0.1:1/train-images-idx3-ubyte.gz; the same command goes on",
+        ),
+        ("shd", "https://zenkelab.org/datasets"),
+        ("mnits", "there are: fashion-mnist, kmnist"),
+    ] {
+        let output =
+            command(at, &fetch(name)).env("EVENTPROP_DATA", at.join("cache")).output().unwrap();
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains(expected), "{message}");
+    }
+    let files = fs::read_dir(at.join("cache/kmnist")).unwrap();
+    assert_eq!(files.count(), 0);
 }
 
 #[test]

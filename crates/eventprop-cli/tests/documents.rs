@@ -1,15 +1,18 @@
 //! Every command in the documents is run, and every configuration in them read.
 //!
-//! A block ```` ```console ```` holds commands after `$ `. Each runs in a folder with a small image
-//! set, a finished run of it and the files that the documents name. A training on full-size data would
-//! take minutes: `eventprop train` gets `--print-config`, which reads and checks everything and stops
-//! before the first batch, unless it trains or resumes the small set. Commands of cargo are checked by
-//! a test of xtask, examples by their name.
+//! A block ```` ```console ```` holds commands after `$ `; outside of one a line that is a command of
+//! `cargo xtask` counts too. Each runs in a folder with a small image set, a finished run of it and the
+//! files that the documents name. `cargo xtask train` is run as what it starts, `eventprop train`.
+//!
+//! What would take minutes is made small: trainings have one epoch, and where they would train on
+//! MNIST, a set of as many pixels and classes but few images. `eventprop data fetch` would need the
+//! network: only its words are checked. The other commands of `cargo xtask` are read by a test of
+//! xtask, examples are run by a test of eventprop.
 #![cfg(feature = "cpu")]
 
 mod common;
 
-use common::{eventprop, stdout, workplace};
+use common::{eventprop, stdout, workplace, write_set};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -37,7 +40,9 @@ fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
 }
 
 fn commands(text: &str) -> impl Iterator<Item = &str> {
-    blocks(text, "console").into_iter().flat_map(str::lines).filter_map(|l| l.strip_prefix("$ "))
+    let console = blocks(text, "console").into_iter().flat_map(str::lines);
+    let plain = text.lines().filter(|line| line.starts_with("cargo xtask "));
+    console.filter_map(|line| line.strip_prefix("$ ")).chain(plain)
 }
 
 #[test]
@@ -46,37 +51,73 @@ fn every_command_runs() {
     let at = folder.path();
     let train = ["train", "small.toml", "--epochs", "2", "--batch-size", "10", "--quiet"];
     stdout(&eventprop(at, &train));
-    fs::copy(at.join("small.toml"), at.join("my.toml")).unwrap();
-    fs::rename(at.join("bars"), at.join("my-images")).unwrap();
-    std::os::unix::fs::symlink("my-images", at.join("bars")).unwrap();
+    let mine = fs::read_to_string(at.join("small.toml")).unwrap();
+    fs::write(at.join("my.toml"), mine.replace("/bars\"", "/my-images\"")).unwrap();
+    std::os::unix::fs::symlink("bars", at.join("my-images")).unwrap();
+    let digits = at.join("digits");
+    fs::create_dir(&digits).unwrap();
+    // One preset keeps 5,000 images for validation.
+    write_set(&digits, "train", (5060, 28, 10), false);
+    write_set(&digits, "t10k", (40, 28, 10), false);
     fs::write(at.join("problem.json"), PROBLEM).unwrap();
+    let finished = fs::canonicalize(at.join("runs/latest")).unwrap();
     let mut count = 0;
     for (name, text) in documents() {
         for command in commands(&text) {
-            // What follows would be for the shell; nothing of it is needed.
-            let words: Vec<_> = command.split_whitespace().collect();
-            let Some((&"eventprop", mut arguments)) =
-                words.split_first().map(|(program, rest)| (program, rest.to_vec()))
-            else {
-                assert_eq!(words[0], "cargo", "{name}: {command}");
-                continue;
-            };
+            let Some(mut arguments) = arguments(command) else { continue };
             if arguments[0] == "train" && !arguments.contains(&"--resume") {
-                arguments.push("--print-config");
-                arguments.dedup();
+                arguments = shortened(arguments);
             }
-            if command.contains(" mnist") && arguments[0] == "plot" {
-                // Of the full-size network, whose data the program carries with it.
-                arguments.extend(["--out", "full.svg"]);
-            }
+            let (arguments, file) = match arguments.iter().position(|word| *word == ">") {
+                Some(place) => (&arguments[..place], arguments.get(place + 1)),
+                None => (&arguments[..], None),
+            };
             println!("{name}: {command}");
-            let output = eventprop(at, &arguments);
+            let output = eventprop(at, arguments);
             let error = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{name}: {command}: {error}");
+            if let Some(file) = file {
+                fs::write(at.join(file), &output.stdout).unwrap();
+            }
+            // What follows looks at the run that was made for it.
+            fs::remove_file(at.join("runs/latest")).unwrap();
+            std::os::unix::fs::symlink(&finished, at.join("runs/latest")).unwrap();
             count += 1;
         }
     }
     assert!(count > 30, "only {count} commands were found");
+}
+
+/// The arguments of `eventprop`; none for other programs and for what is checked elsewhere.
+fn arguments(command: &str) -> Option<Vec<&str>> {
+    // What stands behind a pipe is for other programs.
+    let command = command.split(" | ").next().unwrap();
+    let words: Vec<_> = command.split_whitespace().collect();
+    let mut arguments = match words[..] {
+        ["eventprop", ..] => words[1..].to_vec(),
+        ["cargo", "xtask", "train", ..] => words[2..].to_vec(),
+        ["cargo" | "tensorboard", ..] => return None,
+        _ => panic!("what is \"{command}\"?"),
+    };
+    if arguments.starts_with(&["data", "fetch"]) {
+        arguments.push("--help");
+    }
+    Some(arguments)
+}
+
+/// One epoch, and no training on all of MNIST.
+fn shortened(mut arguments: Vec<&str>) -> Vec<&str> {
+    if let Some(place) = arguments.iter().position(|word| *word == "--epochs") {
+        arguments.drain(place..place + 2);
+    }
+    let has = |word: &str| arguments.contains(&word);
+    let stays =
+        has("--data-folder") || has("yin-yang") || arguments.iter().any(|w| w.ends_with(".toml"));
+    arguments.splice(1..1, ["--epochs", "1"]);
+    if !stays {
+        arguments.splice(1..1, ["--data-folder", "digits"]);
+    }
+    arguments
 }
 
 #[test]
@@ -85,7 +126,8 @@ fn every_example_exists() {
     for (name, text) in documents() {
         for command in commands(&text) {
             if let Some((_, example)) = command.split_once("--example ") {
-                let file = format!("crates/eventprop/examples/{}.rs", example.split(' ').next().unwrap());
+                let file =
+                    format!("crates/eventprop/examples/{}.rs", example.split(' ').next().unwrap());
                 assert!(root().join(&file).exists(), "{name}: {command}: there is no {file}");
                 count += 1;
             }
@@ -111,13 +153,14 @@ fn every_configuration_is_one() {
 #[test]
 fn every_command_has_examples_that_parse() {
     let folder = workplace();
-    for command in ["train", "eval", "grad", "plot", "watch", "info", "completions", "man"] {
+    for command in ["train", "eval", "grad", "plot", "watch", "info", "completions", "man", "data"]
+    {
         let help = stdout(&eventprop(folder.path(), &[command, "--help"]));
         let (_, examples) = help.split_once("Examples:").unwrap_or_else(|| panic!("{command}"));
         for line in examples.lines().filter(|line| line.starts_with("  eventprop ")) {
             // Two blanks end the command and begin what it is good for.
             let line = line.trim_start().split("  ").next().unwrap();
-            let line = line.split([';', '|', '>']).next().unwrap();
+            let line = line.split([';', '|', '>', '<']).next().unwrap();
             let mut words: Vec<_> = line.split_whitespace().skip(1).collect();
             assert_eq!(words[0], command);
             // Known flags and values of the right form get as far as the help that is asked for last.

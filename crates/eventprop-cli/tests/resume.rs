@@ -121,13 +121,17 @@ fn killed_at_twenty_moments_and_resumed_it_ends_with_the_same_bits() {
             // Killed before there was anything: the next training is as new.
             resumed = latest.join("config.toml").exists();
             if let Ok(entries) = fs::read_dir(&latest) {
-                let half = |name: std::ffi::OsString| name.to_string_lossy().starts_with(".writing");
-                half_written += entries.filter(|entry| half(entry.as_ref().unwrap().file_name())).count();
+                let half =
+                    |name: std::ffi::OsString| name.to_string_lossy().starts_with(".writing");
+                half_written +=
+                    entries.filter(|entry| half(entry.as_ref().unwrap().file_name())).count();
             }
         }
         Left::read(&latest).assert_equals(&whole);
     }
-    println!("{kills} kills in {rounds} runs, {half_written} of them while a file was being written");
+    println!(
+        "{kills} kills in {rounds} runs, {half_written} of them while a file was being written"
+    );
 }
 
 #[test]
@@ -154,14 +158,14 @@ fn ctrl_c_ends_with_a_checkpoint_and_says_how_to_go_on() {
 fn a_disk_that_is_full_leaves_the_last_good_checkpoint() {
     let folder = workplace();
     let at = folder.path();
-    let (whole, _) = uninterrupted(at);
-    // The log grows with each epoch past what this shell lets a file hold: as if the disk were full.
+    // Files grow with each epoch past what this shell lets a file hold: as if the disk were full.
     let long = fs::read_to_string(at.join("small.toml")).unwrap();
     let long = long.replace("\"hidden\"", &format!("\"{}\"", "h".repeat(9000)));
     fs::write(at.join("long.toml"), long.replace("name = \"small\"", "name = \"long\"")).unwrap();
-    let checkpoint = fs::metadata(at.join("whole/latest/checkpoint.safetensors")).unwrap().len();
-    drop(whole);
-    let blocks = (checkpoint + 9000 * 8) / 1024 + 8;
+    let one = ["train", "long.toml", "--epochs", "1", "--run-dir", "one", "--quiet"];
+    stdout(&eventprop(at, &one));
+    let checkpoint = fs::metadata(at.join("one/latest/checkpoint.safetensors")).unwrap().len();
+    let blocks = (checkpoint + 5 * 9000) / 1024;
     let script = format!(
         "trap '' XFSZ; ulimit -f {blocks}; exec {} train long.toml --epochs 30 --checkpoint-every 1",
         env!("CARGO_BIN_EXE_eventprop")
@@ -178,6 +182,33 @@ fn a_disk_that_is_full_leaves_the_last_good_checkpoint() {
     stdout(&eventprop(at, &["train", "--resume", "runs/latest", "--quiet"]));
     let files = fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(files.into_iter().all(|name| !name.to_string_lossy().starts_with(".writing")));
+}
+
+#[test]
+fn a_loss_that_is_not_finite_names_its_place_and_leaves_the_last_good_checkpoint() {
+    let folder = workplace();
+    let at = folder.path();
+    let good = |place: &str, batch: usize, message: &str| {
+        assert!(
+            message.contains(&format!("; the last good checkpoint ({place}) is ")),
+            "{message}"
+        );
+        let left = Checkpoint::load(&at.join("runs/latest/checkpoint.safetensors")).unwrap();
+        assert_eq!((left.progress.epoch, left.progress.batch), (0, batch));
+    };
+    // Voltages of the readout overflow.
+    let text = fs::read_to_string(at.join("small.toml")).unwrap();
+    fs::write(at.join("huge.toml"), text.replace("mean = 0.2", "mean = 3e38")).unwrap();
+    let message = refusal(at, &["train", "huge.toml"]);
+    for part in ["error: epoch 1, batch 1, training sample ", "layer \"output\"", "not finite"] {
+        assert!(message.contains(part), "{part} is missing: {message}");
+    }
+    good("after epoch 0", 0, &message);
+    // An update makes neurons spike without bound.
+    let message = refusal(at, &[&TRAIN[..], &["--lr", "3e37"]].concat());
+    let part = "error: epoch 1, batch 2, training sample ";
+    assert!(message.contains(part) && message.contains("layer \"hidden\" ran away"), "{message}");
+    good("epoch 1, batch 1", 1, &message);
 }
 
 #[test]

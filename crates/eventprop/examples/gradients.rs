@@ -46,7 +46,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             };
             let difference = (loss_at(step)? - loss_at(-step)?) / (2.0 * step);
             let exact = gradient.connections[connection].weights[weight];
-            println!("connection {connection} weight {weight}: {exact:+.9}, by differences {difference:+.9}");
+            println!(
+                "connection {connection} weight {weight}: {exact:+.9}, by differences {difference:+.9}"
+            );
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Trains a network that is described in code, on the bundled MNIST, and keeps it.
 //!
-//! cargo run --release --example train_from_code -- [EPOCHS] [SAMPLES]
+//! cargo run --release --example train_from_code -- [EPOCHS] [SAMPLES] [FILE]
 
 use eventprop::lif_core::SpikeBatch;
 use eventprop::lif_core::network::LayerSpec;
@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let epochs = arguments.next().map_or(Ok(1), |text| text.parse())?;
     let count = arguments.next().map_or(Ok(2000), |text| text.parse())?;
+    let path = arguments.next().unwrap_or_else(|| "from-code.safetensors".into());
 
     // From a preset, with another hidden layer: every field of the file is a field here.
     let mut config = Config::preset("mnist")?;
@@ -36,9 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             ControlFlow::Continue(())
         })?;
     }
-    let path = std::env::temp_dir().join("from-code.safetensors");
-    trainer.checkpoint().save(&path)?;
-    println!("written to {}", path.display());
+    trainer.checkpoint().save(path.as_ref())?;
+    println!("written to {path}");
     Ok(())
 }
 

@@ -174,10 +174,7 @@ impl Checkpoint {
 
 /// SHA-256 over the description's JSON (with its own `sha256` empty) and the tensors by name, each
 /// with its length before it.
-fn checksum<'a>(
-    description: &str,
-    tensors: impl Iterator<Item = (&'a str, &'a [u8])>,
-) -> String {
+fn checksum<'a>(description: &str, tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
     let mut hash = Sha256::new();
     let mut add = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_le_bytes());

@@ -26,7 +26,7 @@
 //!         { name = "output", kind = "li", size = 2, tau_mem = 20.0, tau_syn = 5.0 },
 //!     ]
 //!     network.connections = [
-//!         { from = "input", to = "hidden", kind = "dense", weights = { normal = { mean = 1.0, sd = 0.5 } } },
+//!         { from = "input", to = "hidden", kind = "dense", weights = { normal = { mean = 3.0, sd = 2.0 } } },
 //!         { from = "hidden", to = "output", kind = "dense", weights = { normal = { mean = 0.1, sd = 0.3 } } },
 //!     ]
 //!     loss.kind = "vmax_cross_entropy"
@@ -35,14 +35,14 @@
 //!     "this example",
 //! )?;
 //!
-//! // Class 0: the inputs spike one after another; class 1: in the opposite order.
+//! // Class 0: the first four inputs spike, one after another; class 1: the others.
 //! let samples = |count: u32| {
 //!     let (mut spikes, mut labels) = (SpikeBatch::new(), Vec::new());
 //!     for sample in 0..count {
 //!         let label = sample % 2;
-//!         let input = |place: u32| if label == 0 { place } else { 7 - place };
-//!         let late = (sample / 2 % 5) as f32 * 0.3;
-//!         spikes.push_sorted((0..8).map(|place| (2.0 * place as f32 + late, input(place)))).unwrap();
+//!         let start = (sample / 2 % 5) as f32;
+//!         let spike = |place: u32| (start + 2.0 * place as f32, 4 * label + place);
+//!         spikes.push_sorted((0..4).map(spike)).unwrap();
 //!         labels.push(label);
 //!     }
 //!     Samples::new(SpikeData { spikes, labels, classes: 2, inputs: 8, shape: [1, 1, 8] })
@@ -60,6 +60,8 @@
 //!
 //! `trainer.checkpoint().save(path)` keeps it, [`Checkpoint::load`] and [`Trainer::resume`] go on, and
 //! the folder `examples` holds a loss, a data set and a picture of one's own.
+//!
+#![doc = include_str!("equations.md")]
 //!
 //! # Where things are
 //!
@@ -101,6 +103,7 @@ mod run_folder;
 mod schedule;
 mod silent;
 mod silent_label;
+pub mod tensorboard;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, CheckpointError, write_atomically};

@@ -1,13 +1,19 @@
 use crate::checkpoint::{Checkpoint, CheckpointError, TEMPORARY, write_atomically};
 use crate::config::Config;
 use crate::metrics::EpochRecord;
-use std::fs::{self, File, TryLockError};
-use std::io;
+use crate::tensorboard::event_file;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 use time::OffsetDateTime;
 
+/// The event file. TensorBoard looks for the second and third part of its name.
+const EVENTS: &str = "events.out.tfevents.eventprop";
+
 /// Where a run is written: `config.toml`, `metrics.jsonl`, `metrics.csv`, `log.txt`,
-/// `checkpoint.safetensors`, and with the feature `plot` `curves.svg` and `confusion.svg`.
+/// `checkpoint.safetensors`, and with the feature `plot` `curves.svg` and `confusion.svg`; if asked,
+/// an event file for TensorBoard.
 ///
 /// Each file is replaced in one piece, so that a run killed at any moment leaves whole files, and
 /// each is a function of the checkpoint, so that a resumed run puts right what the killed one left.
@@ -96,6 +102,19 @@ impl RunFolder {
         self.path.join("config.toml")
     }
 
+    /// From the next [`save`](Self::save) on there is an event file for TensorBoard. Where there is
+    /// one it is kept up without this call.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn write_tensorboard(&self) -> Result<(), CheckpointError> {
+        let path = self.path.join(EVENTS);
+        match OpenOptions::new().create(true).append(true).open(&path) {
+            Ok(_) => Ok(()),
+            Err(source) => Err(CheckpointError::Write { path, source }),
+        }
+    }
+
     /// Writes a checkpoint, and the metrics and the log of the epochs it has behind it.
     ///
     /// # Errors
@@ -110,6 +129,7 @@ impl RunFolder {
         self.write("metrics.jsonl", lines(&EpochRecord::to_json))?;
         self.write("metrics.csv", header + &lines(&EpochRecord::to_csv))?;
         self.write("log.txt", lines(&|record| record.summary(epochs)))?;
+        self.grow_events(history)?;
         #[cfg(feature = "plot")]
         self.draw_curves(history)?;
         // Last: whatever it counts as done, the others have.
@@ -136,6 +156,24 @@ impl RunFolder {
             Ok(svg) => self.write("curves.svg", svg),
             Err(_) => Ok(()),
         }
+    }
+
+    /// TensorBoard keeps the file open: it is appended to as long as what it holds is right.
+    fn grow_events(&self, history: &[EpochRecord]) -> Result<(), CheckpointError> {
+        let path = self.path.join(EVENTS);
+        let Ok(old) = fs::read(&path) else { return Ok(()) };
+        let start = fs::metadata(self.config()).and_then(|config| config.modified());
+        let start = start.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let new = event_file(start.unwrap_or_default().as_secs_f64(), history);
+        let written = match new.strip_prefix(old.as_slice()) {
+            Some([]) => Ok(()),
+            Some(more) => OpenOptions::new()
+                .append(true)
+                .open(&path)
+                .and_then(|mut file| file.write_all(more).and_then(|()| file.sync_all())),
+            None => write_atomically(&path, &new),
+        };
+        written.map_err(|source| CheckpointError::Write { path, source })
     }
 
     fn write(&self, name: &str, text: String) -> Result<(), CheckpointError> {
@@ -170,8 +208,8 @@ fn lock(folder: &Path) -> Result<Option<File>, RunFolderError> {
         // A folder cannot be opened as a file there.
         return Ok(None);
     }
-    let file = File::open(folder)
-        .map_err(|source| RunFolderError::Open { path: path.clone(), source })?;
+    let file =
+        File::open(folder).map_err(|source| RunFolderError::Open { path: path.clone(), source })?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Err(RunFolderError::InUse { path }),

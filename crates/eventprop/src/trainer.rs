@@ -228,9 +228,8 @@ impl Trainer {
     }
 
     fn finish_epoch(&mut self) -> Result<EpochRecord, TrainError> {
-        let mut measure = |samples: &Samples| {
-            evaluate(self.engine.as_mut(), self.objective.as_ref(), samples)
-        };
+        let mut measure =
+            |samples: &Samples| evaluate(self.engine.as_mut(), self.objective.as_ref(), samples);
         let validation = self.data.validation.as_ref().map(&mut measure).transpose()?;
         let tested = measure(&self.data.test)?;
         let sums = std::mem::take(&mut self.progress.sums);

@@ -6,6 +6,7 @@
 
 mod corpus;
 mod mutate;
+mod sign;
 mod target;
 
 pub use target::{TARGETS, Target};
@@ -51,7 +52,8 @@ pub fn run(target: &Target, seed: u64, first: u64, count: u64) -> Result<Report,
         let outcome = catch_unwind(AssertUnwindSafe(|| target.accepts(input)));
         let time = start.elapsed();
         let broken = |what: String| Broken { what, input: input.to_vec() };
-        let accepted = outcome.map_err(|_| broken(format!("input {number} of seed {seed} panics")))?;
+        let accepted =
+            outcome.map_err(|_| broken(format!("input {number} of seed {seed} panics")))?;
         if time > TIME_LIMIT {
             return Err(broken(format!("input {number} of seed {seed} takes {time:?}")));
         }

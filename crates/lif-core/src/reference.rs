@@ -270,7 +270,8 @@ impl Engine<f64> for Reference {
                 slope_floor: self.training.slope_floor,
                 rate_pull: &self.rate_pull(&population, &counts, batch.len()),
             };
-            let backward = backward::backward(&task, &simulation, &mut gradient, &mut Recorder::default());
+            let backward =
+                backward::backward(&task, &simulation, &mut gradient, &mut Recorder::default());
             if !is_finite(&gradient) || backward.input_gradient.iter().any(|g| !g.is_finite()) {
                 return Err(self.not_finite("the gradient", sample));
             }

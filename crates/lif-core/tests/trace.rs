@@ -44,7 +44,9 @@ fn voltages_meet_the_threshold_and_adjoints_add_up_to_the_gradient() {
             let sent = own.get(0).iter().filter(|spike| spike.1 as usize == trace.index);
             assert!(sent.map(|spike| spike.0).eq(trace.spikes.iter().copied()));
             for line in [times(&trace.state), times(&trace.adjoint).into_iter().rev().collect()] {
-                assert!(line.windows(2).all(|pair| pair[0] <= pair[1] && pair[1] - pair[0] < 0.101));
+                assert!(
+                    line.windows(2).all(|pair| pair[0] <= pair[1] && pair[1] - pair[0] < 0.101)
+                );
                 assert_eq!((line[0], line[line.len() - 1]), (0.0, DURATION));
             }
         }
@@ -58,9 +60,8 @@ fn voltages_meet_the_threshold_and_adjoints_add_up_to_the_gradient() {
             // dL/dw = -tau_syn times lambda_I at each arrival, summed.
             for source in 0..2 {
                 let arrivals = INPUTS.iter().filter(|spike| spike.1 == source);
-                let lambda_i = |time: f64| {
-                    trace.adjoint.iter().find(|point| point.0 == time).unwrap().1.i
-                };
+                let lambda_i =
+                    |time: f64| trace.adjoint.iter().find(|point| point.0 == time).unwrap().1.i;
                 let sum: f64 = arrivals.map(|spike| -5.0 * lambda_i(spike.0)).sum();
                 let exact = gradient.connections[0].weights[2 * source as usize + trace.index];
                 assert!((sum - exact).abs() < 1e-12 + 1e-9 * exact.abs(), "{sum} is not {exact}");

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 /// Which network and which sample.
 #[derive(clap::Args)]
+#[group(skip)]
 pub(super) struct Args {
     /// A run's folder, a checkpoint, a configuration (.toml) or a preset.
     network: PathBuf,
@@ -24,7 +25,6 @@ pub(super) struct OneSample {
     pub(super) engine: Reference,
     pub(super) spikes: SpikeBatch<f64>,
     pub(super) label: u32,
-    pub(super) prediction: Option<u32>,
     /// What stands above the picture.
     pub(super) title: String,
 }
@@ -50,6 +50,6 @@ impl Args {
         let prediction = engine.infer(&spikes)?.predictions[0];
         let taken = prediction.map_or("nothing".into(), |class| class.to_string());
         let title = format!("{set} sample {}: label {label}, taken for {taken}", self.sample);
-        Ok(OneSample { engine, spikes, label, prediction, title })
+        Ok(OneSample { engine, spikes, label, title })
     }
 }

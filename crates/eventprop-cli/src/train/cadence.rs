@@ -12,7 +12,8 @@ impl std::str::FromStr for Cadence {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let units = [('s', 1), ('m', 60), ('h', 3600)];
-        let unit = units.iter().find_map(|&(unit, factor)| Some((text.strip_suffix(unit)?, factor)));
+        let unit =
+            units.iter().find_map(|&(unit, factor)| Some((text.strip_suffix(unit)?, factor)));
         let (number, factor) = unit.unwrap_or((text, 1));
         let number: u32 = number
             .parse()

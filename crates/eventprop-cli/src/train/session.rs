@@ -4,7 +4,6 @@ use crate::live::{Report, State};
 use crate::progress::Display;
 use anyhow::{Context, Error, Result, anyhow};
 use eventprop::{Event, RunFolder, Trainer};
-use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
@@ -74,7 +73,11 @@ impl Session {
                 Event::EpochFinished(record) => printed = display.finish_epoch(record),
                 _ => {}
             }
-            if pause || printed.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if pause || printed.is_err() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         });
         match outcome {
             Err(error) => Err(self.with_way_back(error.into())),
@@ -90,7 +93,8 @@ impl Session {
     }
 
     fn save(&mut self) -> Result<()> {
-        let drawn = self.trainer.tested().map_or(Ok(()), |tested| self.folder.draw_confusion(tested));
+        let drawn =
+            self.trainer.tested().map_or(Ok(()), |tested| self.folder.draw_confusion(tested));
         match drawn.and_then(|()| self.folder.save(&self.trainer.checkpoint())) {
             Ok(()) => {
                 self.last_good = Some(self.place());
@@ -132,10 +136,8 @@ impl Session {
     }
 
     fn finished(&self) -> Result<ExitCode> {
-        self.display.close();
         let last = self.trainer.progress().history.last().context("no epoch was trained")?;
-        let (accuracy, run) = (100.0 * last.test.accuracy, self.folder.path().display());
-        writeln!(io::stdout(), "test accuracy {accuracy:.2} %, written to {run}")?;
+        self.display.finish(last, self.folder.path())?;
         Ok(ExitCode::SUCCESS)
     }
 }

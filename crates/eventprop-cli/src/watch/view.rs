@@ -75,7 +75,13 @@ fn pace_of(run: &Run) -> String {
 }
 
 /// Dots on the test set, small ones in training.
-fn chart(frame: &mut Frame<'_>, area: Rect, title: &str, lines: &[Vec<(f64, f64)>; 2], paint: Paint) {
+fn chart(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    title: &str,
+    lines: &[Vec<(f64, f64)>; 2],
+    paint: Paint,
+) {
     let finite = || lines.iter().flatten().filter(|point| point.1.is_finite());
     let (low, high) = finite()
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), p| (low.min(p.1), high.max(p.1)));
@@ -96,7 +102,8 @@ fn chart(frame: &mut Frame<'_>, area: Rect, title: &str, lines: &[Vec<(f64, f64)
             .style(paint.of(colour))
             .data(points)
     });
-    let number = |value: f64| if value >= 10.0 { format!("{value:.1}") } else { format!("{value:.3}") };
+    let number =
+        |value: f64| if value >= 10.0 { format!("{value:.1}") } else { format!("{value:.3}") };
     let x = Axis::default()
         .bounds([first, last])
         .labels([format!("{first:.0}"), format!("epoch {last:.0}")]);

@@ -7,19 +7,24 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-/// Images of 6 x 6, a third of each bright: which third is the class.
-pub fn write_set(folder: &Path, half: &str, count: usize, gzip: bool) {
+/// Square images with one bright band each: which band is the class.
+pub(crate) fn write_set(
+    folder: &Path,
+    half: &str,
+    (count, side, classes): (usize, usize, usize),
+    gzip: bool,
+) {
     let (mut images, mut labels) = (vec![0, 0, 8, 3], vec![0, 0, 8, 1]);
-    for size in [count, 6, 6] {
+    for size in [count, side, side] {
         images.extend((size as u32).to_be_bytes());
     }
     labels.extend((count as u32).to_be_bytes());
     for image in 0..count {
-        let class = image % 3;
+        let class = image % classes;
         labels.push(class as u8);
-        for pixel in 0..36 {
+        for pixel in 0..side * side {
             let noise = ((image * 7 + pixel * 13) % 60) as u8;
-            images.push(if pixel / 12 == class { 195 + noise } else { noise });
+            images.push(if pixel * classes / (side * side) == class { 195 + noise } else { noise });
         }
     }
     for (kind, bytes) in [("images-idx3", images), ("labels-idx1", labels)] {
@@ -36,12 +41,12 @@ pub fn write_set(folder: &Path, half: &str, count: usize, gzip: bool) {
 }
 
 /// A folder with the set `bars` and the configuration `small.toml`.
-pub fn workplace() -> TempDir {
+pub(crate) fn workplace() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let bars = folder.path().join("bars");
     fs::create_dir(&bars).unwrap();
-    write_set(&bars, "train", 150, false);
-    write_set(&bars, "t10k", 30, true);
+    write_set(&bars, "train", (150, 6, 3), false);
+    write_set(&bars, "t10k", (30, 6, 3), true);
     let print = ["train", "--preset", "mnist-paper", "--print-config", "--data-folder", "bars"];
     let text = stdout(&eventprop(folder.path(), &print));
     let small = text
@@ -55,18 +60,18 @@ pub fn workplace() -> TempDir {
     folder
 }
 
-pub fn command(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_eventprop"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
     command
 }
 
-pub fn eventprop(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn eventprop(folder: &Path, arguments: &[&str]) -> Output {
     command(folder, arguments).output().unwrap()
 }
 
 #[track_caller]
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}", text(&output.stderr));
     text(&output.stdout)
@@ -74,7 +79,7 @@ pub fn stdout(output: &Output) -> String {
 
 /// The one line that a refusal prints.
 #[track_caller]
-pub fn refusal(folder: &Path, arguments: &[&str]) -> String {
+pub(crate) fn refusal(folder: &Path, arguments: &[&str]) -> String {
     let output = eventprop(folder, arguments);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{arguments:?}: {message}");

@@ -25,7 +25,8 @@ pub fn confusion(counts: &[Vec<u64>]) -> Result<String, PlotError> {
     draw((size(columns, 20), size(classes, 20)), |sheet| {
         let middle = |column: usize| EDGE + CELL * column as i32 + CELL / 2;
         let say = |text: String, at, size| {
-            let style = (FONT, size).into_font().color(&INK).pos(Pos::new(HPos::Center, VPos::Center));
+            let style =
+                (FONT, size).into_font().color(&INK).pos(Pos::new(HPos::Center, VPos::Center));
             sheet.draw(&Text::new(text, at, style)).map_err(PlotError::from_display)
         };
         let width = CELL * columns as i32;

@@ -22,17 +22,15 @@ pub fn curves(runs: &[Curve<'_>]) -> Result<String, PlotError> {
     let epochs = span(records().map(|record| f64::from(record.epoch)))
         .ok_or_else(|| PlotError::nothing("epoch that is done"))?;
     let losses = span(records().flat_map(|record| [record.train_loss, record.test.loss]));
-    let accuracies = span(records().flat_map(|record| accuracy_of(record)));
-    let spikes = span(
-        records().flat_map(|r| &r.layers).map(|layer| layer.spikes_per_sample).chain([0.0]),
-    );
+    let accuracies = span(records().flat_map(accuracy_of));
+    let spikes =
+        span(records().flat_map(|r| &r.layers).map(|layer| layer.spikes_per_sample).chain([0.0]));
     draw((760, 900), |sheet| {
         let panels = sheet.split_evenly((3, 1));
         let axis = |value| ("epoch", value);
         let all = |span: Option<_>| span.unwrap_or(0.0..1.0);
 
-        let mut chart =
-            panel(&panels[0], "", axis("loss"), epochs.clone(), padded(all(losses)))?;
+        let mut chart = panel(&panels[0], "", axis("loss"), epochs.clone(), padded(all(losses)))?;
         for (position, run) in runs.iter().enumerate() {
             let test = run.history.iter().map(|r| (f64::from(r.epoch), r.test.loss));
             let train = run.history.iter().map(|r| (f64::from(r.epoch), r.train_loss));
@@ -58,7 +56,8 @@ pub fn curves(runs: &[Curve<'_>]) -> Result<String, PlotError> {
             panel(&panels[2], "", axis("spikes a sample"), epochs, padded(all(spikes)))?;
         let mut series = 0;
         for run in runs {
-            for (layer, activity) in run.history.first().iter().flat_map(|r| &r.layers).enumerate() {
+            for (layer, activity) in run.history.first().iter().flat_map(|r| &r.layers).enumerate()
+            {
                 let points = run.history.iter().filter_map(|r| {
                     Some((f64::from(r.epoch), r.layers.get(layer)?.spikes_per_sample))
                 });

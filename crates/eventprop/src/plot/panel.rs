@@ -78,7 +78,10 @@ pub(super) fn panel<'s, 'a: 's>(
 }
 
 /// Draws the names of the series that have one.
-pub(super) fn legend(chart: &mut Chart<'_, '_>, at: SeriesLabelPosition) -> Result<(), PlotError> {
+pub(super) fn legend<'s, 'a: 's>(
+    chart: &mut Chart<'s, 'a>,
+    at: SeriesLabelPosition,
+) -> Result<(), PlotError> {
     chart
         .configure_series_labels()
         .position(at)
@@ -134,9 +137,14 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        for (value, text) in
-            [(0.0, "0"), (0.25, "0.25"), (-3.0, "-3"), (1e-17, "0"), (2e-4, "2.0e-4"), (1500.0, "1500")]
-        {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.25, "0.25"),
+            (-3.0, "-3"),
+            (1e-17, "0"),
+            (2e-4, "2.0e-4"),
+            (1500.0, "1500"),
+        ] {
             assert_eq!(number(&value), text);
         }
     }

@@ -41,7 +41,8 @@ pub fn weights(title: &str, fields: &[Field]) -> Result<String, PlotError> {
     let size = (columns * (SIDE + GAP) + GAP, rows * (SIDE + GAP) + GAP + 24);
     draw((size.0 as u32, size.1 as u32), |sheet| {
         let say = |text: &str, at: (usize, usize), size: i32, horizontal| {
-            let style = (FONT, size).into_font().color(&INK).pos(Pos::new(horizontal, VPos::Center));
+            let style =
+                (FONT, size).into_font().color(&INK).pos(Pos::new(horizontal, VPos::Center));
             let text = Text::new(text.to_string(), (at.0 as i32, at.1 as i32), style);
             sheet.draw(&text).map_err(PlotError::from_display)
         };
@@ -51,8 +52,7 @@ pub fn weights(title: &str, fields: &[Field]) -> Result<String, PlotError> {
             let top = GAP + 24 + position / columns * (SIDE + GAP);
             say(&field.name, (left + SIDE / 2, top - 10), 12, HPos::Center)?;
             for ([x, y, width, height], level) in patches(field, largest) {
-                let colour =
-                    if level > 0 { RGBColor(213, 94, 0) } else { RGBColor(0, 114, 178) };
+                let colour = if level > 0 { RGBColor(213, 94, 0) } else { RGBColor(0, 114, 178) };
                 let fill = colour.mix(f64::from(level.unsigned_abs()) / LEVELS).filled();
                 let corners = [(left + x, top + y), (left + x + width, top + y + height)];
                 let corners = corners.map(|(x, y)| (x as i32, y as i32));

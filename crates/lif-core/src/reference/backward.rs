@@ -187,7 +187,8 @@ impl<'a> Reverse<'a> {
             growth: -readout::decay_rate(readout, duration),
         };
         interval.add_gradients(&mut self.gradient.layers[description.layer]);
-        self.recorder.interval(neuron, time, own.time, |dt| Interval { dt, ..interval }.rewound().lambda);
+        self.recorder
+            .interval(neuron, time, own.time, |dt| Interval { dt, ..interval }.rewound().lambda);
         *own = Costate { time, ..interval.rewound() };
     }
 

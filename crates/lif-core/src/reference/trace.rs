@@ -1,7 +1,7 @@
+use super::Reference;
 use super::backward::{Task, backward};
 use super::neuron::{NeuronState, Population};
 use super::simulation::{Event, Simulation};
-use super::Reference;
 use crate::engine::{Batch, EngineError};
 use crate::flow::{Adjoint, State};
 use crate::parameters::Parameters;
@@ -41,7 +41,7 @@ impl Reference {
             return refuse(format!("a trace is of one sample, got {}", batch.len()));
         }
         let duration = self.network.duration();
-        if !(step >= duration * 1e-6) {
+        if step.is_nan() || step < duration * 1e-6 {
             return refuse(format!("a trace needs a step of at least {} ms", duration * 1e-6));
         }
         let population = Population::new(&self.network, &self.parameters);
@@ -72,7 +72,8 @@ impl Reference {
             slope_floor: self.training.slope_floor,
             rate_pull: &self.rate_pull(&population, &counts, 1),
         };
-        let mut recorder = Recorder { step, lines: positions.iter().map(|&p| (p, Vec::new())).collect() };
+        let mut recorder =
+            Recorder { step, lines: positions.iter().map(|&p| (p, Vec::new())).collect() };
         backward(&task, &simulation, &mut Parameters::zeros(&self.network), &mut recorder);
         let adjoints = recorder.lines.into_iter().map(|(_, line)| line);
         let traces = neurons.iter().zip(positions).zip(adjoints);
@@ -85,11 +86,14 @@ impl Reference {
     }
 }
 
+type Line = Vec<(f64, Adjoint<f64>)>;
+
 /// Writes down the adjoint variables of chosen neurons on their way back.
 #[derive(Default)]
 pub(super) struct Recorder {
     step: f64,
-    lines: Vec<(usize, Vec<(f64, Adjoint<f64>)>)>,
+    /// By the neuron's position.
+    lines: Vec<(usize, Line)>,
 }
 
 impl Recorder {
