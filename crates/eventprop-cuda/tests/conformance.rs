@@ -34,12 +34,12 @@ fn in_parts(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f3
 fn gradients_are_the_reference_s() {
     for_each_schedule(|_, schedule| {
         let candidates = [Candidate::new::<f32>("cuda", &engine)];
-        let options = Options { seed: 11 + schedule, cases: 6 };
+        let options = Options { seed: 11 + schedule, cases: 2 };
         let table = run_kinds(options, &KINDS, &candidates).unwrap();
         println!("schedule {schedule}\n{table}");
         let broken: Vec<_> = table.broken().filter(|broken| broken.contains("cuda")).collect();
         assert_eq!(broken, Vec::<String>::new());
-        assert!(table.rows.iter().map(|row| row.engines[0].compared).sum::<usize>() > 30);
+        assert!(table.rows.iter().map(|row| row.engines[0].compared).sum::<usize>() > 8);
     });
 }
 
