@@ -67,8 +67,8 @@ fn build(args: &Args, arguments: &[&str]) -> Result<Vec<(String, PathBuf)>> {
     let mut command = Command::new(env!("CARGO"));
     command.args(arguments).arg("--message-format=json").current_dir(crate::root()?);
     if args.emulator {
-        // Toy sizes: what the tests were built as is fast enough.
-        command.env("SIMT_EMULATOR", "1");
+        // Toy sizes: as the tests are built, so that nothing is built twice.
+        command.args(["--profile", "test"]).env("SIMT_EMULATOR", "1");
     } else {
         // The instruction set is that of .cargo/config.toml, x86-64-v3.
         command.arg("--release").env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
