@@ -40,7 +40,7 @@ pub(crate) fn compiler_is_present() -> bool {
 /// The emulator's library: the one built with the crate, or the one that the environment names.
 #[cfg(simt_emulator)]
 fn emulator() -> std::ffi::OsString {
-    std::env::var_os("SIMT_LIBRARY").unwrap_or_else(|| env!("SIMT_LIBRARY").into())
+    std::env::var_os("SIMT_LIBRARY").unwrap_or_else(|| env!("SIMT_BUILT_LIBRARY").into())
 }
 
 /// Loads the emulator under the name of the driver's library, so that later loads find it.

@@ -16,6 +16,7 @@ mod plan;
 mod probe;
 mod program;
 mod resident;
+mod shared_weights;
 mod sizes;
 mod weights;
 
