@@ -8,6 +8,7 @@ mod cuda_emulate;
 mod gpu_pack;
 mod gradcheck;
 mod native;
+mod results;
 mod train;
 
 use anyhow::Context;
@@ -32,6 +33,7 @@ enum Command {
     GpuPack(gpu_pack::Args),
     Compare(compare::Args),
     Gradcheck(gradcheck::Args),
+    Results(results::Args),
     Train(train::Args),
 }
 
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::GpuPack(args) => gpu_pack::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Gradcheck(args) => gradcheck::run(&args),
+        Command::Results(args) => results::run(&args),
         Command::Train(args) => train::run(&args),
     };
     outcome.unwrap_or_else(|error| {
