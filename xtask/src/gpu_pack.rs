@@ -16,6 +16,9 @@ pub(crate) struct Args {
     /// For the emulator instead of a GPU.
     #[arg(long)]
     emulator: bool,
+    /// Then start its run.sh here; for the emulator at toy sizes.
+    #[arg(long)]
+    run: bool,
 }
 
 const TESTS: [&str; 4] = ["probe", "small", "conformance", "agreement"];
@@ -59,7 +62,15 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         args.out.display()
     );
     ensure!(args.emulator || bytes <= MAX_BYTES, "that is more than {} MiB", MAX_BYTES >> 20);
-    Ok(ExitCode::SUCCESS)
+    if !args.run {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut run = Command::new(out.join("run.sh"));
+    run.arg(out.join("results"));
+    if args.emulator {
+        run.arg("toy");
+    }
+    Ok(if run.status()?.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs cargo and returns the executables it built: (target's name, path).
