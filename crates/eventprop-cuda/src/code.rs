@@ -1,7 +1,7 @@
 //! The kernels' machine code: embedded, compiled ahead of time; or compiled here, from the embedded
 //! source, for devices that the embedded code does not know.
 
-use crate::device::compiler_is_present;
+use crate::library::compiler_is_present;
 use crate::probe::unavailable;
 use cudarc::driver::{CudaContext, CudaModule};
 use cudarc::nvrtc::{CompileOptions, Ptx, compile_ptx_with_opts};
