@@ -4,7 +4,9 @@
 //! program `bench-report` reads its [`estimates`] and writes `docs/BENCHMARKS.md` ([`report`]). The
 //! program `bench-instructions` guards against regressions by counting instructions
 //! ([`instructions`]), which noise cannot move; `bench-compare` runs other libraries on the same machine
-//! and data ([`compare`]). `cargo xtask bench` and `cargo xtask compare` start them.
+//! and data ([`compare`]). `cargo xtask bench` and `cargo xtask compare` start them. The program
+//! `results`, started by `cargo xtask results`, trains the presets and writes `docs/RESULTS.md`
+//! ([`results`]).
 
 pub mod ceilings;
 pub mod compare;
@@ -13,6 +15,7 @@ pub mod instructions;
 pub mod machine;
 pub mod real;
 pub mod report;
+pub mod results;
 pub mod synthetic;
 pub mod work;
 pub mod workload;

@@ -12,6 +12,7 @@ mod gradcheck;
 mod native;
 mod pictures;
 mod pypi;
+mod results;
 mod soak;
 mod tensorboard;
 mod train;
@@ -40,6 +41,7 @@ enum Command {
     Deny(deny::Args),
     Fuzz(fuzz::Args),
     Gradcheck(gradcheck::Args),
+    Results(results::Args),
     Pictures(pictures::Args),
     Soak(soak::Args),
     Tensorboard(tensorboard::Args),
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Command::Deny(args) => deny::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Gradcheck(args) => gradcheck::run(&args),
+        Command::Results(args) => results::run(&args),
         Command::Pictures(args) => pictures::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Tensorboard(args) => tensorboard::run(&args),

@@ -1,12 +1,16 @@
 //! A training as a TOML file: data, network, loss, training. See [`Config`].
 
+mod augmentation;
 mod data;
+mod dataset;
 mod error;
 mod network;
 mod overrides;
 mod training;
 
-pub use data::{DataConfig, DatasetName, EncodingConfig};
+pub use augmentation::AugmentationConfig;
+pub use data::{DataConfig, EncodingConfig};
+pub use dataset::{CameraConfig, DataKind, DatasetName, DrawConfig, DrawsConfig};
 pub use error::ConfigError;
 pub use network::{ConnectionConfig, NetworkConfig};
 pub use overrides::{OverrideError, Overrides};
@@ -47,10 +51,17 @@ pub struct Config {
 }
 
 /// The presets: their names and their TOML.
-const PRESETS: [(&str, &str); 5] = [
+const PRESETS: [(&str, &str); 12] = [
     ("mnist", include_str!("../presets/mnist.toml")),
+    ("mnist-best", include_str!("../presets/mnist-best.toml")),
+    ("mnist-deep", include_str!("../presets/mnist-deep.toml")),
+    ("mnist-conv", include_str!("../presets/mnist-conv.toml")),
     ("mnist-paper", include_str!("../presets/mnist-paper.toml")),
+    ("fashion", include_str!("../presets/fashion.toml")),
+    ("fashion-conv", include_str!("../presets/fashion-conv.toml")),
+    ("events", include_str!("../presets/events.toml")),
     ("yin-yang", include_str!("../presets/yin-yang.toml")),
+    ("yin-yang-delays", include_str!("../presets/yin-yang-delays.toml")),
     ("seed", include_str!("../presets/seed.toml")),
     ("seed-readme", include_str!("../presets/seed-readme.toml")),
 ];

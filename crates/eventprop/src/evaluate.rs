@@ -27,7 +27,7 @@ pub fn evaluate(
     let (mut loss, mut correct) = (0.0, 0);
     let mut gradient = vec![0.0; outputs];
     let order: Vec<u32> = (0..samples.len() as u32).collect();
-    let pass = Pass { samples, order: &order, batch_size: BATCH, first: 0, dropout: None };
+    let pass = Pass { samples, order: &order, batch_size: BATCH, first: 0, draws: None };
     let _ = pass.for_each(|gathered| -> Result<_, EngineError> {
         let batch = gathered.batch();
         let measured = engine.infer(batch.spikes)?;

@@ -1,9 +1,8 @@
 //! Batches put together beside the engine's work.
 
-use crate::data::Samples;
+use crate::data::{Changing, EpochDraws, Samples};
 use lif_core::SpikeBatch;
 use lif_core::engine::Batch;
-use mnist_spikes::Dropout;
 use std::ops::ControlFlow;
 use std::sync::mpsc;
 use std::thread;
@@ -19,8 +18,8 @@ pub(crate) struct Pass<'a> {
     pub(crate) batch_size: usize,
     /// The first batch that is wanted.
     pub(crate) first: usize,
-    /// Which input spikes are dropped.
-    pub(crate) dropout: Option<Dropout>,
+    /// What changes samples; without it they stay as they are.
+    pub(crate) draws: Option<EpochDraws>,
 }
 
 /// A batch in memory that is used again and again.
@@ -61,9 +60,10 @@ impl Pass<'_> {
             }
             // Ends when it has gathered all, or when this thread leaves and drops its ends.
             scope.spawn(move || {
+                let mut changing = Changing::new(self.samples, self.draws);
                 for position in self.first..self.batches() {
                     let Ok(mut batch) = empty_receiver.recv() else { return };
-                    self.gather(position, &mut batch);
+                    self.gather(position, &mut changing, &mut batch);
                     if full_sender.send(batch).is_err() {
                         return;
                     }
@@ -80,24 +80,17 @@ impl Pass<'_> {
         })
     }
 
-    fn gather(&self, position: usize, batch: &mut GatheredBatch) {
+    fn gather(&self, position: usize, changing: &mut Changing<'_>, batch: &mut GatheredBatch) {
         let start = position * self.batch_size;
         let end = self.order.len().min(start + self.batch_size);
         batch.position = position;
         batch.samples.clear();
         batch.samples.extend_from_slice(&self.order[start..end]);
         batch.labels.clear();
+        batch
+            .labels
+            .extend(batch.samples.iter().map(|&sample| self.samples.label(sample as usize)));
         batch.spikes.clear();
-        for &sample in &batch.samples {
-            let sample = sample as usize;
-            batch.labels.push(self.samples.label(sample));
-            let train = self.samples.spikes(sample);
-            match &self.dropout {
-                Some(dropout) => {
-                    dropout.push(train, self.samples.in_set(sample), &mut batch.spikes)
-                }
-                None => batch.spikes.push_train(train),
-            }
-        }
+        changing.push(&batch.samples, &mut batch.spikes);
     }
 }

@@ -8,7 +8,7 @@ pub use event::Event;
 
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
-use crate::data::{Data, Samples};
+use crate::data::{Data, EpochDraws, Samples};
 use crate::engines::engine_for;
 use crate::evaluate::evaluate;
 use crate::gather::{GatheredBatch, Pass};
@@ -196,7 +196,10 @@ impl Trainer {
             order: &order,
             batch_size: config.training.batch_size,
             first: progress.batch,
-            dropout: Dropout::new(config.data.dropout, seed, u64::from(epoch)),
+            draws: Some(EpochDraws {
+                epoch: u64::from(epoch),
+                dropout: Dropout::new(config.data.dropout, seed, u64::from(epoch)),
+            }),
         };
         let batches = pass.batches();
         let (start, before) = (Instant::now(), progress.sums.seconds);

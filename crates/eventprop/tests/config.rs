@@ -94,6 +94,61 @@ fn values_out_of_range_are_named() {
 }
 
 #[test]
+fn data_settings_that_do_not_go_together_are_named() {
+    let recorded = "name = \"shd\"\nencoding = \"recorded\"";
+    let points = "name = \"yin_yang\"\nencoding = { points = { t_max = 30.0 } }";
+    for (data, expected) in [
+        ("name = \"mnits\"", "did you mean \"mnist\"?"),
+        ("name = \"fashion-mnist\"", "did you mean \"fashion_mnist\"?"),
+        ("name = \"nmnist\"", "data.encoding: images need the encoding latency or two_time"),
+        ("name = \"mnist\"\nencoding = \"recorded\"", "data.encoding: "),
+        ("name = \"nmnist\"\nencoding = \"recorded\"\nvalidation = 5", "data.validation: "),
+        (&format!("{points}\nvalidation = 5"), "data.validation: "),
+        (&format!("{points}\nfolder = \"here\""), "data.folder: yin_yang is drawn"),
+        (&format!("{points}\naugmentation = {{ shift = 1.0 }}"), "data.augmentation: "),
+        (
+            &format!("{points}\ndraws = {{ test = {{ size = 0, seed = 1 }} }}"),
+            "data.draws.test.size: ",
+        ),
+        ("draws = { test = { size = 9, seed = 1 } }", "data.draws: are those of yin_yang"),
+        ("set = \"emnist-letters\"", "data.set: "),
+        ("camera = { threshold = 0.5 }", "data.camera: is that of moving_mnist"),
+        (
+            "name = \"moving_mnist\"\nencoding = \"recorded\"\ncamera = { threshold = 0.0 }",
+            "data.camera: ",
+        ),
+        ("augmentation = { shift = -1.0 }", "data.augmentation: augmentation: shift is -1"),
+        ("augmentation = { rotation = nan }", "rotation is NaN"),
+        ("augmentation = { spacing = 0.5 }", "spacing is 0.5"),
+        ("augmentation = { jitter = 1.0 }", "data.augmentation.jitter: means nothing for images"),
+        ("augmentation = { shif = 1.0 }", "did you mean \"shift\"?"),
+        (&format!("{recorded}\naugmentation = {{ elastic = 1.0 }}"), "data.augmentation.elastic: "),
+        (
+            &format!("{recorded}\naugmentation = {{ shift = 1.5 }}"),
+            "data.augmentation.shift: must be a whole",
+        ),
+        (&format!("{recorded}\naugmentation = {{ blend = 1.5 }}"), "data.augmentation.blend: "),
+        (&format!("{recorded}\naugmentation = {{ drop = 2.0 }}"), "drop is 2"),
+    ] {
+        let text = preset("mnist").to_toml();
+        let start = text.find("[data]").unwrap();
+        let end = text.find("[network]").unwrap();
+        let text = format!("{}[data]\n{data}\n{}", &text[..start], &text[end..]);
+        let message = Config::parse(&text, "my.toml").unwrap_err().to_string();
+        assert!(message.contains(expected) && !message.contains('\n'), "{data}: {message}");
+    }
+}
+
+#[test]
+fn times_of_recordings_are_not_for_flags_to_change() {
+    let mut config = preset("mnist");
+    config.data.encoding = eventprop::config::EncodingConfig::Recorded;
+    let flags = Overrides { t_max: Some(9.0), ..Overrides::default() };
+    let message = flags.apply(&mut config).unwrap_err().to_string();
+    assert!(message.starts_with("--t_max means nothing for \"mnist\": its spikes"), "{message}");
+}
+
+#[test]
 fn the_seeds_flags_change_what_they_name() {
     let mut config = preset("seed");
     let overrides = Overrides {

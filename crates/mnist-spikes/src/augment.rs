@@ -9,8 +9,8 @@ mod events;
 mod images;
 
 pub use blend::Blend;
-pub use events::EventAugmentation;
-pub use images::ImageAugmentation;
+pub use events::{EventAugmentation, EventAugmenter};
+pub use images::{ImageAugmentation, ImageAugmenter};
 
 /// A parameter of an augmentation that makes no sense.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

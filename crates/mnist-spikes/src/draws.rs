@@ -23,6 +23,8 @@ pub enum Purpose {
     Blend = 5,
     /// The simulated event camera.
     Camera = 6,
+    /// Which samples are blended.
+    Blending = 7,
 }
 
 impl Draws {

@@ -25,7 +25,8 @@ pub struct Files {
 
 /// Finds and reads the set in `folder` (see [`find`]).
 ///
-/// EMNIST's images lie on their side: see [`TrainTest::transposed`].
+/// EMNIST's images lie on their side: see [`TrainTest::transposed`] and
+/// [`Published`](crate::Published).
 ///
 /// # Errors
 /// If it is not there, not whole, or its files are not right.
@@ -169,6 +170,18 @@ pub enum FolderError {
         folder: PathBuf,
         /// The file's name.
         name: String,
+    },
+    /// A published set is not there.
+    #[error("{name} {place}: {package}fetch it from {url} and give its folder")]
+    NotThere {
+        /// The set.
+        name: &'static str,
+        /// Where it is published.
+        url: &'static str,
+        /// Where it was looked for.
+        place: String,
+        /// What else would bring it.
+        package: String,
     },
     /// It is not clear which set is meant.
     #[error("{}: holds several sets ({names}); name one of them", folder.display())]

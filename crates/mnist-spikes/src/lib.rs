@@ -1,7 +1,7 @@
 //! Image data sets and their encoding into spike trains.
 //!
 //! MNIST is part of the crate ([`mnist::load`]); any other IDX set is read from a folder
-//! ([`folder::load`]). An encoder turns an [`ImageSet`] into the spike trains of
+//! ([`folder::load`], [`Published`]). An encoder turns an [`ImageSet`] into the spike trains of
 //! [`lif_core::SpikeBatch`]; with the labels beside them they are a [`SpikeData`], which is what
 //! training consumes.
 //!
@@ -30,6 +30,7 @@ mod latency;
 pub mod mnist;
 mod numpy_random;
 mod order;
+mod published;
 mod spike_data;
 mod two_time;
 pub mod yin_yang;
@@ -40,5 +41,6 @@ pub use encoding::EncodingError;
 pub use images::{ImageError, ImageSet, TrainTest};
 pub use latency::Latency;
 pub use order::order;
+pub use published::Published;
 pub use spike_data::SpikeData;
 pub use two_time::TwoTime;

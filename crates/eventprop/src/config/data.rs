@@ -1,3 +1,5 @@
+use super::augmentation::AugmentationConfig;
+use super::dataset::{CameraConfig, DataKind, DatasetName, DrawsConfig};
 use lif_core::DescriptionError;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -8,27 +10,27 @@ use std::path::PathBuf;
 pub struct DataConfig {
     /// A data set that the program knows.
     pub name: DatasetName,
-    /// A folder of IDX files to take in its place, plain or gzipped, under the names of MNIST's.
+    /// Where its files are. Images are IDX files, plain or gzipped, under the names of MNIST's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<PathBuf>,
-    /// From image to spikes.
+    /// Which of several image sets in the folder: `emnist-letters`, say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set: Option<String>,
+    /// From image or point to spikes.
     pub encoding: EncodingConfig,
     /// The fraction of input spikes dropped in training, drawn anew each epoch.
     pub dropout: f64,
     /// How many samples at the start of the training set are kept for validation.
     pub validation: usize,
-}
-
-/// The data sets that the program knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DatasetName {
-    /// MNIST, bundled: 60,000 training and 10,000 test images of 28 x 28.
-    #[default]
-    Mnist,
-    /// Yin-Yang (Kriener, Göltz & Petrovici 2022) as published: 5,000 training, 1,000 validation and
-    /// 1,000 test points.
-    YinYang,
+    /// How training samples are changed anew in each epoch.
+    #[serde(skip_serializing_if = "AugmentationConfig::is_none")]
+    pub augmentation: AugmentationConfig,
+    /// Which points `yin_yang` draws; without it those published.
+    #[serde(skip_serializing_if = "DrawsConfig::is_published")]
+    pub draws: DrawsConfig,
+    /// The camera of `moving_mnist`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub camera: Option<CameraConfig>,
 }
 
 /// How an image or a point becomes spikes. Pixels are 0 to 255, times in ms.
@@ -67,6 +69,8 @@ pub enum EncodingConfig {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         bias: Option<f64>,
     },
+    /// Events are spikes as they are.
+    Recorded,
 }
 
 fn default_cut() -> u8 {
@@ -81,38 +85,87 @@ impl Default for EncodingConfig {
 }
 
 impl EncodingConfig {
-    /// The earliest and the latest time, to be changed.
-    pub(super) fn times_mut(&mut self) -> (&mut f64, &mut f64) {
+    /// The earliest and the latest time, to be changed; none for what was recorded.
+    pub(super) fn times_mut(&mut self) -> Option<(&mut f64, &mut f64)> {
         match self {
             Self::Latency { t_min, t_max, .. }
             | Self::TwoTime { t_min, t_max }
-            | Self::Points { t_min, t_max, .. } => (t_min, t_max),
+            | Self::Points { t_min, t_max, .. } => Some((t_min, t_max)),
+            Self::Recorded => None,
+        }
+    }
+
+    fn kind(&self) -> DataKind {
+        match self {
+            Self::Latency { .. } | Self::TwoTime { .. } => DataKind::Images,
+            Self::Points { .. } => DataKind::Points,
+            Self::Recorded => DataKind::Events,
         }
     }
 }
 
 impl DataConfig {
     pub(super) fn check(&self) -> Result<(), DescriptionError> {
+        let refuse = |field: &str, reason: String| {
+            Err(DescriptionError::new(format!("data.{field}"), reason))
+        };
         if !(0.0..1.0).contains(&self.dropout) {
             let reason = format!("must be at least 0 and below 1, got {}", self.dropout);
-            return Err(DescriptionError::new("data.dropout", reason));
+            return refuse("dropout", reason);
         }
-        let (EncodingConfig::Latency { t_min, t_max, .. }
-        | EncodingConfig::TwoTime { t_min, t_max }
-        | EncodingConfig::Points { t_min, t_max, .. }) = self.encoding;
-        if !(t_min.is_finite() && t_max.is_finite() && t_min >= 0.0 && t_max >= t_min) {
+        if let Some((&mut t_min, &mut t_max)) = self.encoding.clone().times_mut()
+            && !(t_min.is_finite() && t_max.is_finite() && t_min >= 0.0 && t_max >= t_min)
+        {
             let reason = format!("needs times with 0 <= t_min <= t_max, got {t_min} and {t_max}");
-            return Err(DescriptionError::new("data.encoding", reason));
+            return refuse("encoding", reason);
         }
-        let has_points = self.name == DatasetName::YinYang && self.folder.is_none();
-        if has_points != matches!(self.encoding, EncodingConfig::Points { .. }) {
-            let reason = "images need the encoding latency or two_time, yin_yang needs points";
-            return Err(DescriptionError::new("data.encoding", reason));
+        if self.name.kind() != self.encoding.kind() {
+            let reason = "images need the encoding latency or two_time, yin_yang needs points, events need recorded";
+            return refuse("encoding", reason.into());
         }
-        if has_points && self.validation > 0 {
-            let reason = "yin_yang has a validation set of its own; remove it";
-            return Err(DescriptionError::new("data.validation", reason));
+        self.check_source()?;
+        self.check_augmentation()
+    }
+
+    /// The fields that only some data sets have.
+    fn check_source(&self) -> Result<(), DescriptionError> {
+        let refuse =
+            |field: &str, reason: &str| Err(DescriptionError::new(format!("data.{field}"), reason));
+        if let Some(reason) = self.name.refuses_validation().filter(|_| self.validation > 0) {
+            return refuse("validation", &format!("{reason}; remove it"));
         }
-        Ok(())
+        if self.folder.is_some() && self.name.kind() == DataKind::Points {
+            return refuse("folder", "yin_yang is drawn, not read; remove it");
+        }
+        if self.set.is_some() && !self.name.reads_images() {
+            return refuse("set", "names a set of IDX images; remove it");
+        }
+        if self.set.is_some() && self.folder.is_none() {
+            return refuse("set", "names a set in a folder: give \"folder\" as well");
+        }
+        if !self.draws.is_published() && self.name != DatasetName::YinYang {
+            return refuse("draws", "are those of yin_yang; remove it");
+        }
+        self.draws.check()?;
+        match (&self.camera, self.name) {
+            (None, _) => Ok(()),
+            (Some(camera), DatasetName::MovingMnist) => match camera.camera().check() {
+                Ok(()) => Ok(()),
+                Err(error) => refuse("camera", &error.to_string()),
+            },
+            (Some(_), _) => refuse("camera", "is that of moving_mnist; remove it"),
+        }
+    }
+
+    fn check_augmentation(&self) -> Result<(), DescriptionError> {
+        match self.name.kind() {
+            DataKind::Images => self.augmentation.of_images().map(drop),
+            DataKind::Events => self.augmentation.of_events().map(drop),
+            DataKind::Points if self.augmentation.is_none() => Ok(()),
+            DataKind::Points => {
+                let reason = "is for images and events; draw more points instead (data.draws)";
+                Err(DescriptionError::new("data.augmentation", reason))
+            }
+        }
     }
 }

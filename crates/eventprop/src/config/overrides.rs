@@ -72,13 +72,28 @@ impl Overrides {
         if let Some(folder) = &self.data_folder {
             config.data.folder = Some(folder.clone());
         }
-        let (t_min, t_max) = config.data.encoding.times_mut();
-        set(t_min, self.t_min);
-        set(t_max, self.t_max);
+        self.apply_times(config)?;
         set(&mut config.network.duration, self.duration);
         self.apply_grid(config)?;
         self.apply_time_constants(config);
         self.apply_loss(config)
+    }
+
+    fn apply_times(&self, config: &mut Config) -> Result<(), OverrideError> {
+        let flags = [("--t_min", self.t_min), ("--t_max", self.t_max)];
+        match (config.data.encoding.times_mut(), flags.iter().find(|(_, time)| time.is_some())) {
+            (Some((t_min, t_max)), _) => {
+                set(t_min, self.t_min);
+                set(t_max, self.t_max);
+                Ok(())
+            }
+            (None, Some(&(flag, _))) => Err(OverrideError {
+                flag,
+                config: config.name.clone(),
+                reason: "its spikes come when they were recorded".into(),
+            }),
+            (None, None) => Ok(()),
+        }
     }
 
     fn apply_grid(&self, config: &mut Config) -> Result<(), OverrideError> {

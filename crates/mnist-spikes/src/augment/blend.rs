@@ -9,16 +9,24 @@ use lif_core::{Real, SpikeBatch};
 pub struct Blend<'a, T> {
     data: &'a SpikeData<T>,
     seed: u64,
-    /// The samples of each class.
+    /// The samples of each class that are blended.
     by_class: Vec<Vec<u32>>,
 }
 
 impl<'a, T: Real> Blend<'a, T> {
     /// Blends samples of `data`.
     pub fn new(data: &'a SpikeData<T>, seed: u64) -> Self {
+        Self::among(data, 0..data.labels.len(), seed)
+    }
+
+    /// Blends the samples `range` of `data` with one another.
+    ///
+    /// # Panics
+    /// If they do not all exist.
+    pub fn among(data: &'a SpikeData<T>, range: std::ops::Range<usize>, seed: u64) -> Self {
         let mut by_class = vec![Vec::new(); data.classes];
-        for (sample, &label) in (0_u32..).zip(&data.labels) {
-            by_class[label as usize].push(sample);
+        for sample in range {
+            by_class[data.labels[sample] as usize].push(sample as u32);
         }
         Self { data, seed, by_class }
     }
@@ -26,7 +34,7 @@ impl<'a, T: Real> Blend<'a, T> {
     /// Appends to `batch` the blend that sample `sample` makes with another of its class in `epoch`.
     ///
     /// # Panics
-    /// If there is no such sample.
+    /// If there is no such sample, or none of its class is among those that are blended.
     pub fn push(&self, epoch: u64, sample: usize, batch: &mut SpikeBatch<T>) {
         let mut draws = Draws::new(Purpose::Blend, self.seed, epoch, sample as u64);
         let class = &self.by_class[self.data.labels[sample] as usize];
