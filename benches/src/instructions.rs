@@ -15,13 +15,45 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
 
-/// Samples of a pass: the first of MNIST.
-const SAMPLES: usize = 640;
-/// Samples a batch.
-const BATCH: usize = 64;
+/// Training steps that are counted, on the first samples of a data set.
+pub struct Counted {
+    /// Its name in the file of bounds.
+    pub name: &'static str,
+    preset: &'static str,
+    batch_size: usize,
+    /// Samples of a pass.
+    samples: usize,
+    /// What differs from the preset.
+    change: fn(&mut Config),
+}
 
-/// The presets whose training step is counted.
-pub const PRESETS: [&str; 2] = ["mnist-paper", "seed"];
+/// What is counted: each engine, and the dense one where other parts of it weigh most.
+pub static COUNTED: [Counted; 5] = [
+    Counted {
+        name: "mnist-64",
+        preset: "mnist-paper",
+        batch_size: 64,
+        samples: 128,
+        change: |_| (),
+    },
+    Counted { name: "mnist-5", preset: "mnist-paper", batch_size: 5, samples: 40, change: |_| () },
+    Counted {
+        name: "yin-yang-32",
+        preset: "yin-yang",
+        batch_size: 32,
+        samples: 640,
+        change: |_| (),
+    },
+    Counted {
+        name: "general-16",
+        preset: "mnist-paper",
+        batch_size: 16,
+        samples: 16,
+        // What the dense engine refuses.
+        change: |config| config.network.layers[1].refractory = Some(1.0),
+    },
+    Counted { name: "seed-128", preset: "seed", batch_size: 128, samples: 1280, change: |_| () },
+];
 
 /// What a new bound allows over what was measured: other versions of the compiler and of the C
 /// library differ by less.
@@ -39,7 +71,7 @@ pub struct Bound {
     pub date: String,
 }
 
-/// The bounds by preset.
+/// The bounds by workload.
 pub type Bounds = BTreeMap<String, Bound>;
 
 /// Reads the file of bounds.
@@ -59,63 +91,108 @@ pub fn read_bounds(path: &Path) -> Result<Bounds> {
 pub fn write_bounds(path: &Path, counts: &[(&str, u64)], date: &str) -> Result<()> {
     let bounds: Bounds = counts
         .iter()
-        .map(|&(preset, measured)| {
+        .map(|&(name, measured)| {
             let bound = (measured as f64 * MARGIN) as u64;
-            (preset.to_owned(), Bound { bound, measured, date: date.to_owned() })
+            (name.to_owned(), Bound { bound, measured, date: date.to_owned() })
         })
         .collect();
     let text = format!(
-        "# Instructions a training sample, at most, of each preset: 784-350-10 exact and 784-10 on a grid,\n\
-         # batch 64, x86-64-v3, one thread. `cargo xtask bench --instructions` counts them and fails above\n\
-         # the bound; with --accept it writes this file anew.\n\n{}",
+        "# Instructions a training sample, at most: x86-64-v3, one thread. The number in a name is the batch.\n\
+         # `cargo xtask bench --instructions` counts them and fails above a bound; with --accept it writes\n\
+         # this file anew.\n\n{}",
         toml::to_string(&bounds)?
     );
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Instructions a training sample of `preset`, counted in `program`, which calls [`train`] when given
-/// the arguments `pass PRESET FILE PASSES`.
-///
-/// # Errors
-/// If there is no valgrind, or the program fails under it.
-pub fn count(program: &Path, preset: &str) -> Result<u64> {
-    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let samples = folder.path().join("samples");
-    fs::write(&samples, export(preset)?).context("cannot write the samples")?;
-    let counted = |passes: u32| callgrind(program, preset, &samples, passes, folder.path());
-    let difference =
-        counted(2)?.checked_sub(counted(1)?).context("two passes cost less than one")?;
-    Ok(difference / SAMPLES as u64)
-}
+impl Counted {
+    /// The workload called `name`.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn named(name: &str) -> Result<&'static Self> {
+        COUNTED.iter().find(|workload| workload.name == name).context("no such workload")
+    }
 
-fn callgrind(
-    program: &Path,
-    preset: &str,
-    samples: &Path,
-    passes: u32,
-    folder: &Path,
-) -> Result<u64> {
-    let counts = folder.join("counts");
-    let mut option = std::ffi::OsString::from("--callgrind-out-file=");
-    option.push(&counts);
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--quiet"])
-        .arg(option)
-        .arg(program)
-        .args(["pass", preset])
-        .arg(samples)
-        .arg(passes.to_string())
-        .output();
-    let output = match output {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            anyhow::bail!("valgrind is not installed (Debian: apt-get install valgrind)")
+    /// Instructions a training sample, counted in `program`, which calls [`train`](Self::train) when
+    /// given the arguments `pass NAME FILE PASSES`.
+    ///
+    /// # Errors
+    /// If there is no valgrind, or the program fails under it.
+    pub fn count(&self, program: &Path) -> Result<u64> {
+        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let samples = folder.path().join("samples");
+        fs::write(&samples, self.export()?).context("cannot write the samples")?;
+        let counted = |passes: u32| self.callgrind(program, &samples, passes, folder.path());
+        let difference =
+            counted(2)?.checked_sub(counted(1)?).context("two passes cost less than one")?;
+        Ok(difference / self.samples as u64)
+    }
+
+    fn callgrind(&self, program: &Path, samples: &Path, passes: u32, folder: &Path) -> Result<u64> {
+        let counts = folder.join("counts");
+        let mut option = std::ffi::OsString::from("--callgrind-out-file=");
+        option.push(&counts);
+        let output = Command::new("valgrind")
+            .args(["--tool=callgrind", "--quiet"])
+            .arg(option)
+            .arg(program)
+            .args(["pass", self.name])
+            .arg(samples)
+            .arg(passes.to_string())
+            .output();
+        let output = match output {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                anyhow::bail!("valgrind is not installed (Debian: apt-get install valgrind)")
+            }
+            other => other.context("cannot run valgrind")?,
+        };
+        let said = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "the run under valgrind failed: {}", said.trim());
+        let text = fs::read_to_string(&counts).context("valgrind left no counts")?;
+        total(&text).with_context(|| format!("no total in what valgrind counted: {}", said.trim()))
+    }
+
+    /// The run that is counted: `passes` times over the samples in `file`, one thread, at learning
+    /// rate 0 so that every pass does the same.
+    ///
+    /// # Errors
+    /// If the file is not right or the engine fails.
+    pub fn train(&self, file: &Path, passes: u32) -> Result<()> {
+        let batches = import(&fs::read(file)?, self.batch_size)?;
+        let workload = Workload::new(self.config()?, batches)?;
+        let mut engine = workload.engine(1)?;
+        for _ in 0..passes {
+            for batch in 0..workload.batches() {
+                engine.train_step(workload.batch(batch), 0.0)?;
+            }
         }
-        other => other.context("cannot run valgrind")?,
-    };
-    let said = String::from_utf8_lossy(&output.stderr);
-    anyhow::ensure!(output.status.success(), "the run under valgrind failed: {}", said.trim());
-    let text = fs::read_to_string(&counts).context("valgrind left no counts")?;
-    total(&text).with_context(|| format!("no total in what valgrind counted: {}", said.trim()))
+        Ok(())
+    }
+
+    fn config(&self) -> Result<Config> {
+        let mut config = Config::preset(self.preset)?;
+        (self.change)(&mut config);
+        config.training.batch_size = self.batch_size;
+        Ok(config)
+    }
+
+    /// The first samples of the preset's data, as they are passed to the counted program: decoding
+    /// MNIST there would take longer than all else. The number of samples, where each ends, times,
+    /// indices, labels; 32 bits each.
+    fn export(&self) -> Result<Vec<u8>> {
+        let samples = Data::load(&self.config()?)?.train;
+        let mut words = vec![self.samples as u32];
+        let trains = || (0..self.samples).map(|sample| samples.spikes(sample));
+        words.extend(trains().scan(0, |end, train| {
+            *end += train.len() as u32;
+            Some(*end)
+        }));
+        trains().for_each(|train| words.extend(train.times().iter().map(|time| time.to_bits())));
+        trains().for_each(|train| words.extend(train.indices()));
+        words.extend((0..self.samples).map(|sample| samples.label(sample)));
+        Ok(words.into_iter().flat_map(u32::to_le_bytes).collect())
+    }
 }
 
 /// The instructions of a file of callgrind's.
@@ -124,24 +201,8 @@ fn total(text: &str) -> Option<u64> {
     line("totals:").or_else(|| line("summary:"))?.trim().parse().ok()
 }
 
-/// The first samples of the preset's data, as they are passed to the counted program: decoding MNIST
-/// there would take longer than all else. The number of samples, where each ends, times, indices,
-/// labels; 32 bits each.
-fn export(preset: &str) -> Result<Vec<u8>> {
-    let samples = Data::load(&Config::preset(preset)?)?.train;
-    let mut words = vec![SAMPLES as u32];
-    let trains = || (0..SAMPLES).map(|sample| samples.spikes(sample));
-    words.extend(trains().scan(0, |end, train| {
-        *end += train.len() as u32;
-        Some(*end)
-    }));
-    trains().for_each(|train| words.extend(train.times().iter().map(|time| time.to_bits())));
-    trains().for_each(|train| words.extend(train.indices()));
-    words.extend((0..SAMPLES).map(|sample| samples.label(sample)));
-    Ok(words.into_iter().flat_map(u32::to_le_bytes).collect())
-}
-
-fn import(bytes: &[u8]) -> Result<Vec<(SpikeBatch<f32>, Vec<u32>)>> {
+/// What [`Counted::export`] wrote, in batches.
+fn import(bytes: &[u8], batch_size: usize) -> Result<Vec<(SpikeBatch<f32>, Vec<u32>)>> {
     let (words, _) = bytes.as_chunks();
     let words: Vec<u32> = words.iter().map(|&word| u32::from_le_bytes(word)).collect();
     let short = "the file of samples is too short";
@@ -153,31 +214,13 @@ fn import(bytes: &[u8]) -> Result<Vec<(SpikeBatch<f32>, Vec<u32>)>> {
     let times = times.iter().map(|&bits| f32::from_bits(bits)).collect();
     let offsets = std::iter::once(0).chain(ends.iter().map(|&end| end as usize)).collect();
     let all = SpikeBatch::from_parts(offsets, times, indices.to_vec())?;
-    let batches = (0..all.len()).step_by(BATCH).map(|first| {
-        let samples = first..all.len().min(first + BATCH);
+    let batches = (0..all.len()).step_by(batch_size).map(|first| {
+        let samples = first..all.len().min(first + batch_size);
         let mut spikes = SpikeBatch::new();
         samples.clone().for_each(|sample| spikes.push_train(all.get(sample)));
         (spikes, labels[samples].to_vec())
     });
     Ok(batches.collect())
-}
-
-/// The run that is counted: `passes` times over the samples in `file`, one thread, at learning rate 0
-/// so that every pass does the same.
-///
-/// # Errors
-/// If the file is not right or the engine fails.
-pub fn train(preset: &str, file: &Path, passes: u32) -> Result<()> {
-    let mut config = Config::preset(preset)?;
-    config.training.batch_size = BATCH;
-    let workload = Workload::new(config, import(&fs::read(file)?)?)?;
-    let mut engine = workload.engine(1)?;
-    for _ in 0..passes {
-        for batch in 0..workload.batches() {
-            engine.train_step(workload.batch(batch), 0.0)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -193,15 +236,26 @@ mod tests {
 
     #[test]
     fn samples_survive_the_file() {
-        let batches = import(&export("mnist-paper").unwrap()).unwrap();
-        let config = Config::preset("mnist-paper").unwrap();
-        let samples = Data::load(&config).unwrap().train;
-        assert_eq!(batches.len(), SAMPLES / BATCH);
-        for (batch, (spikes, labels)) in batches.iter().enumerate() {
-            for (position, train) in spikes.iter().enumerate() {
-                assert_eq!(train, samples.spikes(batch * BATCH + position));
-                assert_eq!(labels[position], samples.label(batch * BATCH + position));
+        for workload in &COUNTED {
+            let size = workload.batch_size;
+            let batches = import(&workload.export().unwrap(), size).unwrap();
+            let samples = Data::load(&workload.config().unwrap()).unwrap().train;
+            assert_eq!(batches.len(), workload.samples / size);
+            for (batch, (spikes, labels)) in batches.iter().enumerate() {
+                for (position, train) in spikes.iter().enumerate() {
+                    assert_eq!(train, samples.spikes(batch * size + position));
+                    assert_eq!(labels[position], samples.label(batch * size + position));
+                }
             }
         }
+    }
+
+    #[test]
+    fn every_workload_has_a_bound() {
+        let bounds = read_bounds(&crate::root().join("benches/instructions.toml")).unwrap();
+        let mut names: Vec<&str> = COUNTED.iter().map(|workload| workload.name).collect();
+        names.sort_unstable();
+        assert_eq!(bounds.keys().collect::<Vec<_>>(), names);
+        assert!(bounds.values().all(|bound| bound.measured > 0 && bound.measured <= bound.bound));
     }
 }

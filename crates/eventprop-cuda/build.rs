@@ -21,5 +21,5 @@ fn main() {
     let status = build.status();
     assert!(status.is_ok_and(|status| status.success()), "the emulator cannot be built: {build:?}");
     println!("cargo::rustc-cfg=simt_emulator");
-    println!("cargo::rustc-env=SIMT_LIBRARY={}", out.join("libcuda.so.1").display());
+    println!("cargo::rustc-env=SIMT_BUILT_LIBRARY={}", out.join("libcuda.so.1").display());
 }

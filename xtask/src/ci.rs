@@ -2,7 +2,8 @@ use crate::root;
 use anyhow::{Context, Result};
 use std::process::{Command, ExitCode};
 
-/// Run what continuous integration runs: formatting, lints, documentation, gradients, tests.
+/// Run what continuous integration runs: formatting, lints, documentation, gradients,
+/// instructions a training sample, CUDA kernels without a GPU, dependencies, tests.
 ///
 /// The tests come last, so that their summary is what is read last.
 #[derive(clap::Args)]
@@ -16,11 +17,16 @@ pub(crate) struct Args {
 const TESTS: &str = "cargo test";
 
 /// What comes before it: environment and command.
-const CHECKS: [(&[(&str, &str)], &str); 4] = [
+const CHECKS: [(&[(&str, &str)], &str); 9] = [
     (&[], "cargo fmt --all --check"),
     (&[], "cargo clippy --workspace --all-targets --features xtask/gradcheck -- -D warnings"),
     (&[("RUSTDOCFLAGS", "-D warnings")], "cargo doc --workspace --no-deps"),
     (&[], "cargo xtask gradcheck"),
+    (&[], "cargo xtask bench --instructions"),
+    (&[], "cargo xtask cuda-check"),
+    (&[], "cargo xtask cuda-emulate"),
+    (&[], "cargo xtask gpu-pack --emulator --run --out target/gpu-pack-toy"),
+    (&[], "cargo xtask deny"),
 ];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {

@@ -1,3 +1,4 @@
+use crate::{native, pypi};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
 use std::fs;
@@ -69,16 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
 /// The path of nvcc, installed if need be.
 fn tools() -> Result<PathBuf> {
-    let home = crate::root()?.join("target/cuda-tools");
-    let installed = home.join("installed");
-    let wanted = PACKAGES.join("\n");
-    if fs::read_to_string(&installed).ok().as_deref() != Some(&wanted) {
-        execute(Command::new("python3").args(["-m", "venv"]).arg(&home))
-            .context("python3 with venv is needed (Debian: python3-venv)")?;
-        let pip = home.join("bin/pip");
-        execute(Command::new(pip).args(["install", "--quiet"]).args(PACKAGES))?;
-        fs::write(&installed, wanted)?;
-    }
+    let home = pypi::environment("cuda-tools", &PACKAGES)?;
     let library = home.join("lib");
     let python = fs::read_dir(&library)?.next().context("the virtual environment is empty")??;
     let nvcc = python.path().join("site-packages/nvidia/cu13/bin/nvcc");
@@ -130,7 +122,7 @@ fn fatbin(nvcc: &Path, kernels: &Path) -> Result<Vec<u8>> {
         command.args(["-gencode", &code]);
     }
     command.args(["-gencode", &format!("arch=compute_{PTX},code=compute_{PTX}")]);
-    execute(command.arg("-o").arg(&output).arg("all.cu").current_dir(kernels))?;
+    native::execute(command.arg("-o").arg(&output).arg("all.cu").current_dir(kernels))?;
     Ok(fs::read(output)?)
 }
 
@@ -152,10 +144,4 @@ fn print(table: &BTreeMap<String, Vec<Usage>>) -> Vec<String> {
         }
     }
     over
-}
-
-fn execute(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
-    ensure!(status.success(), "{command:?} failed");
-    Ok(())
 }

@@ -51,8 +51,11 @@ fn sanitized(kernels: &Path, quiet: bool) -> Result<bool> {
     let mut command = cargo_test();
     command.args(["--test", "small"]).env("SIMT_LIBRARY", library).env("SIMT_POLICY", "2");
     // For the test alone: cargo itself must not be watched.
-    let runner =
-        format!("env LD_PRELOAD={runtime} TSAN_OPTIONS=exitcode=66:report_signal_unsafe=0");
+    let known = crate::root()?.join("crates/eventprop-cuda/emulator/tsan.supp");
+    let runner = format!(
+        "env LD_PRELOAD={runtime} TSAN_OPTIONS=exitcode=66:report_signal_unsafe=0:suppressions={}",
+        known.display()
+    );
     command.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER", runner);
     if quiet {
         return Ok(command.output()?.status.success());

@@ -16,6 +16,9 @@ pub(crate) struct Args {
     /// For the emulator instead of a GPU.
     #[arg(long)]
     emulator: bool,
+    /// Then start its run.sh here; for the emulator at toy sizes.
+    #[arg(long)]
+    run: bool,
 }
 
 const TESTS: [&str; 4] = ["probe", "small", "conformance", "agreement"];
@@ -58,18 +61,28 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         bytes as f64 / 1048576.0,
         args.out.display()
     );
-    ensure!(bytes <= MAX_BYTES, "that is more than {} MiB", MAX_BYTES >> 20);
-    Ok(ExitCode::SUCCESS)
+    ensure!(args.emulator || bytes <= MAX_BYTES, "that is more than {} MiB", MAX_BYTES >> 20);
+    if !args.run {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut run = Command::new(out.join("run.sh"));
+    run.arg(out.join("results"));
+    if args.emulator {
+        run.arg("toy");
+    }
+    Ok(if run.status()?.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs cargo and returns the executables it built: (target's name, path).
 fn build(args: &Args, arguments: &[&str]) -> Result<Vec<(String, PathBuf)>> {
     let mut command = Command::new(env!("CARGO"));
-    command.args(arguments).args(["--release", "--message-format=json"]);
-    // The instruction set is that of .cargo/config.toml, x86-64-v3.
-    command.env("CARGO_PROFILE_RELEASE_STRIP", "symbols").current_dir(crate::root()?);
+    command.args(arguments).arg("--message-format=json").current_dir(crate::root()?);
     if args.emulator {
-        command.env("SIMT_EMULATOR", "1");
+        // Toy sizes: as the tests are built, so that nothing is built twice.
+        command.args(["--profile", "test"]).env("SIMT_EMULATOR", "1");
+    } else {
+        // The instruction set is that of .cargo/config.toml, x86-64-v3.
+        command.arg("--release").env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
     }
     let output = command.stderr(std::process::Stdio::inherit()).output()?;
     ensure!(output.status.success(), "cargo {} failed", arguments.join(" "));

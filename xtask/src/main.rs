@@ -5,10 +5,16 @@ mod ci;
 mod compare;
 mod cuda_check;
 mod cuda_emulate;
+mod deny;
+mod fuzz;
 mod gpu_pack;
 mod gradcheck;
 mod native;
+mod pictures;
+mod pypi;
 mod results;
+mod soak;
+mod tensorboard;
 mod train;
 
 use anyhow::Context;
@@ -32,8 +38,13 @@ enum Command {
     CudaEmulate(cuda_emulate::Args),
     GpuPack(gpu_pack::Args),
     Compare(compare::Args),
+    Deny(deny::Args),
+    Fuzz(fuzz::Args),
     Gradcheck(gradcheck::Args),
     Results(results::Args),
+    Pictures(pictures::Args),
+    Soak(soak::Args),
+    Tensorboard(tensorboard::Args),
     Train(train::Args),
 }
 
@@ -45,8 +56,13 @@ fn main() -> ExitCode {
         Command::CudaEmulate(args) => cuda_emulate::run(&args),
         Command::GpuPack(args) => gpu_pack::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Deny(args) => deny::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Gradcheck(args) => gradcheck::run(&args),
         Command::Results(args) => results::run(&args),
+        Command::Pictures(args) => pictures::run(&args),
+        Command::Soak(args) => soak::run(&args),
+        Command::Tensorboard(args) => tensorboard::run(&args),
         Command::Train(args) => train::run(&args),
     };
     outcome.unwrap_or_else(|error| {
@@ -58,4 +74,33 @@ fn main() -> ExitCode {
 /// The folder of the workspace.
 fn root() -> anyhow::Result<&'static Path> {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_in_the_documents_is_one() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut paths = vec![root.join("README.md")];
+        paths.extend(
+            std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path()),
+        );
+        let mut count = 0;
+        for path in paths.iter().filter(|path| path.extension().is_some_and(|e| e == "md")) {
+            let text = std::fs::read_to_string(path).unwrap();
+            let lines = text.lines().map(|line| line.trim_start_matches("$ "));
+            for line in lines.filter(|line| line.starts_with("cargo xtask ")) {
+                let words = line.split_whitespace().skip(1);
+                if let Err(error) = Cli::try_parse_from(words) {
+                    use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
+                    let asked = matches!(error.kind(), DisplayHelp | DisplayVersion);
+                    assert!(asked, "{}: {line}: {error}", path.display());
+                }
+                count += 1;
+            }
+        }
+        assert!(count > 2, "{count}");
+    }
 }

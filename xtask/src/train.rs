@@ -15,13 +15,6 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let mut build = native::cargo("build")?;
-    build.args(["--release", "--package", "eventprop-cli"]);
-    if cfg!(feature = "cuda") {
-        build.args(["--features", "cuda"]);
-    }
-    native::succeed(&mut build, "the build")?;
-    let program = format!("eventprop{}", std::env::consts::EXE_SUFFIX);
-    let program = native::target()?.join("release").join(program);
+    let program = native::eventprop()?;
     native::pass_on(Command::new(program).arg("train").args(&args.arguments))
 }

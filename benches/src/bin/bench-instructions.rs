@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use eventprop_benches::instructions::{self, PRESETS};
+use eventprop_benches::instructions::{self, COUNTED, Counted};
 use eventprop_benches::{machine, root};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,14 +22,14 @@ struct Cli {
 enum Command {
     /// The run that is counted.
     #[command(hide = true)]
-    Pass { preset: String, samples: PathBuf, passes: u32 },
+    Pass { name: String, samples: PathBuf, passes: u32 },
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
-        Some(Command::Pass { preset, samples, passes }) => {
-            instructions::train(&preset, &samples, passes).map(|()| true)
+        Some(Command::Pass { name, samples, passes }) => {
+            Counted::named(&name).and_then(|w| w.train(&samples, passes)).map(|()| true)
         }
         None => compare(cli.accept),
     };
@@ -50,15 +50,15 @@ fn compare(accept: bool) -> Result<bool> {
     let bounds =
         if accept { instructions::Bounds::new() } else { instructions::read_bounds(&path)? };
     let (mut counts, mut within) = (Vec::new(), true);
-    for preset in PRESETS {
-        let count = instructions::count(&program, preset)?;
-        counts.push((preset, count));
-        print!("{preset}: {count} instructions a training sample");
+    for workload in &COUNTED {
+        let (name, count) = (workload.name, workload.count(&program)?);
+        counts.push((name, count));
+        print!("{name}: {count} instructions a training sample");
         if accept {
             println!();
             continue;
         }
-        let bound = bounds.get(preset).with_context(|| format!("no bound for {preset}"))?;
+        let bound = bounds.get(name).with_context(|| format!("no bound for {name}"))?;
         let change = 100.0 * (count as f64 / bound.measured as f64 - 1.0);
         println!(
             "; bound {}, {change:+.1} % against {} on {}",
@@ -66,7 +66,7 @@ fn compare(accept: bool) -> Result<bool> {
         );
         if count > bound.bound {
             eprintln!(
-                "broken: {preset} takes more instructions than its bound; make it cheaper, or accept it: \
+                "broken: {name} takes more instructions than its bound; make it cheaper, or accept it: \
                  cargo xtask bench --instructions --accept"
             );
             within = false;

@@ -35,7 +35,7 @@ pub fn train(
     let folder = work.join(format!("{preset}-{seed}"));
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make {}", folder.display()))?;
-    let folder = RunFolder::existing(folder);
+    let folder = RunFolder::open(folder)?;
     let mut trainer = match Checkpoint::load(&folder.checkpoint()) {
         Ok(mut checkpoint) if fingerprint(&checkpoint.config) == run.config => {
             checkpoint.config.training.threads = threads;

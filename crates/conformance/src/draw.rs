@@ -174,7 +174,12 @@ impl Draft {
             let others = network.connections().iter().filter(|c| c.to == connection.to).count();
             let sources = own.weights.len() as f64 / to.size as f64;
             let arrivals = each * sources.max(4.0) * others as f64;
-            let gain = self.one(1.4, 2.6) * if feedback { 0.3 } else { 1.0 };
+            let liveliness = match self.kind {
+                _ if feedback => 0.3,
+                Kind::Conv if connection.from == 0 => 0.7,
+                _ => 1.0,
+            };
+            let gain = self.one(1.4, 2.6) * liveliness;
             let taus =
                 TimeConstants { tau_mem: constants.tau_mem[0], tau_syn: constants.tau_syn[0] };
             let mean = gain / (highest_response(taus) * arrivals) * 1.6;
@@ -185,7 +190,9 @@ impl Draft {
             own.delays = self.uniform(own.delays.len(), 0.1, 6.0);
         }
         let mut spikes = SpikeBatch::new();
-        let (samples, inputs) = (2, network.input().size as u32);
+        // Of many neurons each spike may be near to vanishing: one sample leaves enough draws to compare.
+        let samples = if self.kind == Kind::Conv { 1 } else { 2 };
+        let inputs = network.input().size as u32;
         for _ in 0..samples {
             let mut train = Vec::new();
             for input in 0..inputs {

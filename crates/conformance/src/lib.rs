@@ -8,12 +8,14 @@
 //! [`EngineError::Unsupported`]: lif_core::engine::EngineError::Unsupported
 
 mod build;
+mod candidate;
 mod case;
 mod compare;
 mod draw;
 pub mod gradcheck;
 pub mod suite;
 
-pub use build::{BoxedEngine, Build, Candidate};
+pub use build::{BoxedEngine, Build};
+pub use candidate::Candidate;
 pub use case::{Case, Kind, LOSSES};
 pub use compare::{Errors, Tolerance};

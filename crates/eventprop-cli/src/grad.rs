@@ -10,6 +10,11 @@ use std::path::{Path, PathBuf};
 /// A problem is a network, its input spikes and a loss; the result holds the loss, every spike and
 /// the gradient by every weight, delay, constant and input spike time.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  eventprop grad problem.json                                 the exact gradient
+  eventprop grad problem.json --method finite-difference      what it should be
+  eventprop grad - --backend cpu --precision f32 < problem.json")]
 pub(crate) struct Args {
     /// The problem file; "-" for standard input.
     problem: PathBuf,

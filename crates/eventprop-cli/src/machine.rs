@@ -17,6 +17,11 @@ pub(crate) fn instruction_sets() -> (&'static str, Option<String>) {
     (built, warning)
 }
 
+/// The widest instruction set of this machine.
+pub(crate) fn available() -> &'static str {
+    LEVELS.iter().find(|level| (level.here)()).map_or("the baseline", |level| level.name)
+}
+
 struct Level {
     name: &'static str,
     built: bool,

@@ -1,10 +1,19 @@
 //! The `eventprop` command.
 
+#[cfg(feature = "fetch")]
+mod data;
 mod eval;
+mod generate;
 mod grad;
+mod info;
+mod interrupt;
+mod live;
 mod machine;
+mod plot;
 mod progress;
+mod source;
 mod train;
+mod watch;
 
 use clap::{Parser, Subcommand};
 use std::io;
@@ -23,16 +32,30 @@ enum Command {
     Train(Box<train::Args>),
     Eval(eval::Args),
     Grad(grad::Args),
+    Plot(plot::Args),
+    Watch(watch::Args),
+    Info(info::Args),
+    #[cfg(feature = "fetch")]
+    Data(data::Args),
+    Completions(generate::Completions),
+    Man(generate::Man),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Train(args) => train::run(*args),
-        Command::Eval(args) => eval::run(args),
-        Command::Grad(args) => grad::run(&args),
+        Command::Eval(args) => eval::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Grad(args) => grad::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Plot(args) => plot::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Watch(args) => watch::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Info(args) => info::run(args).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "fetch")]
+        Command::Data(args) => data::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Completions(args) => generate::completions(&args).map(|()| ExitCode::SUCCESS),
+        Command::Man(args) => generate::man(&args).map(|()| ExitCode::SUCCESS),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         // Whoever read the output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,18 +1,31 @@
 //! How a training looks in the terminal.
 
+use crate::live::seconds_left;
 use eventprop::{EpochRecord, EpochSums};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How often the text beside the bar changes.
 const REFRESH: Duration = Duration::from_millis(100);
 
+/// What a training prints.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// A line an epoch for people.
+    Lines,
+    /// A line of JSON an epoch, and nothing else.
+    Json,
+    /// The last line only.
+    Quiet,
+}
+
 /// Draws one bar an epoch on standard error (nothing where that is no terminal) and prints one line
 /// an epoch on standard output.
 pub(crate) struct Display {
     bar: ProgressBar,
-    quiet: bool,
+    style: Style,
     print_freq: Option<usize>,
     epochs: u32,
     refreshed: Instant,
@@ -20,13 +33,17 @@ pub(crate) struct Display {
 
 impl Display {
     /// A display of a training of `epochs` epochs that prints a line every `print_freq` batches.
-    pub(crate) fn new(epochs: u32, quiet: bool, print_freq: Option<usize>) -> Self {
-        let target =
-            if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    pub(crate) fn new(epochs: u32, style: Style, print_freq: Option<usize>) -> Self {
+        let target = match style {
+            Style::Quiet => ProgressDrawTarget::hidden(),
+            _ => ProgressDrawTarget::stderr(),
+        };
         let bar = ProgressBar::with_draw_target(Some(0), target);
-        let style = "{prefix} {bar:24.cyan/blue} {percent:>3} %  {msg}";
-        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
-        Self { bar, quiet, print_freq, epochs, refreshed: Instant::now() }
+        let template = "{prefix} {bar:24.cyan/blue} {percent:>3} %  {msg}";
+        bar.set_style(
+            ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()),
+        );
+        Self { bar, style, print_freq, epochs, refreshed: Instant::now() }
     }
 
     /// An epoch (from 0) begins.
@@ -49,7 +66,7 @@ impl Display {
         if last || self.refreshed.elapsed() >= REFRESH {
             self.refreshed = Instant::now();
             self.bar.set_position(batch as u64 + 1);
-            let left = self.seconds_left(epoch, batch, batches, sums);
+            let left = seconds_left(self.epochs, epoch, batch + 1, batches, sums);
             self.bar.set_message(format!(
                 "loss {:.4}  accuracy {:.2} %  {:.0} samples/s  {} left",
                 sums.mean_loss(),
@@ -59,13 +76,15 @@ impl Display {
             ));
         }
         match self.print_freq {
-            Some(frequency) if (batch + 1).is_multiple_of(frequency) => self.line(&format!(
-                "epoch {:>3}  batch {:>5}/{batches}  loss {:.4}  accuracy {:.2} %",
-                epoch + 1,
-                batch + 1,
-                sums.mean_loss(),
-                100.0 * sums.accuracy(),
-            )),
+            Some(frequency) if (batch + 1).is_multiple_of(frequency) => self.line(|| {
+                format!(
+                    "epoch {:>3}  batch {:>5}/{batches}  loss {:.4}  accuracy {:.2} %",
+                    epoch + 1,
+                    batch + 1,
+                    sums.mean_loss(),
+                    100.0 * sums.accuracy(),
+                )
+            }),
             _ => Ok(()),
         }
     }
@@ -77,64 +96,43 @@ impl Display {
 
     /// An epoch is done.
     pub(crate) fn finish_epoch(&self, record: &EpochRecord) -> io::Result<()> {
-        self.line(&summary(record, self.epochs))
+        match self.style {
+            Style::Json => self.bar.suspend(|| writeln!(io::stdout(), "{}", record.to_json())),
+            _ => self.line(|| format!("{}  {:.1} s", record.summary(self.epochs), record.seconds)),
+        }
     }
 
-    /// Prints a line above the bar.
-    pub(crate) fn line(&self, line: &str) -> io::Result<()> {
-        if self.quiet {
-            return Ok(());
+    /// Prints a line for people above the bar.
+    fn line(&self, line: impl Fn() -> String) -> io::Result<()> {
+        match self.style {
+            Style::Lines => self.bar.suspend(|| writeln!(io::stdout(), "{}", line())),
+            Style::Json | Style::Quiet => Ok(()),
         }
-        self.bar.suspend(|| writeln!(io::stdout(), "{line}"))
+    }
+
+    /// The training is done.
+    pub(crate) fn finish(&self, record: &EpochRecord, run: &Path) -> io::Result<()> {
+        self.close();
+        let (accuracy, run) = (record.test.accuracy, run.display());
+        match self.style {
+            Style::Json => {
+                let last = serde_json::json!({ "test_accuracy": accuracy, "run": run.to_string() });
+                writeln!(io::stdout(), "{last}")
+            }
+            _ => {
+                writeln!(io::stdout(), "test accuracy {:.2} %, written to {run}", 100.0 * accuracy)
+            }
+        }
     }
 
     /// Takes the bar away.
     pub(crate) fn close(&self) {
         self.bar.finish_and_clear();
     }
-
-    /// To the end of the last epoch, at the pace of this one.
-    fn seconds_left(&self, epoch: u32, batch: usize, batches: usize, sums: &EpochSums) -> f64 {
-        let done = (batch + 1) as f64;
-        let left = f64::from(self.epochs - epoch) * batches as f64 - done;
-        // Resumed within an epoch, seconds and batches both count from its start.
-        sums.seconds / done * left
-    }
 }
 
-/// An epoch in one line.
-fn summary(record: &EpochRecord, epochs: u32) -> String {
-    let mut line = format!(
-        "epoch {:>3}/{epochs}  train {:.4} {:.2} %  test {:.4} {:.2} %",
-        record.epoch,
-        record.train_loss,
-        100.0 * record.train_accuracy,
-        record.test.loss,
-        100.0 * record.test.accuracy,
-    );
-    if let Some(validation) = &record.validation {
-        line += &format!("  validation {:.2} %", 100.0 * validation.accuracy);
-    }
-    for layer in &record.layers {
-        line += &format!(
-            "  {} {:.1} spikes/sample {} silent",
-            layer.layer, layer.spikes_per_sample, layer.silent
-        );
-    }
-    line += &format!("  {} grazing {} clipped", record.grazing, record.clipped);
-    for (count, what) in [
-        (record.lifted, "lifted"),
-        (record.bumps, "bumped"),
-        (record.bump_gave_up, "left silent, bumped in vain"),
-    ] {
-        if count > 0 {
-            line += &format!(" {count} {what}");
-        }
-    }
-    line + &format!("  {:.1} s", record.seconds)
-}
-
-fn clock(seconds: f64) -> String {
+/// A time in s, as hours, minutes and seconds.
+pub(crate) fn clock(seconds: f64) -> String {
     let seconds = seconds.round() as u64;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 {

@@ -1,15 +1,20 @@
 //! `eventprop train`.
 
+mod cadence;
 mod flags;
+mod resume;
+mod session;
 
 use crate::machine;
-use crate::progress::Display;
-use anyhow::{Context, Result, bail};
-use eventprop::{Checkpoint, Config, Data, Event, RunFolder, Trainer};
+use crate::progress::{Display, Style};
+use anyhow::{Result, bail};
+use cadence::{Cadence, Countdown};
+use eventprop::{Checkpoint, Config, Data, RunFolder, Trainer};
 use flags::Flags;
+use resume::{Left, Resumed};
 use std::io::{self, Write};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 /// Train a network.
 ///
@@ -31,18 +36,29 @@ pub(crate) struct Args {
     /// The preset to start from: mnist, mnist-paper, yin-yang, seed or seed-readme [default: mnist].
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     preset: Option<String>,
-    /// Go on from a run's folder or from a checkpoint, exactly as if it had never stopped.
+    /// Go on in a run's folder exactly as if it had never stopped, or begin a new run with a
+    /// checkpoint that lies elsewhere.
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
-    /// The folder in which each run makes a folder of its own.
-    #[arg(long, value_name = "DIR", default_value = "runs", alias = "run_dir")]
-    run_dir: PathBuf,
+    /// The folder in which each run makes a folder of its own [default: runs].
+    #[arg(long, value_name = "DIR", alias = "run_dir")]
+    run_dir: Option<PathBuf>,
+    /// How often a checkpoint is written within an epoch: a number of batches, or a time as 30s, 10m
+    /// or 1h. There is one at the end of each epoch in any case.
+    #[arg(long, value_name = "N|TIME", default_value = "5m")]
+    checkpoint_every: Cadence,
+    /// Write an event file for TensorBoard into the run's folder: tensorboard --logdir runs
+    #[arg(long)]
+    tensorboard: bool,
     /// Print the configuration that preset and flags make, and do nothing.
     #[arg(long, alias = "print_config")]
     print_config: bool,
     /// Print nothing but the last line.
     #[arg(long, short)]
     quiet: bool,
+    /// Print a line of JSON an epoch, and nothing else.
+    #[arg(long, conflicts_with = "quiet")]
+    json: bool,
     /// Print a line every N batches.
     #[arg(long, value_name = "N", visible_alias = "print_freq", value_parser = flags::at_least_one)]
     print_freq: Option<usize>,
@@ -53,20 +69,38 @@ pub(crate) struct Args {
     flags: Flags,
 }
 
-pub(crate) fn run(args: Args) -> Result<()> {
+impl Args {
+    fn style(&self) -> Style {
+        match (self.json, self.quiet) {
+            (true, _) => Style::Json,
+            (_, true) => Style::Quiet,
+            _ => Style::Lines,
+        }
+    }
+
+    fn run_dir(&self) -> PathBuf {
+        self.run_dir.clone().unwrap_or_else(|| "runs".into())
+    }
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode> {
     if let Some(path) = &args.resume {
         return resume(path, &args);
     }
-    let config = config(&args)?;
+    let mut config = config(&args)?;
     if args.print_config {
         write!(io::stdout(), "{}", config.to_toml())?;
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(folder) = &mut config.data.folder {
+        // The run may be gone on with from elsewhere.
+        *folder = std::path::absolute(&folder)?;
     }
     let data = Data::load(&config)?;
-    announce(&config, &data, args.quiet)?;
+    announce(&config, &data, args.style())?;
     let trainer = Trainer::new(config, data)?;
-    let folder = RunFolder::create(&args.run_dir, trainer.config())?;
-    train(trainer, &folder, &args)
+    let folder = RunFolder::create(&args.run_dir(), trainer.config())?;
+    train(trainer, folder, &args)
 }
 
 /// Preset or file, changed by flags, checked.
@@ -86,29 +120,46 @@ fn config(args: &Args) -> Result<Config> {
     Ok(config)
 }
 
-fn resume(path: &Path, args: &Args) -> Result<()> {
+fn resume(path: &Path, args: &Args) -> Result<ExitCode> {
     if !args.flags.is_empty() {
         bail!("a resumed run keeps its configuration: leave the other flags out");
     }
-    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new(".")) };
-    let folder = RunFolder::existing(folder);
-    let file = if path.is_dir() { folder.checkpoint() } else { path.to_path_buf() };
-    let checkpoint = Checkpoint::load(&file)?;
-    if args.print_config {
-        write!(io::stdout(), "{}", checkpoint.config.to_toml())?;
-        return Ok(());
+    let resumed = Resumed::at(path);
+    if let (Resumed::Run(run), Some(elsewhere)) = (&resumed, &args.run_dir) {
+        bail!(
+            "--run-dir {}: a resumed run goes on in its own folder, {}; leave --run-dir out, or copy \
+             the checkpoint under another name to begin a new run with it",
+            elsewhere.display(),
+            run.display(),
+        );
     }
-    let data = Data::load(&checkpoint.config)?;
-    announce(&checkpoint.config, &data, args.quiet)?;
-    train(Trainer::resume(checkpoint, data)?, &folder, args)
+    let (left, folder) = match resumed {
+        Resumed::Run(path) => {
+            let folder = RunFolder::open(path)?;
+            (Left::in_folder(&folder)?, Some(folder))
+        }
+        Resumed::Branch(path) => (Left::Checkpoint(Box::new(Checkpoint::load(&path)?)), None),
+    };
+    if args.print_config {
+        write!(io::stdout(), "{}", left.config().to_toml())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let data = Data::load(left.config())?;
+    announce(left.config(), &data, args.style())?;
+    let trainer = left.trainer(data)?;
+    let folder = match folder {
+        Some(folder) => folder,
+        None => RunFolder::create(&args.run_dir(), trainer.config())?,
+    };
+    train(trainer, folder, args)
 }
 
-fn announce(config: &Config, data: &Data, quiet: bool) -> Result<()> {
+fn announce(config: &Config, data: &Data, style: Style) -> Result<()> {
     let (built, warning) = machine::instruction_sets();
-    if let Some(warning) = warning.filter(|_| !quiet) {
+    if let Some(warning) = warning.filter(|_| style != Style::Quiet) {
         eprintln!("warning: {warning}");
     }
-    if quiet {
+    if style != Style::Lines {
         return Ok(());
     }
     let sizes: Vec<_> = config.network.layers.iter().map(|layer| layer.size.to_string()).collect();
@@ -124,34 +175,10 @@ fn announce(config: &Config, data: &Data, quiet: bool) -> Result<()> {
     Ok(())
 }
 
-fn train(mut trainer: Trainer, folder: &RunFolder, args: &Args) -> Result<()> {
-    let mut display = Display::new(trainer.config().training.epochs, args.quiet, args.print_freq);
-    // What cannot be written in the end must not cost a training.
-    folder.save(&trainer.checkpoint())?;
-    while !trainer.is_finished() {
-        let mut printed = Ok(());
-        trainer.run_epoch(|event| {
-            match event {
-                Event::EpochStarted { epoch, batches } => display.start_epoch(epoch, batches),
-                Event::Batch { epoch, batch, batches, sums, .. } => {
-                    printed = display.batch(epoch, batch, batches, sums);
-                }
-                Event::Evaluating => display.evaluating(),
-                Event::EpochFinished(record) => printed = display.finish_epoch(record),
-                _ => {}
-            }
-            if printed.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        folder.save(&trainer.checkpoint())?;
-        printed?;
+fn train(trainer: Trainer, folder: RunFolder, args: &Args) -> Result<ExitCode> {
+    if args.tensorboard {
+        folder.write_tensorboard()?;
     }
-    display.close();
-    let last = trainer.progress().history.last().context("no epoch was trained")?;
-    let accuracy = 100.0 * last.test.accuracy;
-    writeln!(
-        io::stdout(),
-        "test accuracy {accuracy:.2} %, written to {}",
-        folder.path().display()
-    )?;
-    Ok(())
+    let display = Display::new(trainer.config().training.epochs, args.style(), args.print_freq);
+    session::train(trainer, folder, display, Countdown::new(args.checkpoint_every))
 }

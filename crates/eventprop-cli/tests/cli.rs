@@ -1,81 +1,10 @@
 //! The command as a user meets it, on a small image set that the test writes.
 #![cfg(feature = "cpu")]
 
+mod common;
+
+use common::{command, eventprop, refusal, stdout, workplace};
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
-use tempfile::TempDir;
-
-/// Images of 6 x 6, a third of each bright: which third is the class.
-fn write_set(folder: &Path, half: &str, count: usize, gzip: bool) {
-    let (mut images, mut labels) = (vec![0, 0, 8, 3], vec![0, 0, 8, 1]);
-    for size in [count, 6, 6] {
-        images.extend((size as u32).to_be_bytes());
-    }
-    labels.extend((count as u32).to_be_bytes());
-    for image in 0..count {
-        let class = image % 3;
-        labels.push(class as u8);
-        for pixel in 0..36 {
-            let noise = ((image * 7 + pixel * 13) % 60) as u8;
-            images.push(if pixel / 12 == class { 195 + noise } else { noise });
-        }
-    }
-    for (kind, bytes) in [("images-idx3", images), ("labels-idx1", labels)] {
-        let name = format!("{half}-{kind}-ubyte");
-        if gzip {
-            let file = fs::File::create(folder.join(name + ".gz")).unwrap();
-            let mut encoder = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
-            std::io::Write::write_all(&mut encoder, &bytes).unwrap();
-            encoder.finish().unwrap();
-        } else {
-            fs::write(folder.join(name), bytes).unwrap();
-        }
-    }
-}
-
-/// A folder with the set `bars` and the configuration `small.toml`.
-fn workplace() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let bars = folder.path().join("bars");
-    fs::create_dir(&bars).unwrap();
-    write_set(&bars, "train", 150, false);
-    write_set(&bars, "t10k", 30, true);
-    let print = ["train", "--preset", "mnist-paper", "--print-config", "--data-folder", "bars"];
-    let text = stdout(&eventprop(folder.path(), &print));
-    let small = text
-        .replace("name = \"mnist-paper\"", "name = \"small\"")
-        .replace("validation = 5000", "validation = 0")
-        .replace("size = 784", "size = 36")
-        .replace("size = 350", "size = 24")
-        .replace("size = 10", "size = 3")
-        .replace("mean = 0.078", "mean = 0.6");
-    fs::write(folder.path().join("small.toml"), small).unwrap();
-    folder
-}
-
-fn eventprop(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_eventprop"));
-    command.args(arguments).current_dir(folder).output().unwrap()
-}
-
-#[track_caller]
-fn stdout(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    text(&output.stdout)
-}
-
-/// The one line that a refusal prints.
-#[track_caller]
-fn refusal(folder: &Path, arguments: &[&str]) -> String {
-    let output = eventprop(folder, arguments);
-    let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {message}");
-    let errors: Vec<_> = message.lines().filter(|line| !line.starts_with("warning: ")).collect();
-    assert!(errors.len() == 1 && errors[0].starts_with("error: "), "{arguments:?}: {message}");
-    errors[0].to_string()
-}
 
 #[test]
 fn trains_evaluates_and_resumes() {
@@ -113,6 +42,70 @@ fn trains_evaluates_and_resumes() {
 }
 
 #[test]
+fn json_is_json_and_nothing_else() {
+    let folder = workplace();
+    let at = folder.path();
+    let text = stdout(&eventprop(at, &["train", "small.toml", "--epochs", "2", "--json"]));
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert_eq!(lines[1]["epoch"], 2);
+    assert_eq!(lines[1]["test"]["accuracy"], lines[2]["test_accuracy"]);
+    for command in [&["eval", "runs/latest", "--json"][..], &["info", "--json"]] {
+        let text = stdout(&eventprop(at, command));
+        assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn pages_and_completions_are_written_for_every_command() {
+    let folder = workplace();
+    let at = folder.path();
+    stdout(&eventprop(at, &["man", "man1"]));
+    for page in ["eventprop", "eventprop-train", "eventprop-plot-trace", "eventprop-data-fetch"] {
+        let text = fs::read_to_string(at.join("man1").join(page).with_extension("1")).unwrap();
+        assert!(text.contains(".SH NAME"), "{page}");
+    }
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let text = stdout(&eventprop(at, &["completions", shell]));
+        assert!(text.contains("checkpoint-every"), "{shell}");
+    }
+}
+
+#[test]
+fn nothing_is_coloured_where_no_terminal_is() {
+    let folder = workplace();
+    for arguments in [&["train", "--help"][..], &["train", "--no-such-flag"], &["info"]] {
+        let output = eventprop(folder.path(), arguments);
+        assert!(!output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b), "{arguments:?}");
+    }
+}
+
+#[cfg(feature = "fetch")]
+#[test]
+fn a_data_set_that_cannot_be_fetched_says_why() {
+    let folder = workplace();
+    let at = folder.path();
+    let fetch = |name: &'static str| ["data", "fetch", name, "--from", "http://127.0.0.1:1/"];
+    for (name, expected) in [
+        (
+            "kmnist",
+            "cannot fetch http://127.0.0.1:1/train-images-idx3-ubyte.gz; the same command goes on",
+        ),
+        ("shd", "https://zenkelab.org/datasets"),
+        ("mnits", "there are: fashion-mnist, kmnist"),
+    ] {
+        let output =
+            command(at, &fetch(name)).env("EVENTPROP_DATA", at.join("cache")).output().unwrap();
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains(expected), "{message}");
+    }
+    let files = fs::read_dir(at.join("cache/kmnist")).unwrap();
+    assert_eq!(files.count(), 0);
+}
+
+#[test]
 fn bad_input_is_refused_in_one_line() {
     let folder = workplace();
     let at = folder.path();
@@ -129,6 +122,9 @@ fn bad_input_is_refused_in_one_line() {
         (&["train", "--data-folder", "bars"], "has 784 neurons, the data 36 inputs"),
         (&["train", "small.toml", "--run-dir", "small.toml"], "cannot write run folder"),
         (&["train", "--resume", "missing"], "cannot read checkpoint missing"),
+        (&["train", "--resume", "bars"], "bars is no run"),
+        (&["train", "--resume", "bars", "--run-dir", "x"], "leave --run-dir out"),
+        (&["train", "--resume", "bars", "--lr", "1"], "keeps its configuration"),
         (&["eval", "missing"], "cannot read checkpoint missing"),
         (&["eval", "small.toml"], "small.toml: this is no usable checkpoint"),
     ] {

@@ -7,4 +7,5 @@
 #include "li_backward.cu"
 #include "lif_backward.cu"
 #include "weight_gradient.cu"
+#include "shared_weights.cu"
 #include "update.cu"

@@ -110,7 +110,7 @@ impl BatchBuffers {
         let layers = plan.iter().zip(&self.layers).zip(constants).enumerate();
         let layers = layers.map(|(index, ((plan, buffers), constants))| {
             let Lengths { width, slots, chunk, .. } = buffers.lengths;
-            let first = weights.layout.first(index);
+            let (matrix, gradient) = weights.addresses(index);
             abi::Layer {
                 layer: plan.layer as i32,
                 sources: plan.sources as i32,
@@ -129,8 +129,8 @@ impl BatchBuffers {
                 target_count: plan.pull.0 as f32,
                 target_strength: (plan.pull.1 / samples as f64) as f32,
                 decay: plan.decay,
-                weights: weights.weights.at(first),
-                gradient: weights.gradient.at(first),
+                weights: matrix,
+                gradient,
                 bias: constants.bias.address(),
                 threshold: constants.threshold.address(),
                 mu: self.adjoint.address(),

@@ -1,7 +1,7 @@
 //! The kernels' machine code: embedded, compiled ahead of time; or compiled here, from the embedded
 //! source, for devices that the embedded code does not know.
 
-use crate::device::compiler_is_present;
+use crate::library::compiler_is_present;
 use crate::probe::unavailable;
 use cudarc::driver::{CudaContext, CudaModule};
 use cudarc::nvrtc::{CompileOptions, Ptx, compile_ptx_with_opts};
@@ -9,7 +9,7 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 19] = [
+pub(crate) const KERNELS: [&str; 21] = [
     "stream_inputs",
     "lif_forward",
     "lif_merge",
@@ -23,6 +23,8 @@ pub(crate) const KERNELS: [&str; 19] = [
     "lif_backward",
     "weight_gradient",
     "input_gradient",
+    "spread_weights",
+    "gather_gradient",
     "gradient_squares",
     "gradient_norm",
     "update_weights",
@@ -36,7 +38,7 @@ pub(crate) const KERNELS: [&str; 19] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/decay.cuh"),
     include_str!("../kernels/crossing.cuh"),
@@ -49,6 +51,7 @@ const SOURCES: [&str; 13] = [
     include_str!("../kernels/li_backward.cu"),
     include_str!("../kernels/lif_backward.cu"),
     include_str!("../kernels/weight_gradient.cu"),
+    include_str!("../kernels/shared_weights.cu"),
     include_str!("../kernels/update.cu"),
 ];
 

@@ -16,7 +16,7 @@ pub(crate) const MAX_SPIKES: usize = 10_000;
 /// Blocks that add up the gradient's squares: NORM_BLOCKS of `kernels/update.cu`.
 const NORM_BLOCKS: usize = 32;
 
-/// The exact engine on a CUDA device, in single precision: chains of dense layers.
+/// The exact engine on a CUDA device, in single precision: chains of layers, dense, convolved, pooled.
 ///
 /// Parameters, optimiser state and data stay on the device; a batch is one recorded graph of kernels.
 /// The same calls give the same bits on the same device.
@@ -106,7 +106,7 @@ impl CudaEngine {
         let parameters = Parameters::initial(network);
         let plan = plan::plan(network, &training, &parameters)?;
         let (loss, readout) = plan::known_loss(&training)?;
-        let weights = Weights::new(&device, &plan)?;
+        let weights = Weights::new(&device, network, &plan)?;
         let activity: Result<_, _> = plan.iter().map(|layer| device.zeros(layer.targets)).collect();
         let queue = Queue {
             control: device.copy(&[abi::Control::fresh()])?,

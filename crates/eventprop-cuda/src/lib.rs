@@ -1,7 +1,7 @@
 //! The CUDA engine of eventprop.
 //!
 //! The kernels are plain CUDA C++ (`kernels/`), compiled ahead of time and embedded (`code`); a
-//! network is a chain of dense layers (`plan`). Everything a batch needs is allocated up front
+//! network is a chain of layers (`plan`), convolutions as dense matrices (`shared_weights`). Everything a batch needs is allocated up front
 //! (`sizes`, `batch`), its kernels are recorded once (`program`) and started again for every
 //! batch. `docs/CUDA.md` says how kernels divide the work and how they are checked without a GPU.
 
@@ -12,14 +12,16 @@ mod data;
 mod device;
 mod engine;
 mod engine_trait;
+mod library;
 mod plan;
 mod probe;
 mod program;
 mod resident;
+mod shared_weights;
 mod sizes;
 mod weights;
 
-#[cfg(simt_emulator)]
-pub use device::set_emulator_schedule;
 pub use engine::{CudaEngine, CudaOptions};
+#[cfg(simt_emulator)]
+pub use library::set_emulator_schedule;
 pub use probe::{DeviceInfo, probe};

@@ -12,13 +12,15 @@ pub(crate) const NAME: &str = "cuda";
 /// Neurons of a row of weights are padded to a multiple of this: the threads of a warp.
 pub(crate) const WARP: usize = 32;
 
-/// A dense layer with the connection into it.
+/// A layer with the connection into it, which is computed as a dense one.
 #[derive(Clone, Debug)]
 pub(crate) struct DenseLayer {
     /// Its position in the network.
     pub(crate) layer: usize,
     /// The position of the connection into it.
     pub(crate) connection: usize,
+    /// What the connection's weights are.
+    pub(crate) synapses: Synapses,
     /// Neurons below.
     pub(crate) sources: usize,
     /// Its own neurons.
@@ -37,10 +39,27 @@ pub(crate) struct DenseLayer {
     pub(crate) decay: Decay,
 }
 
+/// The weights of a connection.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Synapses {
+    /// A matrix of its own.
+    Dense,
+    /// So many weights, each of several synapses: a convolution.
+    Shared {
+        /// Their number.
+        weights: usize,
+    },
+    /// One for all, which is not learned: a pooling.
+    Fixed {
+        /// It.
+        weight: f32,
+    },
+}
+
 /// The layers above the input, for constants `parameters`.
 ///
 /// # Errors
-/// [`EngineError::Unsupported`] names the first thing that is not a chain of plain dense layers.
+/// [`EngineError::Unsupported`] names the first thing that is not a chain of layers.
 pub(crate) fn plan(
     network: &Network,
     training: &Training<f32>,
@@ -52,13 +71,23 @@ pub(crate) fn plan(
         let layer = &network.layers()[position];
         let values = &parameters.layers[position];
         let below = &network.layers()[position - 1];
+        let connection = only_connection(network, position)?;
         let rate = if readout == Readout::ExpMean { duration.recip() } else { 0.0 };
         let targets = training.rate_targets.iter().filter(|target| target.layer == position);
         let (pull, strength) =
             targets.fold((0.0, 0.0), |(p, s), t| (p + t.strength * t.target, s + t.strength));
         Ok(DenseLayer {
             layer: position,
-            connection: only_connection(network, position)?,
+            connection,
+            synapses: match network.connections()[connection].kind {
+                ConnectionKind::Dense => Synapses::Dense,
+                ConnectionKind::Conv2d(_) => {
+                    Synapses::Shared { weights: network.weight_count(connection) }
+                }
+                ConnectionKind::SumPool2d { weight, .. } => {
+                    Synapses::Fixed { weight: weight as f32 }
+                }
+            },
             sources: below.size,
             targets: layer.size,
             stride: layer.size.next_multiple_of(WARP),
@@ -149,11 +178,6 @@ fn only_connection(network: &Network, to: usize) -> Result<usize, EngineError> {
     let into: Vec<(usize, &Connection)> =
         network.connections().iter().enumerate().filter(|(_, c)| c.to == to).collect();
     for (_, connection) in &into {
-        match connection.kind {
-            ConnectionKind::Dense => {}
-            ConnectionKind::Conv2d(_) => return unsupported("conv2d connections are"),
-            ConnectionKind::SumPool2d { .. } => return unsupported("sum_pool2d connections are"),
-        }
         if connection.delays {
             return unsupported("delays are");
         }

@@ -1,7 +1,7 @@
 //! Whether this machine can run the engine. Nothing of the driver may be called before it is known to
 //! be there: calls into a missing library would end the program.
 
-use crate::device::driver_is_present;
+use crate::library::driver_is_present;
 use crate::plan::NAME;
 use cudarc::driver::{CudaContext, DriverError};
 use lif_core::engine::EngineError;

@@ -39,7 +39,8 @@ pub(crate) struct Program<'a> {
 impl Program<'_> {
     /// From the input spikes to the outputs and predictions.
     pub(crate) fn infer(&self) -> Result<(), EngineError> {
-        let Self { device, data, queue, batch, .. } = self;
+        let Self { device, data, queue, batch, weights, .. } = self;
+        weights.spread(device)?;
         let (control, steps) = (queue.control.address(), queue.steps.address());
         device.launch(
             "stream_inputs",
@@ -220,6 +221,9 @@ impl Program<'_> {
                 let arguments: [&[u8]; 3] = [bytes_of(layer), bytes_of(&first), bytes_of(&samples)];
                 self.device.launch(kernel, shape, &arguments)?;
             }
+            if !self.weights.are_learned(index) {
+                continue;
+            }
             let tiles = (layer.tiles as u32).min(WARPS as u32);
             self.device.launch(
                 "weight_gradient",
@@ -230,7 +234,7 @@ impl Program<'_> {
                 &[bytes_of(layer), bytes_of(&first), bytes_of(&samples)],
             )?;
         }
-        Ok(())
+        self.weights.gather(self.device, index)
     }
 
     fn samples(&self) -> u32 {

@@ -1,18 +1,22 @@
 //! Weights, their gradient and the optimiser's moments: four buffers of one layout on the device, all
 //! layers one after the other, rows padded.
 
+use crate::abi::Address;
 use crate::device::{Buffer, Device};
-use crate::plan::DenseLayer;
-use lif_core::Parameters;
+use crate::plan::{DenseLayer, Synapses, WARP};
+use crate::shared_weights::SharedWeights;
 use lif_core::engine::EngineError;
+use lif_core::{Network, Parameters};
 
-/// The four buffers.
+/// The four buffers, and the matrices of layers whose synapses share weights.
 pub(crate) struct Weights {
     pub(crate) weights: Buffer<f32>,
     pub(crate) gradient: Buffer<f32>,
     pub(crate) first: Buffer<f32>,
     pub(crate) second: Buffer<f32>,
     pub(crate) layout: Layout,
+    /// By layer above the input.
+    shared: Vec<Option<SharedWeights>>,
 }
 
 /// Where each layer's matrix lies.
@@ -33,7 +37,11 @@ struct Matrix {
 
 impl Weights {
     /// Zeros.
-    pub(crate) fn new(device: &Device, layers: &[DenseLayer]) -> Result<Self, EngineError> {
+    pub(crate) fn new(
+        device: &Device,
+        network: &Network,
+        layers: &[DenseLayer],
+    ) -> Result<Self, EngineError> {
         let layout = Layout::new(layers);
         let zeros = || device.zeros(layout.len());
         Ok(Self {
@@ -41,16 +49,58 @@ impl Weights {
             gradient: zeros()?,
             first: zeros()?,
             second: zeros()?,
+            shared: layers
+                .iter()
+                .map(|layer| SharedWeights::new(device, network, layer))
+                .collect::<Result<_, _>>()?,
             layout,
         })
+    }
+
+    /// Where the matrix of layer number `index` above the input lies, and its gradient.
+    pub(crate) fn addresses(&self, index: usize) -> (Address, Address) {
+        match &self.shared[index] {
+            Some(shared) => shared.addresses(),
+            None => {
+                let first = self.layout.first(index);
+                (self.weights.at(first), self.gradient.at(first))
+            }
+        }
+    }
+
+    /// Whether the weights of layer number `index` are learned.
+    pub(crate) fn are_learned(&self, index: usize) -> bool {
+        !self.shared[index].as_ref().is_some_and(SharedWeights::are_fixed)
+    }
+
+    /// Brings the matrices of shared weights up to date.
+    pub(crate) fn spread(&self, device: &Device) -> Result<(), EngineError> {
+        self.shared.iter().enumerate().try_for_each(|(index, shared)| match shared {
+            Some(shared) => shared.spread(device, self.weights.at(self.layout.first(index))),
+            None => Ok(()),
+        })
+    }
+
+    /// Makes the gradient of shared weights from that of the matrix of layer number `index`.
+    pub(crate) fn gather(&self, device: &Device, index: usize) -> Result<(), EngineError> {
+        match &self.shared[index] {
+            Some(shared) => shared.gather(device, self.gradient.at(self.layout.first(index))),
+            None => Ok(()),
+        }
     }
 }
 
 impl Layout {
     pub(crate) fn new(layers: &[DenseLayer]) -> Self {
         let mut first = 0;
-        let matrices = layers.iter().map(|layer| {
-            let DenseLayer { connection, layer, sources, targets, stride, .. } = *layer;
+        let matrices = layers.iter().map(|layer_plan| {
+            let DenseLayer { connection, layer, synapses, .. } = *layer_plan;
+            // Shared weights are one row, fixed ones none.
+            let (sources, targets, stride) = match synapses {
+                Synapses::Dense => (layer_plan.sources, layer_plan.targets, layer_plan.stride),
+                Synapses::Shared { weights } => (1, weights, weights.next_multiple_of(WARP)),
+                Synapses::Fixed { .. } => (0, 1, WARP),
+            };
             let matrix = Matrix { connection, layer, first, sources, targets, stride };
             first += sources * stride;
             matrix

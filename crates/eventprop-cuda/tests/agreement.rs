@@ -130,7 +130,7 @@ fn weights(parameters: &Parameters<f32>) -> Vec<f32> {
 fn engines_agree_on_wide_networks() {
     for_each_schedule(|_, schedule| {
         let compared = Cell::new(0);
-        let config = ProptestConfig { cases: 24, failure_persistence: None, ..<_>::default() };
+        let config = ProptestConfig { cases: 12, failure_persistence: None, ..<_>::default() };
         let rng = proptest::test_runner::TestRng::from_seed(
             proptest::test_runner::RngAlgorithm::ChaCha,
             &[schedule as u8; 32],
@@ -177,7 +177,7 @@ fn engines_agree_on_wide_networks() {
             Ok(())
         });
         outcome.unwrap();
-        assert!(compared.get() > 10, "{} compared", compared.get());
+        assert!(compared.get() > 5, "{} compared", compared.get());
     });
 }
 

@@ -6,7 +6,7 @@ use common::for_each_schedule;
 use eventprop_cuda::{CudaEngine, CudaOptions};
 use lif_core::engine::{Batch, Engine, Training};
 use lif_core::loss::Loss;
-use lif_core::network::{ConnectionSpec, LayerSpec};
+use lif_core::network::{ConnectionKindSpec, ConnectionSpec, LayerSpec};
 use lif_core::optimiser::{Clip, Optimiser};
 use lif_core::{Network, Parameters, SpikeBatch};
 
@@ -27,7 +27,8 @@ fn every_kernel_runs() {
 
 /// The losses of `steps` steps on one batch.
 fn train(loss: Loss, steps: usize) -> Vec<f64> {
-    let network = network(matches!(loss, Loss::TtfsCrossEntropy { .. }));
+    let convolved = matches!(loss, Loss::ExpMeanCrossEntropy {});
+    let network = network(matches!(loss, Loss::TtfsCrossEntropy { .. }), convolved);
     let training = Training {
         optimiser: Optimiser::ADAM,
         clip: matches!(loss, Loss::VmaxCrossEntropy {}).then_some(Clip::Norm(1.0)),
@@ -36,9 +37,11 @@ fn train(loss: Loss, steps: usize) -> Vec<f64> {
     };
     let mut engine = CudaEngine::new(&network, training, CudaOptions::default()).unwrap();
     let mut parameters = Parameters::initial(&network);
-    for connection in &mut parameters.connections {
+    for (connection, scale) in
+        parameters.connections.iter_mut().zip([if convolved { 3.0 } else { 1.0 }, 1.0])
+    {
         for (position, weight) in connection.weights.iter_mut().enumerate() {
-            *weight = 1.0 + 0.4 * (position as f32 * 1.7).sin();
+            *weight = scale + 0.4 * (position as f32 * 1.7).sin();
         }
     }
     engine.load(&parameters).unwrap();
@@ -54,14 +57,20 @@ fn train(loss: Loss, steps: usize) -> Vec<f64> {
     losses
 }
 
-fn network(spiking: bool) -> Network {
-    let mut layers = vec![LayerSpec::input("in", 6), LayerSpec::lif("hidden", 8, 20.0, 5.0)];
+fn network(spiking: bool, convolved: bool) -> Network {
+    let mut layers = vec![
+        LayerSpec::input("in", 6).with_shape([1, 2, 3]),
+        LayerSpec::lif("hidden", 8, 20.0, 5.0).with_shape([2, 2, 2]),
+    ];
     layers.push(if spiking {
         LayerSpec::lif("out", 3, 20.0, 5.0)
     } else {
         LayerSpec::li("out", 3, 20.0, 5.0)
     });
-    let connections =
-        vec![ConnectionSpec::dense("in", "hidden"), ConnectionSpec::dense("hidden", "out")];
-    Network::new(20.0, layers, connections).unwrap()
+    let mut first = ConnectionSpec::dense("in", "hidden");
+    if convolved {
+        first.kind = ConnectionKindSpec::Conv2d;
+        first.kernel = Some([1, 2]);
+    }
+    Network::new(20.0, layers, vec![first, ConnectionSpec::dense("hidden", "out")]).unwrap()
 }

@@ -97,6 +97,37 @@ impl EpochRecord {
     }
 }
 
+impl EpochRecord {
+    /// The epoch of `epochs` in one line for people, without its wall time.
+    pub fn summary(&self, epochs: u32) -> String {
+        let mut line = format!(
+            "epoch {:>3}/{epochs}  train {:.4} {:.2} %  test {:.4} {:.2} %",
+            self.epoch,
+            self.train_loss,
+            100.0 * self.train_accuracy,
+            self.test.loss,
+            100.0 * self.test.accuracy,
+        );
+        if let Some(validation) = &self.validation {
+            let _ = write!(line, "  validation {:.2} %", 100.0 * validation.accuracy);
+        }
+        for LayerActivity { layer, spikes_per_sample, silent } in &self.layers {
+            let _ = write!(line, "  {layer} {spikes_per_sample:.1} spikes/sample {silent} silent");
+        }
+        let _ = write!(line, "  {} grazing {} clipped", self.grazing, self.clipped);
+        for (count, what) in [
+            (self.lifted, "lifted"),
+            (self.bumps, "bumped"),
+            (self.bump_gave_up, "left silent, bumped in vain"),
+        ] {
+            if count > 0 {
+                let _ = write!(line, " {count} {what}");
+            }
+        }
+        line
+    }
+}
+
 /// What a whole set of samples came to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {

@@ -1,27 +1,56 @@
-use crate::checkpoint::{Checkpoint, CheckpointError, write_atomically};
+use crate::checkpoint::{Checkpoint, CheckpointError, TEMPORARY, write_atomically};
 use crate::config::Config;
 use crate::metrics::EpochRecord;
-use std::fs;
-use std::io;
+use crate::tensorboard::event_file;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 use time::OffsetDateTime;
 
-/// Where a run is written: `config.toml`, `metrics.jsonl`, `metrics.csv`, `checkpoint.safetensors`.
+/// The event file. TensorBoard looks for the second and third part of its name.
+const EVENTS: &str = "events.out.tfevents.eventprop";
+
+/// Where a run is written: `config.toml`, `metrics.jsonl`, `metrics.csv`, `log.txt`,
+/// `checkpoint.safetensors`, and with the feature `plot` `curves.svg` and `confusion.svg`; if asked,
+/// an event file for TensorBoard.
 ///
-/// Each file is replaced in one piece, so that a run killed at any moment leaves whole files.
-#[derive(Clone, Debug)]
+/// Each file is replaced in one piece, so that a run killed at any moment leaves whole files, and
+/// each is a function of the checkpoint, so that a resumed run puts right what the killed one left.
+/// The folder stays locked as long as this value lives.
+#[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Holds the lock; none where the file system has no locks.
+    _lock: Option<File>,
 }
 
-/// A run folder that cannot be made or written.
+/// A run folder that cannot be made, opened or written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write run folder {path}: {source}; choose another place", path = path.display())]
-pub struct RunFolderError {
-    /// The folder or the file in it.
-    pub path: PathBuf,
-    /// Why.
-    pub source: io::Error,
+#[non_exhaustive]
+pub enum RunFolderError {
+    /// The folder or a file in it cannot be made.
+    #[error("cannot write run folder {path}: {source}; choose another place", path = path.display())]
+    Write {
+        /// The folder or the file in it.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The folder cannot be read.
+    #[error("cannot open run folder {path}: {source}", path = path.display())]
+    Open {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another training writes to it.
+    #[error("run folder {path} is in use: another training writes to it", path = path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
 }
 
 impl RunFolder {
@@ -33,21 +62,29 @@ impl RunFolder {
     pub fn create(parent: &Path, config: &Config) -> Result<Self, RunFolderError> {
         let at = |path: &Path| {
             let path = path.to_path_buf();
-            move |source| RunFolderError { path, source }
+            move |source| RunFolderError::Write { path, source }
         };
         fs::create_dir_all(parent).map_err(at(parent))?;
         let prefix = format!("{}-{}", OffsetDateTime::now_utc().date(), config.name);
         let name = first_free(parent, &prefix).map_err(at(parent))?;
         let path = parent.join(&name);
+        let _lock = lock(&path)?;
         write_atomically(&path.join("config.toml"), config.to_toml().as_bytes())
             .map_err(at(&path))?;
         point_latest(parent, &name).map_err(at(&parent.join("latest")))?;
-        Ok(Self { path })
+        Ok(Self { path, _lock })
     }
 
-    /// The folder of a run that was started before.
-    pub fn existing(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+    /// Opens the folder of a run that was started before, and clears away what a killed training left
+    /// half written.
+    ///
+    /// # Errors
+    /// If it cannot be read, or a training that still runs writes to it.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, RunFolderError> {
+        let path = path.into();
+        let _lock = lock(&path)?;
+        sweep(&path).map_err(|source| RunFolderError::Open { path: path.clone(), source })?;
+        Ok(Self { path, _lock })
     }
 
     /// Where it is.
@@ -60,24 +97,91 @@ impl RunFolder {
         self.path.join("checkpoint.safetensors")
     }
 
-    /// Writes a checkpoint, and the metrics of the epochs it has behind it.
+    /// Where its configuration is.
+    pub fn config(&self) -> PathBuf {
+        self.path.join("config.toml")
+    }
+
+    /// From the next [`save`](Self::save) on there is an event file for TensorBoard. Where there is
+    /// one it is kept up without this call.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn write_tensorboard(&self) -> Result<(), CheckpointError> {
+        let path = self.path.join(EVENTS);
+        match OpenOptions::new().create(true).append(true).open(&path) {
+            Ok(_) => Ok(()),
+            Err(source) => Err(CheckpointError::Write { path, source }),
+        }
+    }
+
+    /// Writes a checkpoint, and the metrics and the log of the epochs it has behind it.
     ///
     /// # Errors
     /// If a file cannot be written; the former one is then still there.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
         let history = &checkpoint.progress.history;
-        let json = history.iter().map(|record| record.to_json() + "\n").collect::<String>();
-        self.write("metrics.jsonl", json)?;
-        if let Some(first) = history.first() {
-            let rows = history.iter().map(EpochRecord::to_csv);
-            let lines = std::iter::once(first.csv_header()).chain(rows);
-            self.write("metrics.csv", lines.map(|line| line + "\n").collect())?;
-        }
+        let lines = |line: &dyn Fn(&EpochRecord) -> String| {
+            history.iter().map(|record| line(record) + "\n").collect::<String>()
+        };
+        let epochs = checkpoint.config.training.epochs;
+        let header = history.first().map_or_else(String::new, |record| record.csv_header() + "\n");
+        self.write("metrics.jsonl", lines(&EpochRecord::to_json))?;
+        self.write("metrics.csv", header + &lines(&EpochRecord::to_csv))?;
+        self.write("log.txt", lines(&|record| record.summary(epochs)))?;
+        self.grow_events(history)?;
+        #[cfg(feature = "plot")]
+        self.draw_curves(history)?;
+        // Last: whatever it counts as done, the others have.
         checkpoint.save(&self.checkpoint())
+    }
+
+    /// Draws what the network takes for what. Call it before [`save`](Self::save): what a checkpoint
+    /// counts as done is then there.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    #[cfg(feature = "plot")]
+    pub fn draw_confusion(&self, evaluation: &crate::Evaluation) -> Result<(), CheckpointError> {
+        match crate::plot::confusion(&evaluation.confusion) {
+            Ok(svg) => self.write("confusion.svg", svg),
+            Err(_) => Ok(()),
+        }
+    }
+
+    #[cfg(feature = "plot")]
+    fn draw_curves(&self, history: &[EpochRecord]) -> Result<(), CheckpointError> {
+        // Without an epoch there is nothing to draw.
+        match crate::plot::curves(&[crate::plot::Curve { name: "", history }]) {
+            Ok(svg) => self.write("curves.svg", svg),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// TensorBoard keeps the file open: it is appended to as long as what it holds is right.
+    fn grow_events(&self, history: &[EpochRecord]) -> Result<(), CheckpointError> {
+        let path = self.path.join(EVENTS);
+        let Ok(old) = fs::read(&path) else { return Ok(()) };
+        let start = fs::metadata(self.config()).and_then(|config| config.modified());
+        let start = start.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let new = event_file(start.unwrap_or_default().as_secs_f64(), history);
+        let written = match new.strip_prefix(old.as_slice()) {
+            Some([]) => Ok(()),
+            Some(more) => OpenOptions::new()
+                .append(true)
+                .open(&path)
+                .and_then(|mut file| file.write_all(more).and_then(|()| file.sync_all())),
+            None => write_atomically(&path, &new),
+        };
+        written.map_err(|source| CheckpointError::Write { path, source })
     }
 
     fn write(&self, name: &str, text: String) -> Result<(), CheckpointError> {
         let path = self.path.join(name);
+        // Most checkpoints lie within an epoch, and nothing has changed here.
+        if fs::read(&path).is_ok_and(|old| old == text.as_bytes()) {
+            return Ok(());
+        }
         write_atomically(&path, text.as_bytes())
             .map_err(|source| CheckpointError::Write { path, source })
     }
@@ -94,6 +198,34 @@ fn first_free(parent: &Path, prefix: &str) -> io::Result<String> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Locks the folder against a second training. The system lets go of it with the process, however
+/// that ends.
+fn lock(folder: &Path) -> Result<Option<File>, RunFolderError> {
+    let path = folder.to_path_buf();
+    if !cfg!(unix) {
+        // A folder cannot be opened as a file there.
+        return Ok(None);
+    }
+    let file =
+        File::open(folder).map_err(|source| RunFolderError::Open { path: path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(RunFolderError::InUse { path }),
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+/// Removes the temporary files of a training that was killed while it wrote.
+fn sweep(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(unix)]
@@ -136,5 +268,22 @@ mod tests {
         fs::write(&file, "here").unwrap();
         let error = RunFolder::create(&file, &Config::preset("mnist").unwrap()).unwrap_err();
         assert!(error.to_string().contains("file"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn one_training_at_a_time_and_leftovers_are_cleared_away() {
+        let parent = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(parent.path(), &Config::preset("mnist").unwrap()).unwrap();
+        let path = run.path().to_path_buf();
+        let error = RunFolder::open(&path).unwrap_err();
+        assert!(matches!(error, RunFolderError::InUse { .. }), "{error}");
+        drop(run);
+        fs::write(path.join(format!("{TEMPORARY}abc")), "half a check").unwrap();
+        let run = RunFolder::open(&path).unwrap();
+        let names: Vec<_> =
+            fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["config.toml"]);
+        assert!(run.config().exists() && !run.checkpoint().exists());
     }
 }

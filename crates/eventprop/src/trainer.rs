@@ -12,7 +12,7 @@ use crate::data::{Data, EpochDraws, Samples};
 use crate::engines::engine_for;
 use crate::evaluate::evaluate;
 use crate::gather::{GatheredBatch, Pass};
-use crate::metrics::{EpochRecord, LayerActivity, Score};
+use crate::metrics::{EpochRecord, Evaluation, LayerActivity};
 use crate::progress::{EpochSums, Progress};
 use crate::schedule::LearningRate;
 use crate::silent::{SilentRemedy, lift_silent, silent_neurons};
@@ -68,6 +68,7 @@ pub struct Trainer {
     data: Data,
     reduce: Option<Box<dyn Reduce>>,
     progress: Progress,
+    tested: Option<Evaluation>,
 }
 
 impl Trainer {
@@ -98,7 +99,7 @@ impl Trainer {
         data.check(engine.network())?;
         let rate = config.training.learning_rate();
         let progress = Progress::default();
-        Ok(Self { config, engine, objective, rate, data, reduce: None, progress })
+        Ok(Self { config, engine, objective, rate, data, reduce: None, progress, tested: None })
     }
 
     /// Goes on from a checkpoint.
@@ -133,6 +134,11 @@ impl Trainer {
     /// How far it has come.
     pub fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    /// What the test set came to after the last epoch that this trainer finished itself.
+    pub fn tested(&self) -> Option<&Evaluation> {
+        self.tested.as_ref()
     }
 
     /// Whether all epochs are done.
@@ -225,11 +231,10 @@ impl Trainer {
     }
 
     fn finish_epoch(&mut self) -> Result<EpochRecord, TrainError> {
-        let mut score = |samples: &Samples| -> Result<Score, EngineError> {
-            Ok(evaluate(self.engine.as_mut(), self.objective.as_ref(), samples)?.score)
-        };
-        let validation = self.data.validation.as_ref().map(&mut score).transpose()?;
-        let test = score(&self.data.test)?;
+        let mut measure =
+            |samples: &Samples| evaluate(self.engine.as_mut(), self.objective.as_ref(), samples);
+        let validation = self.data.validation.as_ref().map(&mut measure).transpose()?;
+        let tested = measure(&self.data.test)?;
         let sums = std::mem::take(&mut self.progress.sums);
         let batches = self.progress.batch;
         let record = EpochRecord {
@@ -237,8 +242,8 @@ impl Trainer {
             lr: self.rate.at(self.progress.epoch, batches.saturating_sub(1), batches),
             train_loss: sums.mean_loss(),
             train_accuracy: sums.accuracy(),
-            validation,
-            test,
+            validation: validation.map(|evaluation| evaluation.score),
+            test: tested.score,
             layers: layer_activity(self.engine.network(), &sums),
             grazing: sums.grazing,
             clipped: sums.clipped,
@@ -251,6 +256,7 @@ impl Trainer {
         self.progress.epoch += 1;
         self.progress.batch = 0;
         self.progress.history.push(record.clone());
+        self.tested = Some(tested);
         Ok(record)
     }
 }

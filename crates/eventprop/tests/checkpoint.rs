@@ -4,7 +4,7 @@ use eventprop::lif_core::engine::OptimiserState;
 use eventprop::lif_core::network::{ConnectionSpec, LayerSpec};
 use eventprop::lif_core::{Network, Parameters};
 use eventprop::metrics::Score;
-use eventprop::{Checkpoint, CheckpointError, Config, EpochRecord, Progress};
+use eventprop::{Checkpoint, CheckpointError, Config, EpochRecord, Progress, RunFolder};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::sync::LazyLock;
@@ -185,4 +185,47 @@ proptest! {
             prop_assert_eq!(read, CHECKPOINT.clone());
         }
     }
+}
+
+#[test]
+fn an_event_file_grows_with_the_history_and_follows_another() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = RunFolder::create(parent.path(), &CHECKPOINT.config).unwrap();
+    let events = run.path().join("events.out.tfevents.eventprop");
+    let mut checkpoint = checkpoint();
+    let mut saved = |change: &dyn Fn(&mut Progress)| {
+        change(&mut checkpoint.progress);
+        run.save(&checkpoint).unwrap();
+        std::fs::read(&events)
+    };
+    assert!(saved(&|_| {}).is_err(), "nobody asked for one");
+    run.write_tensorboard().unwrap();
+    let one = saved(&|_| {}).unwrap();
+    let two = saved(&|progress| {
+        let again = EpochRecord { epoch: 2, ..progress.history[0].clone() };
+        progress.history.push(again);
+    });
+    let two = two.unwrap();
+    assert!(two.len() > one.len() && two.starts_with(&one));
+    let other = saved(&|progress| progress.history[0].test.accuracy = 0.9).unwrap();
+    assert!(other.len() == two.len() && !other.starts_with(&one));
+}
+
+/// A file of the program before curves, traces and `--resume` of whole runs: three epochs of Yin-Yang
+/// on 5-8-3. What is added to the format since must have a default.
+#[cfg(feature = "cpu")]
+#[test]
+fn a_file_of_format_1_is_read_and_measures_what_it_did() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/checkpoint-1.safetensors");
+    let old = Checkpoint::load(path.as_ref()).unwrap();
+    assert_eq!((old.config.name.as_str(), old.optimiser.steps), ("format-1", 471));
+    assert_eq!((old.progress.epoch, old.progress.history.len()), (3, 3));
+    let test = eventprop::Samples::load_test(&old.config.data).unwrap();
+    let mut engine = eventprop::engine_for(&old.network, &old.config).unwrap();
+    engine.load(&old.parameters).unwrap();
+    let measured = eventprop::evaluate(engine.as_mut(), &old.config.loss, &test).unwrap();
+    assert_eq!(measured.score.accuracy, 0.515);
+    assert_eq!(old.progress.history[2].test.accuracy, 0.515);
+    // Written anew it is the same, whatever the format has become.
+    assert_eq!(Checkpoint::from_bytes(&old.to_bytes()).unwrap(), old);
 }

@@ -324,7 +324,7 @@ pub enum EngineError {
     Batch(String),
     /// A layer spiked more often than the stated bound.
     #[error(
-        "layer \"{layer}\" ran away in sample {sample}: more than {bound} spikes of one neuron"
+        "layer \"{layer}\" ran away in sample {sample} of the batch: more than {bound} spikes of one neuron"
     )]
     Runaway {
         /// The layer's name.

@@ -16,8 +16,10 @@ mod queue;
 mod readout;
 mod simulation;
 mod synapses;
+mod trace;
 
 pub use margins::Margins;
+pub use trace::Trace;
 
 use crate::engine::{
     Batch, BatchStatistics, Engine, EngineError, OptimiserState, Outputs, Training,
@@ -30,6 +32,7 @@ use crate::update;
 use neuron::Population;
 use readout::Measurement;
 use simulation::Simulation;
+use trace::Recorder;
 
 /// The name that selects it.
 pub const NAME: &str = "reference";
@@ -267,7 +270,8 @@ impl Engine<f64> for Reference {
                 slope_floor: self.training.slope_floor,
                 rate_pull: &self.rate_pull(&population, &counts, batch.len()),
             };
-            let backward = backward::backward(&task, &simulation, &mut gradient);
+            let backward =
+                backward::backward(&task, &simulation, &mut gradient, &mut Recorder::default());
             if !is_finite(&gradient) || backward.input_gradient.iter().any(|g| !g.is_finite()) {
                 return Err(self.not_finite("the gradient", sample));
             }

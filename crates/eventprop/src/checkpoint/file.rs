@@ -2,6 +2,9 @@ use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::path::Path;
 
+/// What the names of files begin with that are being written.
+pub(crate) const TEMPORARY: &str = ".writing-";
+
 /// Replaces the file at `path` by one that holds `bytes`: written beside it under another name,
 /// synced, renamed, the folder synced.
 ///
@@ -13,7 +16,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
         _ => Path::new("."),
     };
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".writing-");
+    builder.prefix(TEMPORARY);
     if let Some(permissions) = ordinary_permissions() {
         builder.permissions(permissions);
     }

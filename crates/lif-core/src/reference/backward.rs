@@ -4,6 +4,7 @@ use super::queue::Arrival;
 use super::readout::{self, Measurement, Peak, PeakAt};
 use super::simulation::{Event, Simulation};
 use super::synapses::Synapses;
+use super::trace::Recorder;
 use crate::adjoint::{
     SpikeMoment, arrival_error, release_error, spike_jump, voltage_impulse, weight_gradient,
 };
@@ -34,11 +35,13 @@ pub(super) struct Backward {
     pub(super) grazing: u64,
 }
 
-/// Runs the adjoint of one sample from the duration back to 0 and adds its gradient to `gradient`.
+/// Runs the adjoint of one sample from the duration back to 0 and adds its gradient to `gradient`;
+/// `recorder` is shown what happens on the way.
 pub(super) fn backward(
     task: &Task<'_>,
     simulation: &Simulation,
     gradient: &mut Parameters<f64>,
+    recorder: &mut Recorder,
 ) -> Backward {
     let Task { network, population, parameters, readout, by_output, .. } = *task;
     let mut by_time =
@@ -48,6 +51,7 @@ pub(super) fn backward(
         synapses: Synapses { network, parameters },
         costates: vec![Costate::new(network.duration()); population.neurons.len()],
         gradient,
+        recorder,
         grazing: 0,
     };
     reverse.start();
@@ -84,6 +88,7 @@ struct Reverse<'a> {
     synapses: Synapses<'a>,
     costates: Vec<Costate>,
     gradient: &'a mut Parameters<f64>,
+    recorder: &'a mut Recorder,
     grazing: u64,
 }
 
@@ -182,6 +187,8 @@ impl<'a> Reverse<'a> {
             growth: -readout::decay_rate(readout, duration),
         };
         interval.add_gradients(&mut self.gradient.layers[description.layer]);
+        self.recorder
+            .interval(neuron, time, own.time, |dt| Interval { dt, ..interval }.rewound().lambda);
         *own = Costate { time, ..interval.rewound() };
     }
 

@@ -22,6 +22,7 @@ impl Costate {
 
 /// A time without events, from the state at its start and the adjoint at its end. In reversed time
 /// sigma lambda_V is driven by `drive` exp(-growth sigma).
+#[derive(Clone, Copy)]
 pub(super) struct Interval<'a> {
     pub(super) neuron: &'a Neuron,
     pub(super) dt: f64,

@@ -1,0 +1,117 @@
+//! `eventprop info`.
+
+use crate::machine;
+use anyhow::Result;
+use eventprop::{Config, Samples, backend};
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+
+/// Say what the program was built for, what the machine has, and which data are found.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  eventprop info
+  eventprop info --json | jq .backends
+  eventprop info --data-folder fashion            whether a folder of IDX files can be read")]
+pub(crate) struct Args {
+    /// A folder of IDX files to look at beside the bundled MNIST.
+    #[arg(long, value_name = "DIR", visible_alias = "data_folder")]
+    data_folder: Option<PathBuf>,
+    /// Print one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: Args) -> Result<()> {
+    let (built, warning) = machine::instruction_sets();
+    let threads = available_parallelism().map_or(1, usize::from);
+    let backends: Vec<_> = backend::NAMES.map(|name| (name, availability(name))).into();
+    let mut data = vec![("mnist (bundled)".to_string(), find(None))];
+    #[cfg(feature = "fetch")]
+    for (name, folder) in crate::data::found() {
+        data.push((format!("{name} ({})", folder.display()), find(Some(folder))));
+    }
+    if let Some(folder) = args.data_folder {
+        data.push((folder.display().to_string(), find(Some(folder))));
+    }
+    let presets: Vec<_> = Config::presets().collect();
+    let mut out = io::stdout().lock();
+    if args.json {
+        let entries = |list: &[(String, String)]| -> Value {
+            list.iter().map(|(name, what)| (name.clone(), Value::from(what.as_str()))).collect()
+        };
+        let backends: Vec<_> =
+            backends.iter().map(|(name, what)| (name.to_string(), what.clone())).collect();
+        let info = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "instruction_set": { "built_for": built, "available": machine::available() },
+            "threads": threads,
+            "backends": entries(&backends),
+            "data": entries(&data),
+            "presets": presets,
+        });
+        return Ok(writeln!(out, "{info}")?);
+    }
+    writeln!(out, "eventprop     {}", env!("CARGO_PKG_VERSION"))?;
+    writeln!(out, "built for     {built}")?;
+    writeln!(out, "machine has   {}", machine::available())?;
+    if let Some(warning) = warning {
+        writeln!(out, "              {warning}")?;
+    }
+    writeln!(out, "threads       {threads}")?;
+    for (name, what) in &backends {
+        writeln!(out, "backend       {name}: {what}")?;
+    }
+    for (name, what) in &data {
+        writeln!(out, "{:<14}{name}: {what}", "data")?;
+    }
+    writeln!(out, "presets       {}", presets.join(", "))?;
+    Ok(())
+}
+
+/// What an engine says when a small network is asked of it.
+fn availability(name: &str) -> String {
+    match probe(name) {
+        Ok(()) => "available".into(),
+        Err(reason) => format!("not available: {reason}"),
+    }
+}
+
+fn probe(name: &str) -> Result<(), String> {
+    use eventprop::lif_core::Network;
+    use eventprop::lif_core::engine::Training;
+    use eventprop::lif_core::loss::Loss;
+    use eventprop::lif_core::network::{ConnectionSpec, LayerSpec};
+    let layers = vec![LayerSpec::input("in", 1), LayerSpec::li("out", 1, 20.0, 5.0)];
+    let network = Network::new(1.0, layers, vec![ConnectionSpec::dense("in", "out")])
+        .map_err(|error| error.to_string())?;
+    let created = if name == "reference" {
+        let training = Training::<f64>::exact(Loss::VmaxCrossEntropy {});
+        backend::create(name, &network, training, Some(1)).map(drop)
+    } else {
+        let training = Training::<f32>::exact(Loss::VmaxCrossEntropy {});
+        backend::create(name, &network, training, Some(1)).map(drop)
+    };
+    created.map_err(|error| error.to_string().replace('\n', " "))
+}
+
+fn find(folder: Option<PathBuf>) -> String {
+    let mut config = match Config::preset("mnist") {
+        Ok(config) => config,
+        Err(error) => return error.to_string(),
+    };
+    config.data.folder = folder;
+    match Samples::load_test(&config.data) {
+        Ok(test) => {
+            format!(
+                "{} test samples of {} inputs, {} classes",
+                test.len(),
+                test.inputs(),
+                test.classes()
+            )
+        }
+        Err(error) => error.to_string().replace('\n', " "),
+    }
+}

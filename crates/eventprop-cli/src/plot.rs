@@ -1,0 +1,90 @@
+//! `eventprop plot`.
+
+mod curves;
+mod one_sample;
+mod raster;
+mod trace;
+mod weights;
+
+pub(crate) use curves::history;
+
+use crate::source::Source;
+use anyhow::{Context, Result};
+use clap::Subcommand;
+use eventprop::{Samples, engine_for, evaluate, plot, write_atomically};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Draw a run, a network or what happens in it, as SVG.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  eventprop plot curves runs/latest                           loss, accuracy, spikes a sample
+  eventprop plot curves runs/*-mnist-1 runs/*-mnist-2         several runs overlaid
+  eventprop plot confusion runs/latest                        what is taken for what
+  eventprop plot raster runs/latest --sample 3                the spikes of a test sample
+  eventprop plot trace runs/latest --neurons hidden:0,output:7   V, I and the adjoint variables
+  eventprop plot trace mnist                                  the same of an untrained preset
+  eventprop plot weights runs/latest --out fields.svg         receptive fields")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    picture: Picture,
+}
+
+#[derive(Subcommand)]
+enum Picture {
+    Curves(curves::Args),
+    Confusion(ConfusionArgs),
+    Raster(raster::Args),
+    Trace(trace::Args),
+    Weights(weights::Args),
+}
+
+/// Count what the network takes for what on its test set.
+#[derive(clap::Args)]
+struct ConfusionArgs {
+    /// A run's folder, a checkpoint, a configuration (.toml) or a preset.
+    network: PathBuf,
+    #[command(flatten)]
+    out: Out,
+}
+
+/// Where the picture goes.
+#[derive(clap::Args)]
+struct Out {
+    /// The file to write; "-" for standard output [default: the picture's name with .svg].
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Out {
+    fn write(&self, name: &str, svg: &str) -> Result<()> {
+        let path = self.out.clone().unwrap_or_else(|| format!("{name}.svg").into());
+        if path == Path::new("-") {
+            return Ok(io::stdout().write_all(svg.as_bytes())?);
+        }
+        write_atomically(&path, svg.as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(writeln!(io::stdout(), "{}", path.display())?)
+    }
+}
+
+pub(crate) fn run(args: Args) -> Result<()> {
+    match args.picture {
+        Picture::Curves(args) => curves::run(&args),
+        Picture::Confusion(args) => confusion(&args),
+        Picture::Raster(args) => raster::run(&args),
+        Picture::Trace(args) => trace::run(&args),
+        Picture::Weights(args) => weights::run(&args),
+    }
+}
+
+fn confusion(args: &ConfusionArgs) -> Result<()> {
+    let Source { config, network, parameters } = Source::load(&args.network)?;
+    let samples = Samples::load_test(&config.data)?;
+    samples.check(&network)?;
+    let mut engine = engine_for(&network, &config)?;
+    engine.load(&parameters)?;
+    let evaluation = evaluate(engine.as_mut(), &config.loss, &samples)?;
+    args.out.write("confusion", &plot::confusion(&evaluation.confusion)?)
+}

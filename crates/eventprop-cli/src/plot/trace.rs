@@ -1,0 +1,91 @@
+use super::Out;
+use super::one_sample::{self, OneSample};
+use anyhow::{Context, Result, bail};
+use eventprop::lif_core::engine::{Batch, Engine};
+use eventprop::lif_core::network::Neuron;
+use eventprop::lif_core::{Network, per_neuron};
+use eventprop::plot::{self, TracedNeuron};
+
+/// Draw voltage, current and adjoint variables of neurons over a sample.
+///
+/// They are computed with exact event times, also for networks trained on a clock. Without
+/// --neurons: the two neurons of the first layer that spike most, and the label's output neuron.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    sample: one_sample::Args,
+    /// Neurons as layer:position, separated by commas; at most 6.
+    #[arg(long, value_name = "LAYER:N,...", value_delimiter = ',')]
+    neurons: Vec<String>,
+    #[command(flatten)]
+    out: Out,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let OneSample { engine, spikes, label, title, .. } = args.sample.load()?;
+    let network = engine.network();
+    let neurons = match args.neurons.as_slice() {
+        [] => of_interest(&engine, label),
+        names if names.len() > 6 => bail!("--neurons: at most 6, got {}", names.len()),
+        names => names.iter().map(|name| find(network, name)).collect::<Result<_>>()?,
+    };
+    let duration = network.duration();
+    let batch = Batch { spikes: &spikes, labels: &[label] };
+    let traces = engine.trace(batch, &neurons, duration / 800.0)?;
+    let parameters = engine.parameters();
+    let names: Vec<_> = neurons
+        .iter()
+        .enumerate()
+        .map(|(position, &(layer, index))| {
+            let name = format!("{}:{index}", network.layers()[layer].name);
+            if position == 0 { format!("{name}   ({title})") } else { name }
+        })
+        .collect();
+    let columns: Vec<_> = traces
+        .iter()
+        .zip(&names)
+        .map(|(trace, name)| {
+            let spikes = network.layers()[trace.layer].is_lif();
+            let thresholds = &parameters.layers[trace.layer].threshold;
+            let threshold = spikes.then(|| *per_neuron(thresholds, trace.index));
+            TracedNeuron { name, trace, threshold }
+        })
+        .collect();
+    args.out.write("trace", &plot::trace(duration, &columns)?)
+}
+
+/// `layer:position`.
+fn find(network: &Network, name: &str) -> Result<(usize, usize)> {
+    let (layer, index) = name
+        .rsplit_once(':')
+        .with_context(|| format!("--neurons: \"{name}\" is not of the form layer:position"))?;
+    let known = || {
+        let layers = network.layers()[1..].iter();
+        layers.map(|l| format!("{} (0 to {})", l.name, l.size - 1)).collect::<Vec<_>>().join(", ")
+    };
+    let position = network.layer_index(layer).filter(|&position| position > 0);
+    match (position, index.parse::<usize>()) {
+        (Some(position), Ok(index)) if index < network.layers()[position].size => {
+            Ok((position, index))
+        }
+        _ => bail!("--neurons: there is no neuron \"{name}\"; there are: {}", known()),
+    }
+}
+
+fn of_interest(engine: &impl Engine<f64>, label: u32) -> Vec<(usize, usize)> {
+    let network = engine.network();
+    let mut neurons = Vec::new();
+    let output = network.output_index();
+    let first = network.layers().iter().position(|layer| matches!(layer.neuron, Neuron::Lif(_)));
+    if let Some(layer) = first.filter(|&layer| layer != output) {
+        let mut counts = vec![0; network.layers()[layer].size];
+        for (_, neuron) in engine.spikes(layer).get(0).iter() {
+            counts[neuron as usize] += 1;
+        }
+        let mut order: Vec<_> = (0..counts.len()).collect();
+        order.sort_by_key(|&neuron| std::cmp::Reverse(counts[neuron]));
+        neurons.extend(order.into_iter().take(2).map(|neuron| (layer, neuron)));
+    }
+    neurons.push((output, label as usize));
+    neurons
+}
