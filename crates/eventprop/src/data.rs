@@ -1,4 +1,5 @@
 use crate::config::{Config, DataConfig, EncodingConfig};
+use lif_core::engine::Batch;
 use lif_core::{DescriptionError, Network, SpikeTrain};
 use mnist_spikes::folder::{self, FolderError};
 use mnist_spikes::{
@@ -204,6 +205,11 @@ impl Samples {
     /// If there is no such sample.
     pub fn label(&self, sample: usize) -> u32 {
         self.data.labels[self.in_set(sample)]
+    }
+
+    /// The whole data set that they are a range of (see [`in_set`](Self::in_set)).
+    pub(crate) fn whole_set(&self) -> Batch<'_, f32> {
+        Batch { spikes: &self.data.spikes, labels: &self.data.labels }
     }
 
     /// The position of a sample in the whole data set.
