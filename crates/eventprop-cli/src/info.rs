@@ -77,7 +77,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
 fn availability(name: &str) -> String {
     match probe(name) {
         Ok(()) => "available".into(),
-        Err(reason) => format!("not available: {reason}"),
+        Err(reason) => {
+            let reason = reason.strip_prefix(&format!("backend {name}: ")).unwrap_or(&reason);
+            format!("not available: {reason}")
+        }
     }
 }
 

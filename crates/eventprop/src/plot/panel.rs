@@ -89,7 +89,7 @@ pub(super) fn legend<'s, 'a: 's>(
         .configure_series_labels()
         .position(at)
         .background_style(WHITE.mix(0.8))
-        .label_font((FONT, 15).into_font().color(&INK))
+        .label_font((FONT, 12).into_font().color(&INK))
         .draw()
         .map_err(PlotError::from_display)
 }
