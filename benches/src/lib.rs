@@ -1,6 +1,6 @@
 //! Benchmarks of eventprop: what is measured, how it is counted, and the reports made of it.
 //!
-//! `benches/engines.rs` times the [`workload`]s and the machine's [`ceilings`] with criterion; the
+//! `benches/engines` times the [`workload`]s and the machine's [`ceilings`] with criterion; the
 //! program `bench-report` reads its [`estimates`] and writes `docs/BENCHMARKS.md` ([`report`]). The
 //! program `bench-instructions` guards against regressions by counting instructions
 //! ([`instructions`]), which noise cannot move; `bench-compare` runs other libraries on the same machine
@@ -13,7 +13,6 @@ pub mod compare;
 pub mod estimates;
 pub mod instructions;
 pub mod machine;
-pub mod processor_time;
 pub mod real;
 pub mod report;
 pub mod results;

@@ -1,16 +1,18 @@
 //! Times everything that `docs/BENCHMARKS.md` reports: `cargo xtask bench` runs it, or `cargo bench -p
 //! eventprop-benches -- FILTER` a part of it.
 
+mod processor_time;
+
 use criterion::measurement::Measurement;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use eventprop_benches::ceilings;
 use eventprop_benches::estimates::Estimates;
 use eventprop_benches::machine::share_in_use;
-use eventprop_benches::processor_time::ProcessorTime;
 use eventprop_benches::real::{GRID_PRESETS, GridTask, TASKS};
 use eventprop_benches::synthetic::{CURVES, workload};
 use eventprop_benches::workload::{Part, Workload};
 use mnist_spikes::{Latency, SpikeData, mnist};
+use processor_time::ProcessorTime;
 use std::hint::black_box;
 use std::time::Duration;
 

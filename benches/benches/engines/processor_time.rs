@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// The time that all threads of this process ran.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ProcessorTime;
+pub(crate) struct ProcessorTime;
 
 impl Measurement for ProcessorTime {
     type Intermediate = Duration;
