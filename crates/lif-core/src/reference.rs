@@ -14,6 +14,7 @@ mod margins;
 mod neuron;
 mod queue;
 mod readout;
+mod recorder;
 mod simulation;
 mod synapses;
 mod trace;
@@ -31,8 +32,8 @@ use crate::spikes::{SpikeBatch, SpikeTrain};
 use crate::update;
 use neuron::Population;
 use readout::Measurement;
+use recorder::Recorder;
 use simulation::Simulation;
-use trace::Recorder;
 
 /// The name that selects it.
 pub const NAME: &str = "reference";

@@ -2,9 +2,9 @@ use super::interval::{Costate, Interval, slot};
 use super::neuron::{Neuron, NeuronState, Population, Spiking};
 use super::queue::Arrival;
 use super::readout::{self, Measurement, Peak, PeakAt};
+use super::recorder::Recorder;
 use super::simulation::{Event, Simulation};
 use super::synapses::Synapses;
-use super::trace::Recorder;
 use crate::adjoint::{
     SpikeMoment, arrival_error, release_error, spike_jump, voltage_impulse, weight_gradient,
 };
