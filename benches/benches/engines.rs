@@ -1,11 +1,12 @@
 //! Times everything that `docs/BENCHMARKS.md` reports: `cargo xtask bench` runs it, or `cargo bench -p
 //! eventprop-benches -- FILTER` a part of it.
 
-use criterion::measurement::WallTime;
+use criterion::measurement::Measurement;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use eventprop_benches::ceilings;
 use eventprop_benches::estimates::Estimates;
 use eventprop_benches::machine::share_in_use;
+use eventprop_benches::processor_time::ProcessorTime;
 use eventprop_benches::real::{GRID_PRESETS, GridTask, TASKS};
 use eventprop_benches::synthetic::{CURVES, workload};
 use eventprop_benches::workload::{Part, Workload};
@@ -17,23 +18,35 @@ fn main() -> anyhow::Result<()> {
     if let (Some(folder), Some(share)) = (std::env::var_os("CRITERION_HOME"), share_in_use()) {
         Estimates::new(folder.as_ref()).note_use(share)?;
     }
-    // Medians of few short samples: hundreds of benchmarks are to take minutes.
-    let mut criterion = Criterion::default()
+    // What runs on one thread is timed by the processor time it takes, the rest by the wall.
+    let (mut wall, mut one) = (few_samples(), few_samples().with_measurement(ProcessorTime));
+    machine(&mut one);
+    setup(&mut wall);
+    for threads in threads() {
+        if threads == 1 {
+            real(&mut one, threads)?
+        } else {
+            real(&mut wall, threads)?
+        }
+        if threads == 1 { grid(&mut one, threads)? } else { grid(&mut wall, threads)? }
+    }
+    curves(&mut one)?;
+    wall.final_summary();
+    Ok(())
+}
+
+/// Medians of few short samples: hundreds of benchmarks are to take minutes.
+fn few_samples() -> Criterion {
+    Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(100))
         .measurement_time(Duration::from_millis(400))
         .nresamples(1000)
-        .configure_from_args();
-    machine(&mut criterion);
-    real(&mut criterion)?;
-    grid(&mut criterion)?;
-    curves(&mut criterion)?;
-    criterion.final_summary();
-    Ok(())
+        .configure_from_args()
 }
 
-/// What the machine can do at most, and what comes before training.
-fn machine(criterion: &mut Criterion) {
+/// What the machine can do at most.
+fn machine(criterion: &mut Criterion<ProcessorTime>) {
     let mut group = criterion.benchmark_group("ceiling");
     group.throughput(Throughput::Elements(ceilings::MULTIPLY_ADDS));
     group.bench_function(BenchmarkId::new("multiply-adds", "1"), |b| {
@@ -53,7 +66,10 @@ fn machine(criterion: &mut Criterion) {
         });
     }
     group.finish();
+}
 
+/// What comes before training, on all cores.
+fn setup(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("setup");
     group.bench_function(BenchmarkId::new("decode", "all"), |b| b.iter(mnist::load));
     let images = mnist::load().train;
@@ -64,45 +80,41 @@ fn machine(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Real data on one and two threads.
-fn real(criterion: &mut Criterion) -> anyhow::Result<()> {
+/// Real data.
+fn real<M: Measurement>(criterion: &mut Criterion<M>, threads: usize) -> anyhow::Result<()> {
     for task in &TASKS {
         let workload = task.workload()?;
         let mut group = criterion.benchmark_group(task.name);
-        for threads in threads() {
-            parts(&mut group, &workload, threads, threads as f64)?;
-        }
+        parts(&mut group, &workload, threads, threads as f64)?;
         group.finish();
     }
     Ok(())
 }
 
 /// The clock-driven model.
-fn grid(criterion: &mut Criterion) -> anyhow::Result<()> {
+fn grid<M: Measurement>(criterion: &mut Criterion<M>, threads: usize) -> anyhow::Result<()> {
     for preset in GRID_PRESETS {
         let mut group = criterion.benchmark_group(preset);
-        for threads in threads() {
-            let mut task = GridTask::new(preset, threads)?;
-            group.throughput(Throughput::Elements(task.batch_size() as u64));
-            let mut batch = 0;
-            group.bench_function(BenchmarkId::new("step", threads), |b| {
+        let mut task = GridTask::new(preset, threads)?;
+        group.throughput(Throughput::Elements(task.batch_size() as u64));
+        let mut batch = 0;
+        group.bench_function(BenchmarkId::new("step", threads), |b| {
+            b.iter(|| {
+                batch += 1;
+                task.step(batch).expect("a step of the clock-driven engine")
+            });
+        });
+        let GridTask { mut engine, batches, spikes, .. } = task;
+        for part in Part::ALL.into_iter().filter(|&part| part != Part::Step) {
+            group.bench_function(BenchmarkId::new(part.name(), threads), |b| {
                 b.iter(|| {
                     batch += 1;
-                    task.step(batch).expect("a step of the clock-driven engine")
+                    let (spikes, (_, labels)) =
+                        (&spikes[batch % spikes.len()], &batches[batch % batches.len()]);
+                    let batch = lif_core::engine::Batch { spikes, labels };
+                    part.run(&mut engine, batch).expect("a part of a step")
                 });
             });
-            let GridTask { mut engine, batches, spikes, .. } = task;
-            for part in Part::ALL.into_iter().filter(|&part| part != Part::Step) {
-                group.bench_function(BenchmarkId::new(part.name(), threads), |b| {
-                    b.iter(|| {
-                        batch += 1;
-                        let (spikes, (_, labels)) =
-                            (&spikes[batch % spikes.len()], &batches[batch % batches.len()]);
-                        let batch = lif_core::engine::Batch { spikes, labels };
-                        part.run(&mut engine, batch).expect("a part of a step")
-                    });
-                });
-            }
         }
         group.finish();
     }
@@ -110,7 +122,7 @@ fn grid(criterion: &mut Criterion) -> anyhow::Result<()> {
 }
 
 /// One quantity varied at a time, on one thread.
-fn curves(criterion: &mut Criterion) -> anyhow::Result<()> {
+fn curves(criterion: &mut Criterion<ProcessorTime>) -> anyhow::Result<()> {
     for curve in &CURVES {
         let mut group = criterion.benchmark_group(curve.name);
         for &value in curve.values {
@@ -122,8 +134,8 @@ fn curves(criterion: &mut Criterion) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn parts(
-    group: &mut BenchmarkGroup<'_, WallTime>,
+fn parts<M: Measurement>(
+    group: &mut BenchmarkGroup<'_, M>,
     workload: &Workload,
     threads: usize,
     value: f64,

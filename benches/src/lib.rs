@@ -13,6 +13,7 @@ pub mod compare;
 pub mod estimates;
 pub mod instructions;
 pub mod machine;
+pub mod processor_time;
 pub mod real;
 pub mod report;
 pub mod results;

@@ -45,7 +45,7 @@ fn head(machine: &Machine, quick: bool, used: [Option<f64>; 2]) -> String {
     let (l1, l2, l3) = (kilobytes(l1), kilobytes(l2), kilobytes(l3));
     let busy = if used.iter().flatten().any(|&share| share > QUIET) {
         "\n**The machine was busy with other work while this was measured: read these figures as lower \
-         bounds of speed, and compare only what stands side by side.**\n"
+         bounds of speed; those of two threads, which are of wall time, say next to nothing.**\n"
     } else {
         ""
     };
@@ -69,7 +69,8 @@ Method: criterion; the median of ten samples of some 40 ms after a warm-up of 10
 are taken at learning rate 0: the optimiser does all its arithmetic, and every step has the same work. \
 Batches change from step to step. *forward* is inference, *backward* the time of a differentiation less \
 that of an inference, *update* the optimiser, *step* a whole training step, measured by itself. \
-Samples a second are of wall time. Ratios above 1 are in favour of this engine; all that was measured is \
+On one thread the time is the processor's, which other work on the machine disturbs less; on two threads, and \
+before the first step, it is wall time. Ratios above 1 are in favour of this engine; all that was measured is \
 shown.
 "
     )

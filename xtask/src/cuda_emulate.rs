@@ -21,6 +21,9 @@ fn kernels() -> Result<PathBuf> {
 
 const BARRIER: &str = "__syncthreads();";
 
+/// What cargo starts a test with.
+const RUNNER: &str = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER";
+
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.mutate {
         return mutate();
@@ -37,7 +40,11 @@ fn tests(library: Option<&Path>, names: &[&str]) -> Result<bool> {
     let mut command = cargo_test();
     command.args(names.iter().flat_map(|name| ["--test", name]));
     match library {
-        Some(library) => Ok(command.env("SIMT_LIBRARY", library).output()?.status.success()),
+        Some(library) => {
+            // What a missing barrier leaves behind may keep a kernel running for ever.
+            command.env(RUNNER, "timeout 60").env("SIMT_LIBRARY", library);
+            Ok(command.output()?.status.success())
+        }
         None => Ok(command.status()?.success()),
     }
 }
@@ -53,10 +60,10 @@ fn sanitized(kernels: &Path, quiet: bool) -> Result<bool> {
     // For the test alone: cargo itself must not be watched.
     let known = crate::root()?.join("crates/eventprop-cuda/emulator/tsan.supp");
     let runner = format!(
-        "env LD_PRELOAD={runtime} TSAN_OPTIONS=exitcode=66:report_signal_unsafe=0:suppressions={}",
+        "timeout 300 env LD_PRELOAD={runtime} TSAN_OPTIONS=exitcode=66:report_signal_unsafe=0:suppressions={}",
         known.display()
     );
-    command.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER", runner);
+    command.env(RUNNER, runner);
     if quiet {
         return Ok(command.output()?.status.success());
     }

@@ -18,14 +18,15 @@ pub(crate) struct Args {
     preset: String,
 }
 
-/// Epochs at the start that may still take memory for good.
-const WARM_UP: usize = 20;
+/// The fewest epochs that say something. What is compared is the end with the middle: at the start memory
+/// is still taken for good, among it the room for the texts that a history of epochs is written as.
+const LEAST: u32 = 40;
 
 /// The growth of resident memory that counts as none, in percent.
 const FLAT: f64 = 1.0;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    ensure!(args.epochs as usize > WARM_UP, "--epochs must be above {WARM_UP}");
+    ensure!(args.epochs >= LEAST, "--epochs must be at least {LEAST}");
     let program = native::eventprop()?;
     let runs = crate::root()?.join("target").join("soak");
     if runs.exists() {
@@ -72,13 +73,14 @@ fn look_on(training: &mut Child, metrics: &Path) -> Result<Vec<Usage>> {
 }
 
 fn judge(seen: &[Usage]) -> Result<ExitCode> {
-    let (Some(warm), Some(last)) = (seen.get(WARM_UP - 1), seen.last()) else {
+    let middle = seen.len() / 2;
+    let (Some(warm), Some(last)) = (seen.get(middle.saturating_sub(1)), seen.last()) else {
         bail!("only {} epochs were seen", seen.len());
     };
     let growth = 100.0 * (last.kib as f64 / warm.kib as f64 - 1.0);
     let opened = last.files as i64 - warm.files as i64;
     println!(
-        "{} epochs: resident memory {growth:+.2} %, open files {opened:+} since epoch {WARM_UP}",
+        "{} epochs: resident memory {growth:+.2} %, open files {opened:+} since epoch {middle}",
         seen.len()
     );
     ensure!(growth <= FLAT, "resident memory grew by {growth:.2} %");

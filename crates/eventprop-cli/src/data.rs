@@ -5,6 +5,7 @@ mod sets;
 
 use anyhow::{Context, Result, bail};
 use download::Download;
+use eventprop::config::DatasetName;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sets::{SETS, Set, Source};
 use std::fs;
@@ -54,6 +55,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Command::Fetch(args) => fetch(args),
         Command::List => list(),
     }
+}
+
+/// Where a data set of the configuration was fetched to, if it was.
+pub(crate) fn fetched(name: DatasetName) -> Option<PathBuf> {
+    let name = match name {
+        DatasetName::FashionMnist => "fashion-mnist",
+        DatasetName::Kmnist => "kmnist",
+        _ => return None,
+    };
+    found().into_iter().find_map(|(found, folder)| (found == name).then_some(folder))
 }
 
 /// The data sets in the cache folder: names and folders.

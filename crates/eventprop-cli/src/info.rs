@@ -2,7 +2,7 @@
 
 use crate::machine;
 use anyhow::Result;
-use eventprop::{Config, Samples, backend};
+use eventprop::{Checkpoint, Config, Samples, backend};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -46,6 +46,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
             backends.iter().map(|(name, what)| (name.to_string(), what.clone())).collect();
         let info = json!({
             "version": env!("CARGO_PKG_VERSION"),
+            "checkpoint_format": Checkpoint::FORMAT,
             "instruction_set": { "built_for": built, "available": machine::available() },
             "threads": threads,
             "backends": entries(&backends),
@@ -54,7 +55,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
         });
         return Ok(writeln!(out, "{info}")?);
     }
-    writeln!(out, "eventprop     {}", env!("CARGO_PKG_VERSION"))?;
+    let (version, format) = (env!("CARGO_PKG_VERSION"), Checkpoint::FORMAT);
+    writeln!(out, "eventprop     {version}, writes checkpoints of format {format}")?;
     writeln!(out, "built for     {built}")?;
     writeln!(out, "machine has   {}", machine::available())?;
     if let Some(warning) = warning {
@@ -75,7 +77,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
 fn availability(name: &str) -> String {
     match probe(name) {
         Ok(()) => "available".into(),
-        Err(reason) => format!("not available: {reason}"),
+        Err(reason) => {
+            let reason = reason.strip_prefix(&format!("backend {name}: ")).unwrap_or(&reason);
+            format!("not available: {reason}")
+        }
     }
 }
 

@@ -93,9 +93,6 @@ impl Report {
 
     /// A batch (from 0) of `batches` is done.
     pub(crate) fn batch(&mut self, epoch: u32, batch: usize, batches: usize, sums: &EpochSums) {
-        if self.live.written != 0 && self.written.elapsed() < EVERY {
-            return;
-        }
         let done = batch + 1;
         self.live = Live {
             epoch,
@@ -105,9 +102,12 @@ impl Report {
             accuracy: sums.accuracy(),
             samples_per_second: sums.samples as f64 / sums.seconds.max(1e-9),
             seconds_left: seconds_left(self.live.epochs, epoch, done, batches, sums),
+            state: State::Training,
             ..self.live
         };
-        self.state(State::Training);
+        if self.live.written == 0 || self.written.elapsed() >= EVERY {
+            let _ = self.write();
+        }
     }
 
     /// Writes that the training is now in this state.

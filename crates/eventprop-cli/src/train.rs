@@ -92,6 +92,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         write!(io::stdout(), "{}", config.to_toml())?;
         return Ok(ExitCode::SUCCESS);
     }
+    #[cfg(feature = "fetch")]
+    if config.data.folder.is_none() {
+        config.data.folder = crate::data::fetched(config.data.name);
+    }
     if let Some(folder) = &mut config.data.folder {
         // The run may be gone on with from elsewhere.
         *folder = std::path::absolute(&folder)?;

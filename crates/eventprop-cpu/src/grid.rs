@@ -16,6 +16,7 @@ mod dynamics;
 mod engine;
 mod input;
 mod loss;
+mod resident;
 mod rows;
 
 pub use engine::GridEngine;

@@ -1,28 +1,22 @@
 //! Neurons side by side: the only place that knows `wide`.
 //!
-//! A block is sixteen lanes: for `f32` one AVX-512 register or two AVX2 ones. What concerns few
-//! neurons of a block is done in eight. Builds for either instruction set agree to the bit: every
-//! operation here is correctly rounded lane by lane, products are always fused, and sums across
-//! lanes follow one fixed tree.
+//! A block is sixteen lanes: for `f32` one AVX-512 register or two AVX2 ones. Builds for either
+//! instruction set agree to the bit: every operation here is correctly rounded lane by lane, products
+//! are always fused, and sums across lanes follow one fixed tree.
 
 use bytemuck::{Pod, Zeroable};
 use lif_core::Real;
 use std::fmt::Debug;
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Sub};
-use wide::{f32x8, f32x16, f64x8, i32x8, i32x16, u32x8, u32x16, u64x8};
+use wide::{f32x8, f32x16, f64x8, i32x16, u32x16, u64x8};
 
 /// The number of neurons in a block.
 pub(crate) const LANES: usize = 16;
-
-/// The number of lanes in which single neurons of a block are treated.
-pub(crate) const FEW: usize = 16;
 
 /// Scalars that come sixteen to a block.
 pub trait LaneReal: Real + Pod {
     /// Sixteen of them.
     type Lanes: Lanes<Scalar = Self, Array = [Self; LANES]>;
-    /// Eight of them.
-    type Few: Lanes<Scalar = Self, Array = [Self; FEW]>;
 
     /// A key that orders spikes by time, those at one time by `slot`.
     type Key: Ord + Copy + Send + Sync + Default + Debug;
@@ -95,6 +89,8 @@ pub trait Lanes:
     fn select(self, yes: Self, no: Self) -> Self;
     /// Of a comparison: bit l set where it holds in lane l.
     fn bits(self) -> u32;
+    /// The same in two bytes: cheaper where nothing but their storage is wanted.
+    fn bytes(self) -> [u8; 2];
     /// The nearest integers.
     fn round(self) -> Self;
     /// 2^self for integers in the range of normal exponents.
@@ -131,7 +127,6 @@ pub trait Lanes:
 
 impl LaneReal for f32 {
     type Lanes = f32x16;
-    type Few = f32x16;
     type Key = u64;
 
     #[inline(always)]
@@ -145,109 +140,107 @@ impl LaneReal for f32 {
     }
 }
 
-macro_rules! single_precision {
-    ($lanes:ty, $width:literal, $bits:ident, $integers:ident, $from_integers:ident, $eight:expr) => {
-        impl Lanes for $lanes {
-            type Scalar = f32;
-            type Array = [f32; $width];
-            const EXP_TERMS: usize = 8;
-            const PHI_TERMS: usize = 9;
-            const LN_TERMS: usize = 5;
-            const NEWTON_STEPS: usize = 2;
-            const LN_2: (f64, f64) = (0.693_359_375, -2.121_944_4e-4);
-            const EXP_MIN: f64 = -87.0;
-            const EXP_MAX: f64 = 88.0;
+impl Lanes for f32x16 {
+    type Scalar = f32;
+    type Array = [f32; LANES];
+    const EXP_TERMS: usize = 8;
+    const PHI_TERMS: usize = 9;
+    const LN_TERMS: usize = 5;
+    const NEWTON_STEPS: usize = 1;
+    const LN_2: (f64, f64) = (0.693_359_375, -2.121_944_4e-4);
+    const EXP_MIN: f64 = -87.0;
+    const EXP_MAX: f64 = 88.0;
 
-            #[inline(always)]
-            fn splat(x: f32) -> Self {
-                Self::splat(x)
-            }
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        Self::splat(x)
+    }
 
-            #[inline(always)]
-            fn to_array(self) -> [f32; $width] {
-                self.to_array()
-            }
+    #[inline(always)]
+    fn to_array(self) -> [f32; LANES] {
+        self.to_array()
+    }
 
-            #[inline(always)]
-            fn from_array(x: [f32; $width]) -> Self {
-                Self::new(x)
-            }
+    #[inline(always)]
+    fn from_array(x: [f32; LANES]) -> Self {
+        Self::new(x)
+    }
 
-            #[inline(always)]
-            fn mul_add(self, a: Self, b: Self) -> Self {
-                self.mul_add(a, b)
-            }
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        self.mul_add(a, b)
+    }
 
-            #[inline(always)]
-            fn sqrt(self) -> Self {
-                self.sqrt()
-            }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        self.sqrt()
+    }
 
-            #[inline(always)]
-            fn fast_max(self, b: Self) -> Self {
-                self.fast_max(b)
-            }
+    #[inline(always)]
+    fn fast_max(self, b: Self) -> Self {
+        self.fast_max(b)
+    }
 
-            #[inline(always)]
-            fn fast_min(self, b: Self) -> Self {
-                self.fast_min(b)
-            }
+    #[inline(always)]
+    fn fast_min(self, b: Self) -> Self {
+        self.fast_min(b)
+    }
 
-            #[inline(always)]
-            fn abs(self) -> Self {
-                self.abs()
-            }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        self.abs()
+    }
 
-            #[inline(always)]
-            fn gt(self, b: Self) -> Self {
-                self.simd_gt(b)
-            }
+    #[inline(always)]
+    fn gt(self, b: Self) -> Self {
+        self.simd_gt(b)
+    }
 
-            #[inline(always)]
-            fn select(self, yes: Self, no: Self) -> Self {
-                self.select(yes, no)
-            }
+    #[inline(always)]
+    fn select(self, yes: Self, no: Self) -> Self {
+        self.select(yes, no)
+    }
 
-            #[inline(always)]
-            fn bits(self) -> u32 {
-                self.to_bitmask()
-            }
+    #[inline(always)]
+    fn bits(self) -> u32 {
+        self.to_bitmask()
+    }
 
-            #[inline(always)]
-            fn round(self) -> Self {
-                self.round_ties_even()
-            }
+    #[inline(always)]
+    fn bytes(self) -> [u8; 2] {
+        // By halves: an instruction each with AVX2, where all sixteen take many.
+        let halves: [f32x8; 2] = bytemuck::cast(self);
+        halves.map(|half| half.to_bitmask() as u8)
+    }
 
-            #[inline(always)]
-            fn pow2(self) -> Self {
-                // 2^23 + 127 + n holds the biased exponent in its low bits.
-                let exponent: $bits = bytemuck::cast(self + Self::splat(8_388_608.0 + 127.0));
-                bytemuck::cast(exponent << 23_u32)
-            }
+    #[inline(always)]
+    fn round(self) -> Self {
+        self.round_ties_even()
+    }
 
-            #[inline(always)]
-            fn split(self) -> (Self, Self) {
-                let bits: $integers = bytemuck::cast(self);
-                let exponent = (bits - $integers::splat(0x3f35_04f3)) >> 23_i32;
-                let mantissa = bits - (exponent << 23_i32);
-                (Self::$from_integers(exponent), bytemuck::cast(mantissa))
-            }
+    #[inline(always)]
+    fn pow2(self) -> Self {
+        // 2^23 + 127 + n holds the biased exponent in its low bits.
+        let exponent: u32x16 = bytemuck::cast(self + Self::splat(8_388_608.0 + 127.0));
+        bytemuck::cast(exponent << 23_u32)
+    }
 
-            #[inline(always)]
-            fn sum(self) -> f32 {
-                let lanes: [f32; $width] = self.to_array();
-                let eight: [f32; 8] = $eight(lanes);
-                let four: [f32; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
-                (four[0] + four[2]) + (four[1] + four[3])
-            }
-        }
-    };
+    #[inline(always)]
+    fn split(self) -> (Self, Self) {
+        let bits: i32x16 = bytemuck::cast(self);
+        let exponent = (bits - i32x16::splat(0x3f35_04f3)) >> 23_i32;
+        let mantissa = bits - (exponent << 23_i32);
+        (Self::from_i32x16(exponent), bytemuck::cast(mantissa))
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        let lanes = self.to_array();
+        let eight: [f32; 8] = std::array::from_fn(|lane| lanes[lane] + lanes[lane + 8]);
+        let four: [f32; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
+        (four[0] + four[2]) + (four[1] + four[3])
+    }
 }
-
-single_precision!(f32x8, 8, u32x8, i32x8, from_i32x8, |lanes: [f32; 8]| lanes);
-single_precision!(f32x16, 16, u32x16, i32x16, from_i32x16, |lanes: [f32; 16]| {
-    std::array::from_fn(|lane| lanes[lane] + lanes[lane + 8])
-});
 
 /// Sixteen doubles.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
@@ -292,7 +285,6 @@ impl Neg for F64x16 {
 
 impl LaneReal for f64 {
     type Lanes = F64x16;
-    type Few = F64x16;
     type Key = (u64, u32);
 
     #[inline(always)]
@@ -370,6 +362,11 @@ impl Lanes for f64x8 {
     #[inline(always)]
     fn bits(self) -> u32 {
         self.to_bitmask()
+    }
+
+    #[inline(always)]
+    fn bytes(self) -> [u8; 2] {
+        [self.to_bitmask() as u8, 0]
     }
 
     #[inline(always)]
@@ -466,7 +463,13 @@ impl Lanes for F64x16 {
 
     #[inline(always)]
     fn bits(self) -> u32 {
-        self.0[1].bits() << 8 | self.0[0].bits()
+        let [low, high] = self.bytes().map(u32::from);
+        high << 8 | low
+    }
+
+    #[inline(always)]
+    fn bytes(self) -> [u8; 2] {
+        self.0.map(|half| half.to_bitmask() as u8)
     }
 
     #[inline(always)]

@@ -46,26 +46,31 @@ impl<T: LaneReal> Stream<T> {
         self.groups.clear();
         self.sources.clear();
         self.sources.reserve(events.size_hint().0);
-        let mut open = from_zero.then(Group::default);
+        if from_zero {
+            self.groups.push(Group::default());
+        }
+        let mut last = if from_zero { T::zero() } else { T::neg_infinity() };
         for (time, source) in events {
             if time > duration {
                 break;
             }
-            if let Some(group) = open
-                && group.time < time
-            {
-                self.groups.push(Group { end: self.sources.len() as u32, ..group });
-                open = None;
-            }
-            if open.is_none() {
-                open = Some(Group { time, ..Group::default() });
+            if time > last {
+                self.close();
+                self.groups.push(Group { time, ..Group::default() });
+                last = time;
             }
             self.sources.push(source);
         }
-        if let Some(group) = open {
-            self.groups.push(Group { end: self.sources.len() as u32, ..group });
-        }
+        self.close();
         self.set_steps(duration, decay);
+    }
+
+    /// What has come so far ends the last group.
+    #[inline(always)]
+    fn close(&mut self) {
+        if let Some(group) = self.groups.last_mut() {
+            group.end = self.sources.len() as u32;
+        }
     }
 
     fn set_steps(&mut self, duration: T, decay: &Decay<T>) {

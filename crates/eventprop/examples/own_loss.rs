@@ -39,7 +39,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         LayerSpec::lif("hidden", 24, 20.0, 5.0),
         LayerSpec::li("output", 3, 20.0, 5.0),
     ];
-    config.network.connections[0].weights = Some(Initialiser::Normal { mean: 1.2, sd: 0.6 });
+    config.network.connections[0].weights = Some(Initialiser::Normal { mean: 3.0, sd: 2.0 });
+    config.data.dropout = 0.0;
     config.training.epochs = 5;
 
     let network = config.network.build()?;

@@ -18,9 +18,6 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// The version that is written. Every version from 1 is read.
-const VERSION: u32 = 1;
-
 /// The entry of the safetensors metadata that holds the description. One entry only: the order of
 /// several is not fixed, and the same checkpoint should be the same bytes.
 const KEY: &str = "eventprop";
@@ -67,6 +64,9 @@ struct Version {
 }
 
 impl Checkpoint {
+    /// The version of the format that is written. Every version from 1 is read.
+    pub const FORMAT: u32 = 1;
+
     /// Writes the file in one piece: whoever opens `path` sees the old file or the new one, and
     /// never a part, also after a power cut.
     ///
@@ -113,7 +113,7 @@ impl Checkpoint {
     pub fn to_bytes(&self) -> Vec<u8> {
         let tensors = tensors::of_checkpoint(self);
         let mut description = Description {
-            version: VERSION,
+            version: Self::FORMAT,
             sha256: String::new(),
             config: self.config.to_toml(),
             network: self.network.clone(),
@@ -140,8 +140,8 @@ impl Checkpoint {
         };
         let Version { version } = serde_json::from_str(text)
             .map_err(|error| broken(format!("its description is damaged ({error})")))?;
-        if version == 0 || version > VERSION {
-            return Err(CheckpointError::Version { found: version, known: VERSION });
+        if version == 0 || version > Self::FORMAT {
+            return Err(CheckpointError::Version { found: version, known: Self::FORMAT });
         }
         let description: Description = serde_json::from_str(text)
             .map_err(|error| broken(format!("its description is damaged ({error})")))?;

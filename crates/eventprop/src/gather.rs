@@ -80,12 +80,33 @@ impl Pass<'_> {
         })
     }
 
-    fn gather(&self, position: usize, changing: &mut Changing<'_>, batch: &mut GatheredBatch) {
+    /// Calls `visit(position, samples, their positions in the whole data set)` with every batch in
+    /// order, until it breaks off or fails: for an engine that has the spikes.
+    pub(crate) fn for_each_in_set<E>(
+        &self,
+        mut visit: impl FnMut(usize, &[u32], &[u32]) -> Result<ControlFlow<()>, E>,
+    ) -> Result<ControlFlow<()>, E> {
+        let mut in_set = Vec::with_capacity(self.batch_size);
+        for position in self.first..self.batches() {
+            let samples = self.samples_of(position);
+            in_set.clear();
+            in_set.extend(samples.iter().map(|&s| self.samples.in_set(s as usize) as u32));
+            if visit(position, samples, &in_set)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn samples_of(&self, position: usize) -> &[u32] {
         let start = position * self.batch_size;
-        let end = self.order.len().min(start + self.batch_size);
+        &self.order[start..self.order.len().min(start + self.batch_size)]
+    }
+
+    fn gather(&self, position: usize, changing: &mut Changing<'_>, batch: &mut GatheredBatch) {
         batch.position = position;
         batch.samples.clear();
-        batch.samples.extend_from_slice(&self.order[start..end]);
+        batch.samples.extend_from_slice(self.samples_of(position));
         batch.labels.clear();
         batch
             .labels

@@ -24,6 +24,10 @@ impl PlotError {
         Self(error.to_string())
     }
 
+    fn not_finite() -> Self {
+        Self("a value is not finite".into())
+    }
+
     fn nothing(what: &str) -> Self {
         Self(format!("there is no {what}"))
     }

@@ -67,6 +67,8 @@ pub struct Trainer {
     rate: LearningRate,
     data: Data,
     reduce: Option<Box<dyn Reduce>>,
+    /// Whether the engine keeps the training samples.
+    kept: bool,
     progress: Progress,
     tested: Option<Evaluation>,
 }
@@ -91,7 +93,7 @@ impl Trainer {
     /// If the configuration is invalid or the data do not fit the engine's network.
     pub fn with_engine(
         config: Config,
-        engine: Box<dyn Engine<f32>>,
+        mut engine: Box<dyn Engine<f32>>,
         objective: Arc<dyn Objective<f32>>,
         data: Data,
     ) -> Result<Self, TrainError> {
@@ -99,7 +101,12 @@ impl Trainer {
         data.check(engine.network())?;
         let rate = config.training.learning_rate();
         let progress = Progress::default();
-        Ok(Self { config, engine, objective, rate, data, reduce: None, progress, tested: None })
+        // Where they do not fit, they are handed over batch by batch.
+        let kept = config.data.dropout == 0.0
+            && data.train.are_fixed()
+            && engine.resident().is_some_and(|engine| engine.keep(data.train.whole_set()).is_ok());
+        let (reduce, tested) = (None, None);
+        Ok(Self { config, engine, objective, rate, data, reduce, kept, progress, tested })
     }
 
     /// Goes on from a checkpoint.
@@ -188,7 +195,7 @@ impl Trainer {
         &mut self,
         on_event: &mut impl FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, TrainError> {
-        let Self { config, engine, rate, data, reduce, progress, .. } = self;
+        let Self { config, engine, rate, data, reduce, kept, progress, .. } = self;
         let (epoch, seed) = (progress.epoch, config.training.seed);
         let order = mnist_spikes::order(seed, u64::from(epoch), data.train.len());
         let pass = Pass {
@@ -203,16 +210,28 @@ impl Trainer {
         };
         let batches = pass.batches();
         let (start, before) = (Instant::now(), progress.sums.seconds);
-        let flow = pass.for_each(|gathered| {
-            let lr = rate.at(epoch, gathered.position, batches);
-            let (batch, update) = step(engine.as_mut(), gathered, lr, reduce.as_deref_mut())
-                .map_err(|error| error.into_error(epoch, gathered, &data.train))?;
+        let mut after = |position, samples: &[u32], lr, stepped: Result<_, error::StepError>| {
+            let (batch, update) =
+                stepped.map_err(|error| error.into_error(epoch, position, samples, &data.train))?;
             progress.sums.add(batch, update);
             progress.sums.seconds = before + start.elapsed().as_secs_f64();
-            progress.batch = gathered.position + 1;
+            progress.batch = position + 1;
             let sums = &progress.sums;
-            Ok(on_event(Event::Batch { epoch, batch: gathered.position, batches, lr, sums }))
-        });
+            Ok(on_event(Event::Batch { epoch, batch: position, batches, lr, sums }))
+        };
+        let rate = |position| rate.at(epoch, position, batches);
+        let flow = if *kept && reduce.is_none() {
+            pass.for_each_in_set(|position, samples, in_set| {
+                let lr = rate(position);
+                after(position, samples, lr, step_kept(engine.as_mut(), in_set, lr))
+            })
+        } else {
+            pass.for_each(|gathered| {
+                let lr = rate(gathered.position);
+                let stepped = step(engine.as_mut(), gathered, lr, reduce.as_deref_mut());
+                after(gathered.position, &gathered.samples, lr, stepped)
+            })
+        };
         progress.sums.add_activity(engine.take_activity());
         flow
     }
@@ -276,12 +295,33 @@ fn step(
             (batch, engine.update(lr)?)
         }
     };
-    if !batch.loss.is_finite() {
-        let sample = engine.losses().iter().position(|loss| !loss.is_finite()).unwrap_or(0);
-        let layer = engine.network().output().name.clone();
-        return Err(EngineError::NotFinite { what: "the loss", layer, sample }.into());
-    }
+    check_loss(engine, &batch)?;
     Ok((batch, update))
+}
+
+/// The same for samples that the engine keeps.
+fn step_kept(
+    engine: &mut dyn Engine<f32>,
+    samples: &[u32],
+    lr: f64,
+) -> Result<(BatchStatistics, UpdateStatistics), error::StepError> {
+    let Some(resident) = engine.resident() else {
+        let reason = "the engine no longer keeps the samples it was given";
+        return Err(EngineError::Batch(reason.into()).into());
+    };
+    let (batch, update) =
+        resident.train(samples, samples.len(), &[lr]).map_err(|failed| failed.error)?;
+    check_loss(engine, &batch)?;
+    Ok((batch, update))
+}
+
+fn check_loss(engine: &dyn Engine<f32>, batch: &BatchStatistics) -> Result<(), EngineError> {
+    if batch.loss.is_finite() {
+        return Ok(());
+    }
+    let sample = engine.losses().iter().position(|loss| !loss.is_finite()).unwrap_or(0);
+    let layer = engine.network().output().name.clone();
+    Err(EngineError::NotFinite { what: "the loss", layer, sample })
 }
 
 fn layer_activity(network: &Network, sums: &EpochSums) -> Vec<LayerActivity> {

@@ -128,6 +128,10 @@ pub(crate) fn aedat() -> Vec<Vec<u8>> {
     vec![bytes]
 }
 
+pub(crate) fn spoken() -> Vec<Vec<u8>> {
+    vec![include_bytes!("../../mnist-spikes/tests/data/shd_like.h5").to_vec()]
+}
+
 /// Three labels in gzip.
 const GZIP: &[u8] = &[
     0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0x63, 0x60, 0xe0, 0x60, 0x64, 0x60,

@@ -48,12 +48,19 @@ pub fn run(target: &Target, seed: u64, first: u64, count: u64) -> Result<Report,
     let mut mutator = Mutator::new(&corpus, target.words());
     for number in first..first + count {
         let input = mutator.input(seed, number);
-        let start = Instant::now();
-        let outcome = catch_unwind(AssertUnwindSafe(|| target.accepts(input)));
-        let time = start.elapsed();
         let broken = |what: String| Broken { what, input: input.to_vec() };
-        let accepted =
-            outcome.map_err(|_| broken(format!("input {number} of seed {seed} panics")))?;
+        let try_once = || {
+            let start = Instant::now();
+            let outcome = catch_unwind(AssertUnwindSafe(|| target.accepts(input)));
+            let accepted =
+                outcome.map_err(|_| broken(format!("input {number} of seed {seed} panics")))?;
+            Ok::<_, Broken>((accepted, start.elapsed()))
+        };
+        let (accepted, mut time) = try_once()?;
+        if time > TIME_LIMIT {
+            // A busy machine may have stopped us meanwhile; a slow input is slow each time.
+            time = try_once()?.1.min(try_once()?.1);
+        }
         if time > TIME_LIMIT {
             return Err(broken(format!("input {number} of seed {seed} takes {time:?}")));
         }

@@ -28,7 +28,7 @@ struct Args {
     target: Vec<String>,
 }
 
-/// The most by which the process may grow: inputs are at most 16 KiB.
+/// The most by which the process may grow: inputs are at most 32 KiB.
 const BOUND_MIB: u64 = 256;
 
 fn main() -> ExitCode {

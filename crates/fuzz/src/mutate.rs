@@ -2,7 +2,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// Inputs grow no further than this.
-const MAX_LENGTH: usize = 1 << 14;
+const MAX_LENGTH: usize = 1 << 15;
 
 /// Numbers at which arithmetic breaks.
 const EDGES: [u64; 10] =

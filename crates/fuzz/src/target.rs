@@ -1,9 +1,9 @@
 use crate::corpus;
 use crate::sign::signed;
-use eventprop::mnist_spikes::events::{read_aedat, read_nmnist};
-use eventprop::mnist_spikes::idx;
 use eventprop::problem::Problem;
 use eventprop::{Checkpoint, Config};
+use mnist_spikes::events::{Spoken, parse_spoken, read_aedat, read_nmnist};
+use mnist_spikes::idx;
 
 /// A parser and what makes input for it.
 pub struct Target {
@@ -15,7 +15,7 @@ pub struct Target {
 }
 
 /// Every parser of bytes that come from outside.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target {
         name: "idx-images",
         parse: |bytes| idx::read_images(bytes).is_ok(),
@@ -64,6 +64,12 @@ pub const TARGETS: [Target; 7] = [
         parse: |bytes| read_aedat(bytes).is_ok(),
         corpus: corpus::aedat,
         words: &["#!AER-DAT3.1\r\n", "#!END-HEADER\r\n"],
+    },
+    Target {
+        name: "spoken",
+        parse: |bytes| parse_spoken(bytes.to_vec(), Spoken::Digits).is_ok(),
+        corpus: corpus::spoken,
+        words: &["TREE", "HEAP", "SNOD", "GCOL", "OHDR"],
     },
 ];
 

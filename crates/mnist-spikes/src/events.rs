@@ -19,7 +19,7 @@ pub use error::{EventError, EventProblem};
 pub use moving_mnist::moving_mnist;
 pub use nmnist::{nmnist, read_nmnist};
 #[cfg(feature = "hdf5")]
-pub use spoken::{Spoken, read_spoken};
+pub use spoken::{Spoken, parse_spoken, read_spoken};
 
 /// An event of a camera.
 #[derive(Clone, Copy, Debug, PartialEq)]

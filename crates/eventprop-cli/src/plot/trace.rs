@@ -9,7 +9,8 @@ use eventprop::plot::{self, TracedNeuron};
 /// Draw voltage, current and adjoint variables of neurons over a sample.
 ///
 /// They are computed with exact event times, also for networks trained on a clock. Without
-/// --neurons: the two neurons of the first layer that spike most, and the label's output neuron.
+/// --neurons: two neurons of the first layer that spike about three times, and the label's output
+/// neuron.
 #[derive(clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -31,7 +32,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     let duration = network.duration();
     let batch = Batch { spikes: &spikes, labels: &[label] };
-    let traces = engine.trace(batch, &neurons, duration / 800.0)?;
+    let traces = engine.trace(batch, &neurons, duration / 400.0)?;
     let parameters = engine.parameters();
     let names: Vec<_> = neurons
         .iter()
@@ -83,7 +84,7 @@ fn of_interest(engine: &impl Engine<f64>, label: u32) -> Vec<(usize, usize)> {
             counts[neuron as usize] += 1;
         }
         let mut order: Vec<_> = (0..counts.len()).collect();
-        order.sort_by_key(|&neuron| std::cmp::Reverse(counts[neuron]));
+        order.sort_by_key(|&neuron| i32::abs_diff(counts[neuron], 3));
         neurons.extend(order.into_iter().take(2).map(|neuron| (layer, neuron)));
     }
     neurons.push((output, label as usize));

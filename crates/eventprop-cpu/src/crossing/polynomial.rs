@@ -8,19 +8,19 @@ use crate::math::ln;
 pub(crate) struct Polynomial<T, const R: usize>(pub(crate) Decay<T>);
 
 /// Newton steps at most. The first guess is the root of the second-order expansion, and each step
-/// squares the error: [`Lanes::NEWTON_STEPS`] are the rule, a grazing crossing needs the most.
+/// squares the error: [`Lanes::NEWTON_STEPS`] are often enough, a grazing crossing needs the most.
 const MAX_STEPS: usize = 24;
 
 impl<T: LaneReal, const R: usize> Roots<T> for Polynomial<T, R> {
     /// The maximum lies at x^(R-1) = A/(R B) and is A x (R-1)/R high: raised to the power R - 1, the
     /// comparison needs no root.
     #[inline(always)]
-    fn peak_above(&self, u: T::Few, current: T::Few, threshold: T::Few) -> T::Few {
-        let b = current * T::Few::of(1.0 / (R as f64 - 1.0));
+    fn peak_above(&self, u: T::Lanes, current: T::Lanes, threshold: T::Lanes) -> T::Lanes {
+        let b = current * T::Lanes::of(1.0 / (R as f64 - 1.0));
         let a = u + b;
-        let high = a * T::Few::of((R as f64 - 1.0) / R as f64);
-        let bound = b * T::Few::of(R as f64) * power::<_, R>(threshold).0;
-        (a * power::<_, R>(high).0).gt(bound) & a.gt(T::Few::zero())
+        let high = a * T::Lanes::of((R as f64 - 1.0) / R as f64);
+        let bound = b * T::Lanes::of(R as f64) * power::<_, R>(threshold).0;
+        (a * power::<_, R>(high).0).gt(bound) & a.gt(T::Lanes::zero())
     }
 
     /// Newton in y = 1 - x. The voltage is concave in y (for a positive current) and its third
@@ -28,15 +28,15 @@ impl<T: LaneReal, const R: usize> Roots<T> for Polynomial<T, R> {
     #[inline(always)]
     fn root(
         &self,
-        u: T::Few,
-        current: T::Few,
-        threshold: T::Few,
-        spiking: T::Few,
-        rest: &Rest<T::Few>,
-    ) -> (Step<T::Few>, T::Few) {
-        let (zero, one, two) = (T::Few::zero(), T::Few::of(1.0), T::Few::of(2.0));
-        let ratio = T::Few::of(R as f64);
-        let b = current * T::Few::of(1.0 / (R as f64 - 1.0));
+        u: T::Lanes,
+        current: T::Lanes,
+        threshold: T::Lanes,
+        spiking: T::Lanes,
+        rest: &Rest<T::Lanes>,
+    ) -> (Step<T::Lanes>, T::Lanes) {
+        let (zero, one, two) = (T::Lanes::zero(), T::Lanes::of(1.0), T::Lanes::of(2.0));
+        let ratio = T::Lanes::of(R as f64);
+        let b = current * T::Lanes::of(1.0 / (R as f64 - 1.0));
         let a = u + b;
         let (gap, rise) = (threshold - u, current - u);
         let curvature = ratio * current;
@@ -44,43 +44,45 @@ impl<T: LaneReal, const R: usize> Roots<T> for Polynomial<T, R> {
         let y_end = one - rest.mem;
         let mut y = (two * gap / (rise + discriminant.sqrt())).fast_min(y_end);
         // A slope this small is that of a voltage which touches the threshold.
-        let least_slope = threshold.abs() * T::Few::splat(T::epsilon());
-        let enough = T::Few::splat(T::epsilon());
+        let least_slope = threshold.abs() * T::Lanes::splat(T::epsilon());
+        let enough = T::Lanes::splat(T::epsilon());
+        // A lane that is done stays as it is, whatever its neighbours need.
+        let mut open = spiking;
         for step in 1..=MAX_STEPS {
             let x = one - y;
             let (x_low, _) = power::<_, R>(x);
             let b_low = b * x_low;
-            let f = x * (a - b_low) - threshold;
+            let f = x.mul_add(a - b_low, -threshold);
             let slope = ratio.mul_add(b_low, -a).fast_max(least_slope);
             let dy = f / slope;
-            y = (y - dy).fast_min(y_end).fast_max(zero);
-            if step >= T::Few::NEWTON_STEPS {
+            y = open.select((y - dy).fast_min(y_end).fast_max(zero), y);
+            if step >= T::Lanes::NEWTON_STEPS {
                 // What the next step would change: curvature dy^2/(2 slope).
-                let open = (dy * dy * curvature).abs().gt(enough * slope);
-                if (open & spiking).bits() == 0 {
+                open = open & (dy * dy * curvature).abs().gt(enough * slope);
+                if open.bits() == 0 {
                     break;
                 }
             }
         }
         let x = one - y;
         let (_, x_power) = power::<_, R>(x);
-        let drive = T::Few::splat(self.0.gain()) * (x - x_power);
+        let drive = T::Lanes::splat(self.0.gain()) * (x - x_power);
         (Step { mem: x, syn: x_power, drive }, x)
     }
 
     #[inline(always)]
-    fn join(&self, before: T::Few, mark: T::Few) -> T::Few {
+    fn join(&self, before: T::Lanes, mark: T::Lanes) -> T::Lanes {
         before * mark
     }
 
     #[inline(always)]
-    fn origin(&self) -> T::Few {
-        T::Few::of(1.0)
+    fn origin(&self) -> T::Lanes {
+        T::Lanes::of(1.0)
     }
 
     #[inline(always)]
-    fn elapsed(&self, mark: T::Few) -> T::Few {
-        -ln(mark) * T::Few::splat(self.0.tau_mem)
+    fn elapsed(&self, mark: T::Lanes) -> T::Lanes {
+        -ln(mark) * T::Lanes::splat(self.0.tau_mem)
     }
 }
 

@@ -65,6 +65,12 @@ pub(crate) struct Forcing<'a, T: LaneReal> {
     pub(crate) factors: &'a [T],
 }
 
+/// Arrivals of one time that are added in one go.
+const AT_ONCE: usize = 4;
+
+/// Below it a shared decay is applied, so that nothing grows out of range.
+const LEAST_DECAY: f64 = 1e-6;
+
 impl<T: LaneReal> Sweep<'_, '_, T> {
     /// Sweeps from the interval of the last injection, or from the end of the simulation under a
     /// forcing.
@@ -72,7 +78,7 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
     pub(crate) fn run(&mut self, adjoint: &Adjoint<'_, T>) {
         match (self.errors.is_some(), adjoint.forcing.is_some()) {
             (true, false) if self.blocks.len() == 1 => self.run_one(adjoint),
-            (false, false) => self.run_with::<false, false>(adjoint),
+            (false, false) => self.run_plain(adjoint),
             (false, true) => self.run_with::<false, true>(adjoint),
             (true, false) => self.run_with::<true, false>(adjoint),
             (true, true) => self.run_with::<true, true>(adjoint),
@@ -110,6 +116,37 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
                 }
                 let weights = weights[source * self.stride + self.blocks.start];
                 *error = (weights * difference).sum() * adjoint.scale;
+            }
+        }
+    }
+
+    /// Without errors and forcing: nothing but gradients.
+    fn run_plain(&mut self, adjoint: &Adjoint<'_, T>) {
+        let Self { stream, gradient, mu, .. } = self;
+        let Some(last) = adjoint.injections.first() else { return };
+        mu.start(self.blocks.len(), None, 0);
+        let mut injections = adjoint.injections.iter().peekable();
+        // mu_V is kept as it was before it decayed, by a factor that all neurons share.
+        let mut decayed = T::one();
+        for index in (0..=last.interval as usize).rev() {
+            while let Some(injection) =
+                injections.next_if(|injection| injection.interval as usize == index)
+            {
+                mu.inject(&Injection { voltage: injection.voltage / decayed, ..*injection });
+            }
+            let end = stream.groups[index].end as usize;
+            let Some(before) = index.checked_sub(1).map(|before| &stream.groups[before]) else {
+                mu.deposit(gradient, &stream.sources[..end], T::zero(), T::one());
+                return;
+            };
+            let sources = &stream.sources[before.end as usize..end];
+            let drive = before.drive * adjoint.ratio * decayed;
+            mu.deposit(gradient, sources, drive, before.syn);
+            decayed *= before.mem;
+            if decayed < T::of(LEAST_DECAY) {
+                let factor = T::Lanes::splat(decayed);
+                mu.voltage.iter_mut().for_each(|voltage| *voltage = *voltage * factor);
+                decayed = T::one();
             }
         }
     }
@@ -200,6 +237,69 @@ impl<T: LaneReal> Mu<T> {
         for (voltage, current) in self.voltage.iter_mut().zip(&mut self.current) {
             *current = current.mul_add(syn, *voltage * drive);
             *voltage = *voltage * mem;
+        }
+    }
+
+    /// Adds mu_I to the gradient of the arrivals from `sources`, then lets it decay over the interval
+    /// before them while mu_V stays.
+    #[inline(always)]
+    fn deposit(&mut self, gradient: &mut [&mut [T::Lanes]], sources: &[u32], drive: T, syn: T) {
+        let step = (T::Lanes::splat(drive), T::Lanes::splat(syn));
+        let (first, last) = sources.split_at(sources.len().saturating_sub(1) / AT_ONCE * AT_ONCE);
+        for chunk in first.chunks_exact(AT_ONCE) {
+            if let &[a, b, c, d] = chunk {
+                self.add::<AT_ONCE, false>(gradient, [a, b, c, d], step);
+            }
+        }
+        match *last {
+            [a, b, c, d] => self.add::<4, true>(gradient, [a, b, c, d], step),
+            [a, b, c] => self.add::<3, true>(gradient, [a, b, c], step),
+            [a, b] => self.add::<2, true>(gradient, [a, b], step),
+            [a] => self.add::<1, true>(gradient, [a], step),
+            _ => self.add::<0, true>(gradient, [], step),
+        }
+    }
+
+    #[inline(always)]
+    fn add<const K: usize, const STEP: bool>(
+        &mut self,
+        gradient: &mut [&mut [T::Lanes]],
+        sources: [u32; K],
+        (drive, syn): (T::Lanes, T::Lanes),
+    ) {
+        let blocks = self.current.len();
+        let (voltage, current) = (&self.voltage[..blocks], &mut self.current[..blocks]);
+        let sources = sources.map(|source| source as usize);
+        let Ok(rows) = gradient.get_disjoint_mut(sources) else {
+            return self.add_in_turn::<STEP>(gradient, &sources, (drive, syn));
+        };
+        let mut rows = rows.map(|row| &mut row[..blocks]);
+        for block in 0..blocks {
+            let now = current[block];
+            for row in &mut rows {
+                row[block] = row[block] + now;
+            }
+            if STEP {
+                current[block] = now.mul_add(syn, voltage[block] * drive);
+            }
+        }
+    }
+
+    /// The same where a neuron spiked twice at one time.
+    #[cold]
+    fn add_in_turn<const STEP: bool>(
+        &mut self,
+        gradient: &mut [&mut [T::Lanes]],
+        sources: &[usize],
+        (drive, syn): (T::Lanes, T::Lanes),
+    ) {
+        for &source in sources {
+            for (gradient, &current) in gradient[source].iter_mut().zip(&self.current) {
+                *gradient = *gradient + current;
+            }
+        }
+        for (&voltage, current) in self.voltage.iter().zip(&mut self.current).filter(|_| STEP) {
+            *current = current.mul_add(syn, voltage * drive);
         }
     }
 

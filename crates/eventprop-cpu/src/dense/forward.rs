@@ -1,4 +1,4 @@
-use crate::crossing::{Course, Gathered, Neurons, Roots, Sorting, Spike, candidates};
+use crate::crossing::{Course, Gathered, Neurons, Roots, Sorting, Spike, candidates, list};
 use crate::lanes::{LaneReal, Lanes};
 use crate::stream::{Group, Stream};
 use std::ops::Range;
@@ -24,7 +24,9 @@ pub(crate) struct State<T: LaneReal> {
     u: Vec<T::Lanes>,
     /// Currents at its start, its arrivals included.
     current: Vec<T::Lanes>,
-    /// Blocks with neurons that may cross: the block, shifted, and a bit for each neuron.
+    /// A bit for each neuron that may cross, block by block, filled up to eight bytes.
+    masks: Vec<[u8; 2]>,
+    /// The places of these neurons.
     suspects: Vec<u32>,
     gathered: Gathered<T>,
     /// For the spikes of a finished sample.
@@ -33,6 +35,9 @@ pub(crate) struct State<T: LaneReal> {
 
 /// Arrivals of one time that are added in one go, the last of them with the step that follows.
 const AT_ONCE: usize = 4;
+
+/// Neurons that may cross in an interval from which on they are sifted.
+const MANY: u32 = 24;
 
 /// Runs the neurons of a tile through one sample, group by group, and appends their spikes to
 /// `spikes`, interval by interval; false if a neuron runs away. What a block does does not depend on
@@ -63,7 +68,7 @@ pub(crate) fn walk<T: LaneReal>(
         }
         std::mem::swap(&mut state.before, &mut state.u);
         let row = |source| tile.row(source);
-        let suspects = match *last {
+        let any = match *last {
             [a, b, c, d] => state.step([row(a), row(b), row(c), row(d)], syn, group, threshold),
             [a, b, c] => state.step([row(a), row(b), row(c)], syn, group, threshold),
             [a, b] => state.step([row(a), row(b)], syn, group, threshold),
@@ -71,7 +76,7 @@ pub(crate) fn walk<T: LaneReal>(
             _ => state.step([], syn, group, threshold),
         };
         syn = group.syn;
-        if suspects > 0 && !state.cross(roots, tile, suspects, group, index as u32, spikes) {
+        if any && !state.cross(roots, tile, group, index as u32, spikes) {
             return false;
         }
     }
@@ -93,7 +98,8 @@ impl<T: LaneReal> State<T> {
         self.u.clear();
         self.u.extend_from_slice(&tile.neurons.start[tile.blocks.clone()]);
         self.before.resize(blocks, T::Lanes::zero());
-        self.suspects.resize(blocks, 0);
+        self.masks.clear();
+        self.masks.resize(blocks.next_multiple_of(4), [0; 2]);
         self.current.clear();
         self.current.resize(blocks, T::Lanes::zero());
     }
@@ -108,8 +114,8 @@ impl<T: LaneReal> State<T> {
         }
     }
 
-    /// Arrivals and the interval that follows. Lists the blocks with neurons that may cross in it and
-    /// returns their number.
+    /// Arrivals and the interval that follows. Marks the neurons that may cross in it; false
+    /// if there are none.
     #[inline(always)]
     fn step<const K: usize>(
         &mut self,
@@ -117,7 +123,7 @@ impl<T: LaneReal> State<T> {
         syn: T,
         group: &Group<T>,
         threshold: &[T::Lanes],
-    ) -> usize {
+    ) -> bool {
         let splat = T::Lanes::splat;
         let blocks = threshold.len();
         for row in &mut rows {
@@ -125,10 +131,10 @@ impl<T: LaneReal> State<T> {
         }
         let before = &self.before[..blocks];
         let (u, current) = (&mut self.u[..blocks], &mut self.current[..blocks]);
-        let suspects = &mut self.suspects[..blocks];
+        let masks = &mut self.masks[..blocks];
         let (syn, mem, drive) = (splat(syn), splat(group.mem), splat(group.drive));
         let syn_after = splat(group.syn);
-        let mut count = 0;
+        let mut any = 0;
         for block in 0..blocks {
             let mut sum = match rows.first() {
                 Some(row) => current[block].mul_add(syn, row[block]),
@@ -140,27 +146,43 @@ impl<T: LaneReal> State<T> {
             let kept = before[block] * mem;
             let end = sum.mul_add(drive, kept);
             (u[block], current[block]) = (end, sum);
-            let lanes = candidates(threshold[block], sum, end, sum * syn_after).bits();
-            if let Some(suspect) = suspects.get_mut(count) {
-                *suspect = (block as u32) << 16 | lanes;
-            }
-            // One more if any bit is set.
-            count += (lanes + 0xffff) as usize >> 16;
+            let mask = candidates(threshold[block], sum, end, sum * syn_after).bytes();
+            masks[block] = mask;
+            any |= mask[0] | mask[1];
         }
-        count
+        any != 0
     }
 
-    /// Finds the crossings of the suspects.
+    /// Unmarks, where many are marked, those that turn round below the threshold: a block at a time
+    /// that is cheaper than one by one.
+    #[inline(always)]
+    fn sift(&mut self, roots: &impl Roots<T>, threshold: &[T::Lanes]) {
+        let words = self.masks.as_flattened().as_chunks().0;
+        if words.iter().map(|&word| u64::from_le_bytes(word).count_ones()).sum::<u32>() < MANY {
+            return;
+        }
+        let blocks = self.before.iter().zip(&self.current).zip(self.u.iter().zip(threshold));
+        for (mask, ((&u, &current), (&u_end, &threshold))) in self.masks.iter_mut().zip(blocks) {
+            if *mask != [0; 2] {
+                let above = u_end.gt(threshold) | roots.peak_above(u, current, threshold);
+                let [low, high] = above.bytes();
+                *mask = [mask[0] & low, mask[1] & high];
+            }
+        }
+    }
+
+    /// Finds the crossings of the marked neurons.
     #[inline(always)]
     fn cross(
         &mut self,
         roots: &impl Roots<T>,
         tile: &Tile<'_, T>,
-        suspects: usize,
         group: &Group<T>,
         index: u32,
         spikes: &mut Vec<Spike<T>>,
     ) -> bool {
+        self.sift(roots, &tile.neurons.threshold[tile.blocks.clone()]);
+        list(&self.masks, &mut self.suspects);
         let course = Course {
             u: T::Lanes::scalars(&self.before),
             current: T::Lanes::scalars(&self.current),
@@ -169,13 +191,6 @@ impl<T: LaneReal> State<T> {
             reset: T::Lanes::scalars(&tile.neurons.reset[tile.blocks.clone()]),
             first: tile.blocks.start,
         };
-        self.gathered.spikes_between(
-            roots,
-            course,
-            &self.suspects[..suspects],
-            group,
-            index,
-            spikes,
-        )
+        self.gathered.spikes_between(roots, course, &self.suspects, group, index, spikes)
     }
 }

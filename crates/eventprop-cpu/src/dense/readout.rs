@@ -1,7 +1,7 @@
 use super::adjoints::{Adjoints, Scratch};
 use super::backward::{Adjoint, Forcing, Injection};
 use super::{Blocks, Cut};
-use crate::decay::{Decay, Step};
+use crate::decay::Decay;
 use crate::lanes::{LANES, LaneReal, Lanes};
 use crate::math::exp;
 use crate::stream::Stream;
@@ -42,6 +42,7 @@ struct Walk<T: LaneReal> {
     /// Where each sample's voltages had their maximum.
     peaks: Vec<Peak<T::Lanes>>,
     factors: Vec<T>,
+    intervals: Vec<Interval<T::Lanes>>,
 }
 
 /// The maximum of sixteen voltages.
@@ -182,7 +183,7 @@ impl<T: LaneReal> Walk<T> {
         for stream in streams {
             match measure {
                 Measure::Max => {
-                    let peak = highest(weights, bias, decay, stream);
+                    let peak = highest(weights, bias, decay, stream, &mut self.intervals);
                     self.values.push(peak.voltage + bias);
                     self.peaks.push(peak);
                 }
@@ -204,47 +205,94 @@ struct Column<'a, T: LaneReal> {
 }
 
 impl<T: LaneReal> Column<'_, T> {
-    /// The sum of the weights from `sources`.
+    /// `sum` and the weights from `sources`.
     #[inline(always)]
-    fn sum(&self, sources: &[u32]) -> T::Lanes {
+    fn add_to(&self, sum: T::Lanes, sources: &[u32]) -> T::Lanes {
         let rows = sources.iter().map(|&source| source as usize * self.stride + self.block);
-        rows.fold(T::Lanes::zero(), |sum, row| sum + self.weights[row])
+        rows.fold(sum, |sum, row| sum + self.weights[row])
     }
 }
 
-/// Follows a block's voltages through one sample to their maxima.
+/// A block's currents at the start of an interval and voltages at its end.
+#[derive(Clone, Copy, Debug, Default)]
+struct Interval<L> {
+    current: L,
+    u_end: L,
+}
+
+/// Follows a block's voltages through one sample to their maxima. In two passes, so that what each
+/// needs stays in registers.
 #[inline(always)]
 fn highest<T: LaneReal>(
     weights: &Column<'_, T>,
     bias: T::Lanes,
     decay: &Decay<T>,
     stream: &Stream<T>,
+    intervals: &mut Vec<Interval<T::Lanes>>,
+) -> Peak<T::Lanes> {
+    follow(weights, bias, stream, intervals);
+    let mut peak = highest_of(bias, decay, stream, intervals);
+    // The current just before the group at which a voltage was highest.
+    let mut current = [T::zero(); LANES];
+    for (lane, (current, place)) in current.iter_mut().zip(peak.place.to_array()).enumerate() {
+        let interval = (place.as_f64() as usize).wrapping_sub(3) / 2;
+        if let (Some(interval), Some(group)) =
+            (intervals.get(interval), stream.groups.get(interval))
+        {
+            *current = interval.current.to_array()[lane] * group.syn;
+        }
+    }
+    peak.current = T::Lanes::from_array(current);
+    peak
+}
+
+/// Currents and voltages from group to group.
+#[inline(always)]
+fn follow<T: LaneReal>(
+    weights: &Column<'_, T>,
+    bias: T::Lanes,
+    stream: &Stream<T>,
+    intervals: &mut Vec<Interval<T::Lanes>>,
+) {
+    intervals.resize(stream.groups.len(), Interval::default());
+    let (mut u, mut current) = (-bias, T::Lanes::zero());
+    let mut event = 0;
+    for (group, interval) in stream.groups.iter().zip(intervals) {
+        current = weights.add_to(current, &stream.sources[event..group.end as usize]);
+        event = group.end as usize;
+        let kept = u * T::Lanes::splat(group.mem);
+        u = current.mul_add(T::Lanes::splat(group.drive), kept);
+        *interval = Interval { current, u_end: u };
+        current = current * T::Lanes::splat(group.syn);
+    }
+}
+
+/// The maxima among the ends of intervals and inside.
+#[inline(always)]
+fn highest_of<T: LaneReal>(
+    bias: T::Lanes,
+    decay: &Decay<T>,
+    stream: &Stream<T>,
+    intervals: &[Interval<T::Lanes>],
 ) -> Peak<T::Lanes> {
     let mut u = -bias;
-    let mut current = T::Lanes::zero();
     let mut peak = Peak { voltage: u, ..Peak::default() };
-    let mut event = 0;
-    for (index, group) in stream.groups.iter().enumerate() {
-        let sum = weights.sum(&stream.sources[event..group.end as usize]);
-        current = current + sum;
-        event = group.end as usize;
-        let step = Step {
-            mem: T::Lanes::splat(group.mem),
-            syn: T::Lanes::splat(group.syn),
-            drive: T::Lanes::splat(group.drive),
-        };
-        let u_end = step.voltage(u, current);
-        let current_end = current * step.syn;
+    // Counted in the scalar itself: exact, for there are far fewer groups than it has integers.
+    let (mut place, two) = (T::one(), T::of(2.0));
+    for (index, (group, &Interval { current, u_end })) in
+        stream.groups.iter().zip(intervals).enumerate()
+    {
+        place += two;
         // It rises at the start, falls at the end, and the current bounds what lies between.
-        let inside = current.gt(u) & u_end.gt(current_end) & current.gt(peak.voltage);
+        let falls = u_end.gt(current * T::Lanes::splat(group.syn));
+        let inside = current.gt(u) & falls & current.gt(peak.voltage);
         if inside.bits() != 0 {
             peak = peak.look_inside(inside, u, current, decay, index);
         }
         let higher = u_end.gt(peak.voltage);
-        peak.voltage = higher.select(u_end, peak.voltage);
-        peak.place = peak.place.fast_max(higher & T::Lanes::of((2 * index + 3) as f64));
-        peak.current = higher.select(current_end, peak.current);
-        (u, current) = (u_end, current_end);
+        peak.voltage = peak.voltage.fast_max(u_end);
+        peak.place = peak.place.fast_max(higher & T::Lanes::splat(place));
+        u = u_end;
     }
     peak
 }
@@ -350,7 +398,7 @@ impl<T: LaneReal> Mean<'_, T> {
         let (mut u, mut current, mut arrived) = (-bias, T::Lanes::zero(), T::Lanes::zero());
         let mut event = 0;
         for (group, &factor) in stream.groups.iter().zip(self.factors) {
-            let sum = weights.sum(&stream.sources[event..group.end as usize]);
+            let sum = weights.add_to(T::Lanes::zero(), &stream.sources[event..group.end as usize]);
             event = group.end as usize;
             arrived = sum.mul_add(splat(factor), arrived);
             current = current + sum;

@@ -2,43 +2,14 @@
 
 use super::chunk::{CHUNK, Chunk, Learning, Work, add_gradients};
 use super::engine::GridEngine;
-use super::input::GridInput;
+use super::input::Source;
 use super::rows::LANES;
 use lif_core::SpikeBatch;
 use lif_core::engine::{BatchStatistics, Engine, EngineError, check_inputs};
-use lif_core::grid::{GridModel, GridSpec, GridVariant};
+use lif_core::grid::{GridSpec, GridVariant};
 use rayon::prelude::*;
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wide::f32x16;
-
-/// Where a batch comes from.
-pub(super) enum Source<'a> {
-    /// All samples of these.
-    Spikes(&'a SpikeBatch<f32>),
-    /// Samples of a prepared set.
-    Prepared(&'a GridInput, &'a [u32]),
-}
-
-impl Source<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Self::Spikes(spikes) => spikes.len(),
-            Self::Prepared(_, samples) => samples.len(),
-        }
-    }
-
-    /// Writes the samples at `range` to `input`; false, and none, if an input index is out of range.
-    fn read(&self, input: &mut GridInput, range: Range<usize>, model: &GridModel) -> bool {
-        match self {
-            Self::Spikes(spikes) => input.read(spikes, range, model),
-            Self::Prepared(set, samples) => {
-                input.gather(set, &samples[range]);
-                true
-            }
-        }
-    }
-}
 
 impl GridEngine {
     /// Runs a batch forward and backward, bumps and sums included.

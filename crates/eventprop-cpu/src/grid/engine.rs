@@ -1,11 +1,11 @@
-use super::batch::Source;
 use super::chunk::{Chunk, earliest};
 use super::dynamics::Dynamics;
-use super::input::GridInput;
+use super::input::{GridInput, Source};
 use super::loss::StepLoss;
+use super::resident::Kept;
 use super::rows::{LANES, Rows};
 use lif_core::engine::{
-    Batch, BatchStatistics, Engine, EngineError, OptimiserState, Outputs, Training,
+    Batch, BatchStatistics, Engine, EngineError, OptimiserState, Outputs, Resident, Training,
     UpdateStatistics, check_inputs,
 };
 use lif_core::grid::{GridModel, GridSpec, GridVariant};
@@ -40,6 +40,7 @@ pub struct GridEngine {
     pub(super) losses: Vec<f32>,
     pub(super) input_gradient: Vec<f32>,
     pub(super) activity: Vec<u64>,
+    pub(super) kept: Kept,
 }
 
 impl GridEngine {
@@ -83,6 +84,7 @@ impl GridEngine {
             chunks: Vec::new(),
             losses: Vec::new(),
             input_gradient: Vec::new(),
+            kept: Kept::default(),
             model,
             training,
         })
@@ -248,6 +250,10 @@ impl Engine<f32> for GridEngine {
     fn take_activity(&mut self) -> Vec<Vec<u64>> {
         let none = vec![0; self.activity.len()];
         vec![Vec::new(), std::mem::replace(&mut self.activity, none)]
+    }
+
+    fn resident(&mut self) -> Option<&mut dyn Resident<f32>> {
+        Some(self)
     }
 }
 

@@ -2,6 +2,7 @@ use super::DataError;
 use super::augment::Changes;
 use super::source::{Part, Source, encode};
 use crate::config::DataConfig;
+use lif_core::engine::Batch;
 use lif_core::{DescriptionError, Network, SpikeTrain};
 use mnist_spikes::augment::Blend;
 use mnist_spikes::{SpikeData, folder};
@@ -108,6 +109,16 @@ impl Samples {
     /// If there is no such sample.
     pub fn label(&self, sample: usize) -> u32 {
         self.data.labels[self.in_set(sample)]
+    }
+
+    /// The whole data set that they are a range of (see [`in_set`](Self::in_set)).
+    pub(crate) fn whole_set(&self) -> Batch<'_, f32> {
+        Batch { spikes: &self.data.spikes, labels: &self.data.labels }
+    }
+
+    /// Whether they are the same in every epoch.
+    pub(crate) fn are_fixed(&self) -> bool {
+        self.changes.is_none()
     }
 
     /// The position of a sample in the whole data set.

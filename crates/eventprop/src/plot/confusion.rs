@@ -24,20 +24,20 @@ pub fn confusion(counts: &[Vec<u64>]) -> Result<String, PlotError> {
     let size = |cells: usize, more| (EDGE + CELL * cells as i32 + more) as u32;
     draw((size(columns, 20), size(classes, 20)), |sheet| {
         let middle = |column: usize| EDGE + CELL * column as i32 + CELL / 2;
-        let say = |text: String, at, size| {
+        let say = |text: String, at, size, ink: &RGBColor| {
             let style =
-                (FONT, size).into_font().color(&INK).pos(Pos::new(HPos::Center, VPos::Center));
+                (FONT, size).into_font().color(ink).pos(Pos::new(HPos::Center, VPos::Center));
             sheet.draw(&Text::new(text, at, style)).map_err(PlotError::from_display)
         };
         let width = CELL * columns as i32;
-        say("prediction".into(), (EDGE + width / 2, 18), 14)?;
-        say("label".into(), (24, EDGE + CELL * classes as i32 / 2), 14)?;
+        say("prediction".into(), (EDGE + width / 2, 18), 14, &INK)?;
+        say("label".into(), (24, EDGE + CELL * classes as i32 / 2), 14, &INK)?;
         for column in 0..columns {
             let name = if column < classes { column.to_string() } else { "none".into() };
-            say(name, (middle(column), EDGE - 14), 13)?;
+            say(name, (middle(column), EDGE - 14), 13, &INK)?;
         }
         for (label, row) in counts.iter().enumerate() {
-            say(label.to_string(), (EDGE - 14, middle(label)), 13)?;
+            say(label.to_string(), (EDGE - 14, middle(label)), 13, &INK)?;
             let total = row.iter().sum::<u64>().max(1);
             for (column, &count) in row.iter().take(columns).enumerate() {
                 let share = (count as f64 / total as f64).sqrt();
@@ -50,7 +50,8 @@ pub fn confusion(counts: &[Vec<u64>]) -> Result<String, PlotError> {
                     .draw(&Rectangle::new(corners, fill.filled()))
                     .map_err(PlotError::from_display)?;
                 if count > 0 {
-                    say(count.to_string(), (x + CELL / 2 - 1, y + CELL / 2 - 1), 13)?;
+                    let ink = if column == label && share > 0.7 { WHITE } else { INK };
+                    say(count.to_string(), (x + CELL / 2 - 1, y + CELL / 2 - 1), 13, &ink)?;
                 }
             }
         }

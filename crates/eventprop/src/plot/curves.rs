@@ -13,10 +13,10 @@ pub struct Curve<'a> {
 }
 
 /// Loss, accuracy and spikes a sample over the epochs of one or several runs. Full lines are measured
-/// on the test set, dashed ones in training.
+/// on the test set, dashed ones in training. A value that is not finite is a gap.
 ///
 /// # Errors
-/// If no run has an epoch behind it, or a value is not finite.
+/// If no run has an epoch behind it.
 pub fn curves(runs: &[Curve<'_>]) -> Result<String, PlotError> {
     let records = || runs.iter().flat_map(|run| run.history);
     let epochs = span(records().map(|record| f64::from(record.epoch)))
@@ -69,7 +69,7 @@ pub fn curves(runs: &[Curve<'_>]) -> Result<String, PlotError> {
                 series += 1;
             }
         }
-        legend(&mut chart, SeriesLabelPosition::LowerRight)
+        legend(&mut chart, SeriesLabelPosition::UpperRight)
     })
 }
 
@@ -99,7 +99,7 @@ fn line(
     style: Style,
     name: &str,
 ) -> Result<(), PlotError> {
-    let points: Vec<_> = points.collect();
+    let points: Vec<_> = points.filter(|point| point.1.is_finite()).collect();
     let stroke = colour(position).stroke_width(2);
     let single = points.len() == 1;
     let drawn = if style == Style::Dashed {

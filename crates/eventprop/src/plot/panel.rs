@@ -10,8 +10,8 @@ pub(super) type Sheet<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub(super) type Chart<'s, 'a> =
     ChartContext<'s, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-/// Okabe and Ito's colours: told apart by colour-blind readers too.
-const COLOURS: [RGBColor; 7] = [
+/// Okabe and Ito's colours, told apart by colour-blind readers too, and three more.
+const COLOURS: [RGBColor; 10] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -19,6 +19,9 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
     RGBColor(60, 60, 60),
+    RGBColor(140, 86, 75),
+    RGBColor(75, 0, 130),
+    RGBColor(150, 150, 150),
 ];
 
 pub(super) const INK: RGBColor = RGBColor(40, 40, 40);
@@ -55,9 +58,9 @@ pub(super) fn panel<'s, 'a: 's>(
 ) -> Result<Chart<'s, 'a>, PlotError> {
     let (x, y) = (widened(x)?, widened(y)?);
     let mut builder = ChartBuilder::on(sheet);
-    builder.margin(8).margin_right(18).x_label_area_size(34).y_label_area_size(58);
+    builder.margin(8).margin_right(18).x_label_area_size(40).y_label_area_size(66);
     if !title.is_empty() {
-        builder.caption(title, (FONT, 15).into_font().color(&INK));
+        builder.caption(title, (FONT, 18).into_font().color(&INK));
     }
     let mut chart = builder.build_cartesian_2d(x, y).map_err(PlotError::from_display)?;
     chart
@@ -65,7 +68,7 @@ pub(super) fn panel<'s, 'a: 's>(
         .light_line_style(TRANSPARENT)
         .bold_line_style(GREY.mix(0.25))
         .axis_style(GREY)
-        .label_style((FONT, 12).into_font().color(&INK))
+        .label_style((FONT, 15).into_font().color(&INK))
         .x_desc(axes.0)
         .y_desc(axes.1)
         .x_labels(8)
@@ -91,12 +94,22 @@ pub(super) fn legend<'s, 'a: 's>(
         .map_err(PlotError::from_display)
 }
 
-/// The span of `values`, none if there is none.
+/// The span of those of `values` that are finite, none if there is none.
 pub(super) fn span(values: impl IntoIterator<Item = f64>) -> Option<Range<f64>> {
-    values.into_iter().fold(None, |span, value| match span {
+    values.into_iter().filter(|value| value.is_finite()).fold(None, |span, value| match span {
         None => Some(value..value),
         Some(Range { start, end }) => Some(start.min(value)..end.max(value)),
     })
+}
+
+/// Refuses lines with a value that is not finite.
+pub(super) fn check_finite<'a>(
+    points: impl IntoIterator<Item = &'a (f64, f64)>,
+) -> Result<(), PlotError> {
+    match points.into_iter().all(|(time, value)| time.is_finite() && value.is_finite()) {
+        true => Ok(()),
+        false => Err(PlotError::not_finite()),
+    }
 }
 
 /// A twentieth more on both sides.
@@ -108,7 +121,7 @@ pub(super) fn padded(Range { start, end }: Range<f64>) -> Range<f64> {
 /// An axis has a length, whatever the values are.
 fn widened(Range { start, end }: Range<f64>) -> Result<Range<f64>, PlotError> {
     if !(start.is_finite() && end.is_finite()) {
-        return Err(PlotError("a value is not finite".into()));
+        return Err(PlotError::not_finite());
     }
     let least = f64::max(start.abs(), end.abs()) * 1e-9;
     Ok(if end - start > least { start..end } else { start - 0.5..end + 0.5 })

@@ -1,5 +1,5 @@
 use super::PlotError;
-use super::panel::{colour, draw, legend, padded, panel, span};
+use super::panel::{check_finite, colour, draw, legend, padded, panel, span};
 use plotters::prelude::*;
 
 /// A layer in a raster.
@@ -41,19 +41,20 @@ pub fn raster(title: &str, duration: f64, rows: &[Row]) -> Result<String, PlotEr
                     let axes = ("time (ms)", name.as_str());
                     let mut chart =
                         panel(sheet, title, axes, 0.0..duration, -0.5..*size as f64 - 0.5)?;
-                    let radius = if spikes.len() > 300 { 1 } else { 2 };
+                    let radius = if spikes.len() > 3000 { 1 } else { 2 };
                     let dots = spikes.iter().map(|&(time, neuron)| {
                         Circle::new((time, f64::from(neuron)), radius, colour(position).filled())
                     });
                     chart.draw_series(dots).map_err(PlotError::from_display)?;
                 }
                 Row::Voltages { name, lines } => {
+                    check_finite(lines.iter().flatten())?;
                     let values = lines.iter().flatten().map(|point| point.1);
                     let range = padded(span(values).unwrap_or(0.0..1.0));
                     let axes = ("time (ms)", &*format!("{name}: V"));
                     let mut chart = panel(sheet, title, axes, 0.0..duration, range)?;
                     for (neuron, line) in lines.iter().enumerate() {
-                        let stroke = colour(neuron).stroke_width(if neuron < 7 { 2 } else { 1 });
+                        let stroke = colour(neuron).stroke_width(2);
                         chart
                             .draw_series(LineSeries::new(line.iter().copied(), stroke))
                             .map_err(PlotError::from_display)?
@@ -62,7 +63,7 @@ pub fn raster(title: &str, duration: f64, rows: &[Row]) -> Result<String, PlotEr
                                 PathElement::new(vec![(x, y), (x + 14, y)], stroke)
                             });
                     }
-                    if lines.len() <= 12 {
+                    if lines.len() <= 10 {
                         legend(&mut chart, SeriesLabelPosition::UpperLeft)?;
                     }
                 }

@@ -1,5 +1,5 @@
 use super::PlotError;
-use super::panel::{Chart, GREY, colour, draw, padded, panel, span};
+use super::panel::{Chart, GREY, check_finite, colour, draw, padded, panel, span};
 use lif_core::reference::Trace;
 use plotters::prelude::*;
 
@@ -46,6 +46,7 @@ pub fn trace(duration: f64, neurons: &[TracedNeuron<'_>]) -> Result<String, Plot
             for (row, (name, points, level)) in lines.into_iter().enumerate() {
                 let sheet = &panels[row * neurons.len() + column];
                 let title = if row == 0 { neuron.name } else { "" };
+                check_finite(&points)?;
                 let values = points.iter().map(|point| point.1).chain(level);
                 let range = padded(span(values).unwrap_or(0.0..1.0));
                 let axes = (if row == 3 { "time (ms)" } else { "" }, name);

@@ -1,7 +1,5 @@
 use super::PlotError;
-use super::panel::{FONT, INK, draw};
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use std::collections::BTreeMap;
 
 /// The weights into one neuron, laid out as the layer they come from.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,69 +29,78 @@ pub fn weights(title: &str, fields: &[Field]) -> Result<String, PlotError> {
         return Err(PlotError::nothing("weight"));
     };
     if all().any(|weight| !weight.is_finite()) {
-        return Err(PlotError("a weight is not finite".into()));
+        return Err(PlotError::not_finite());
     }
     if fields.iter().any(|f| f.shape[0].checked_mul(f.shape[1]) != Some(f.weights.len())) {
         return Err(PlotError("a field's weights do not fill its shape".into()));
     }
     let columns = fields.len().min(8);
     let rows = fields.len().div_ceil(columns);
-    let size = (columns * (SIDE + GAP) + GAP, rows * (SIDE + GAP) + GAP + 24);
-    draw((size.0 as u32, size.1 as u32), |sheet| {
-        let say = |text: &str, at: (usize, usize), size: i32, horizontal| {
-            let style =
-                (FONT, size).into_font().color(&INK).pos(Pos::new(horizontal, VPos::Center));
-            let text = Text::new(text.to_string(), (at.0 as i32, at.1 as i32), style);
-            sheet.draw(&text).map_err(PlotError::from_display)
-        };
-        say(&format!("{title}; full colour at ±{largest:.3}"), (GAP, 14), 14, HPos::Left)?;
-        for (position, field) in fields.iter().enumerate() {
-            let left = GAP + position % columns * (SIDE + GAP);
-            let top = GAP + 24 + position / columns * (SIDE + GAP);
-            say(&field.name, (left + SIDE / 2, top - 10), 12, HPos::Center)?;
-            for ([x, y, width, height], level) in patches(field, largest) {
-                let colour = if level > 0 { RGBColor(213, 94, 0) } else { RGBColor(0, 114, 178) };
-                let fill = colour.mix(f64::from(level.unsigned_abs()) / LEVELS).filled();
-                let corners = [(left + x, top + y), (left + x + width, top + y + height)];
-                let corners = corners.map(|(x, y)| (x as i32, y as i32));
-                sheet.draw(&Rectangle::new(corners, fill)).map_err(PlotError::from_display)?;
-            }
-            let (width, height) = extent(field.shape);
-            let corners = [(left, top), (left + width, top + height)];
-            let frame = Rectangle::new(corners.map(|(x, y)| (x as i32, y as i32)), INK.mix(0.3));
-            sheet.draw(&frame).map_err(PlotError::from_display)?;
-        }
-        Ok(())
-    })
+    let (width, height) = (columns * (SIDE + GAP) + GAP, rows * (SIDE + GAP) + GAP + 24);
+    let mut svg = format!(
+        r#"<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+<rect width="{width}" height="{height}" fill="white"/>
+<g font-family="sans-serif" fill="rgb(40,40,40)">
+<text x="{GAP}" y="19" font-size="14">{}; full colour at ±{largest:.3}</text>
+"#,
+        escaped(title)
+    );
+    for (position, field) in fields.iter().enumerate() {
+        let left = GAP + position % columns * (SIDE + GAP);
+        let top = GAP + 24 + position / columns * (SIDE + GAP);
+        draw(field, largest, (left, top), &mut svg);
+    }
+    Ok(svg + "</g>\n</svg>\n")
 }
 
-/// Pixels a field takes.
-fn extent([rows, columns]: [usize; 2]) -> (usize, usize) {
-    let longest = rows.max(columns).max(1);
-    ((columns * SIDE / longest).max(1), (rows * SIDE / longest).max(1))
-}
-
-/// Rectangles (x, y, width, height) of one colour: neighbours in a row that look alike are one.
-fn patches(field: &Field, largest: f64) -> Vec<([usize; 4], i8)> {
+/// Its name, a path for each colour, a frame. Thousands of cells: what draws charts would take five
+/// times the bytes.
+fn draw(field: &Field, largest: f64, (left, top): (usize, usize), svg: &mut String) {
     let [rows, columns] = field.shape;
-    let (width, height) = extent(field.shape);
+    let side = SIDE as f64 / rows.max(columns).max(1) as f64;
+    let (width, height) = (side * columns as f64, side * rows as f64);
+    let (middle, above) = (left as f64 + width / 2.0, top - 6);
+    let mut add = |text: String| svg.push_str(&text);
+    add(format!(
+        "<text x=\"{middle:.1}\" y=\"{above}\" font-size=\"12\" text-anchor=\"middle\">{}</text>\n",
+        escaped(&field.name)
+    ));
+    add(format!(
+        "<g transform=\"translate({left},{top}) scale({side:.4})\" shape-rendering=\"crispEdges\">\n"
+    ));
+    for (level, path) in paths(field, largest) {
+        let colour = if level > 0 { "213,94,0" } else { "0,114,178" };
+        let opacity = f64::from(level.unsigned_abs()) / LEVELS;
+        add(format!("<path fill=\"rgb({colour})\" fill-opacity=\"{opacity:.2}\" d=\"{path}\"/>\n"));
+    }
+    add(format!(
+        "</g>\n<rect x=\"{left}\" y=\"{top}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"none\" \
+         stroke=\"rgb(40,40,40)\" stroke-opacity=\"0.3\"/>\n"
+    ));
+}
+
+/// The cells of each level as a path, in units of cells: neighbours in a row that look alike are one
+/// step of it.
+fn paths(field: &Field, largest: f64) -> BTreeMap<i8, String> {
+    let columns = field.shape[1];
     let level = |weight: f64| match largest > 0.0 {
         true => (weight / largest * LEVELS).round() as i8,
         false => 0,
     };
-    let mut patches = Vec::new();
-    for row in 0..rows {
-        let weights = &field.weights[row * columns..(row + 1) * columns];
+    let mut paths: BTreeMap<i8, String> = BTreeMap::new();
+    for (row, weights) in field.weights.chunks(columns.max(1)).enumerate() {
         let mut start = 0;
         for run in weights.chunk_by(|a, b| level(*a) == level(*b)) {
-            let end = start + run.len();
             if level(run[0]) != 0 {
-                let (x, y) = (start * width / columns, row * height / rows);
-                let (right, bottom) = (end * width / columns, (row + 1) * height / rows);
-                patches.push(([x, y, right - x, bottom - y], level(run[0])));
+                let path = paths.entry(level(run[0])).or_default();
+                *path += &format!("M{start} {row}h{0}v1h-{0}z", run.len());
             }
-            start = end;
+            start += run.len();
         }
     }
-    patches
+    paths
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -1,5 +1,4 @@
 use crate::data::Samples;
-use crate::gather::GatheredBatch;
 use lif_core::DescriptionError;
 use lif_core::engine::EngineError;
 
@@ -63,16 +62,17 @@ impl StepError {
     pub(super) fn into_error(
         self,
         epoch: u32,
-        gathered: &GatheredBatch,
+        position: usize,
+        batch_samples: &[u32],
         samples: &Samples,
     ) -> TrainError {
-        let (epoch, batch) = (epoch + 1, gathered.position + 1);
+        let (epoch, batch) = (epoch + 1, position + 1);
         match self {
             Self::Reduce(source) => TrainError::Reduce { epoch, batch, source },
             Self::Engine(source) => {
                 let blamed = match &source {
                     EngineError::NotFinite { sample, .. } | EngineError::Runaway { sample, .. } => {
-                        gathered.samples.get(*sample)
+                        batch_samples.get(*sample)
                     }
                     _ => None,
                 };

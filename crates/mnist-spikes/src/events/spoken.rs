@@ -39,10 +39,15 @@ impl Spoken {
 /// If the file is not there or not right.
 pub fn read_spoken(path: &Path, set: Spoken) -> Result<SpikeData, EventError> {
     let bytes = set.published().read(path)?;
-    read(bytes, set.classes()).map_err(|problem| problem.of(path))
+    parse_spoken(bytes, set).map_err(|problem| problem.of(path))
 }
 
-fn read(bytes: Vec<u8>, classes: usize) -> Result<SpikeData, EventProblem> {
+/// Reads the bytes of such a file.
+///
+/// # Errors
+/// If they are not right.
+pub fn parse_spoken(bytes: Vec<u8>, set: Spoken) -> Result<SpikeData, EventProblem> {
+    let classes = set.classes();
     // Compressed chunks may hold more than their file, but not without bounds.
     let limit = bytes.len().saturating_mul(64).max(1 << 20);
     let options = OpenOptions::default().with_max_chunk_bytes(limit).with_max_read_bytes(limit);
