@@ -51,7 +51,7 @@ threads and on any x86-64-v3 machine.
 
 const EXPLANATION: &str = "Spikes a sample: those of the layers that spike, in training, in the last epoch. Time: CPU time of one training, loading
 and evaluation included, on a machine that others used as well. A goal in brackets is not reached; a mean in brackets is
-not of finished trainings of three seeds.
+not of finished trainings of three seeds with the preset as it is.
 ";
 
 const TRAININGS: &str = "One line a training: what repeats it, the day, the accuracy after its last epoch, and after those before.
@@ -88,7 +88,8 @@ fn row(goal: &Goal, runs: &[Run]) -> [String; 11] {
     let mean = last.iter().sum::<f64>() / last.len() as f64;
     let lowest = last.iter().copied().fold(f64::INFINITY, f64::min);
     let highest = last.iter().copied().fold(0.0, f64::max);
-    let whole = runs.len() >= SEEDS && runs.iter().all(Run::is_finished);
+    let sound = |run: &Run| run.is_finished() && is_current(&goal.name, run);
+    let whole = runs.len() >= SEEDS && runs.iter().all(sound);
     // Accuracies are shown in hundredths: what rounds to the goal has reached it.
     let reached = goal.must.is_some_and(|must| (mean * 100.0).round() >= (must * 100.0).round());
     let seeds: Vec<String> = runs.iter().map(|run| run.seed.to_string()).collect();
@@ -125,6 +126,14 @@ fn row(goal: &Goal, runs: &[Run]) -> [String; 11] {
     ]
 }
 
+/// Whether the preset is still what the run was trained with.
+fn is_current(preset: &str, run: &Run) -> bool {
+    Config::preset(preset).is_ok_and(|mut config| {
+        config.training.seed = run.seed;
+        run.is_of(&config)
+    })
+}
+
 /// In per cent.
 fn last_accuracy(run: &Run) -> Option<f64> {
     run.test_accuracy.last().map(|accuracy| 100.0 * accuracy)
@@ -143,10 +152,13 @@ fn line(preset: &str, run: &Run) -> String {
         }
     };
     let last = all.last().map_or("-", String::as_str);
-    let state = match run.is_finished() {
+    let mut state = match run.is_finished() {
         true => String::new(),
         false => format!(" (epoch {} of {})", all.len(), run.epochs),
     };
+    if !is_current(preset, run) {
+        state += " (of an earlier recipe)";
+    }
     format!("- `{}`, {} ({preset}): **{last}**{state}; before: {before}", run.command, run.date)
 }
 
@@ -184,6 +196,11 @@ mod tests {
         assert!(text.contains("| 103 | hidden 210 | 97.58 | 97.6 |"), "{text}");
         assert!(text.contains("| `yin-yang` | 5-200-3 | not yet trained |"), "{text}");
         assert!(text.contains("- `yin-yang`: Points."), "{text}");
+
+        let mut earlier = vec![finished(0, 0.98), finished(1, 0.98), finished(2, 0.98)];
+        earlier[1].config = "another".into();
+        let text = rows(earlier);
+        assert!(text.contains("| (98.00) |") && text.contains("(of an earlier recipe)"), "{text}");
 
         let text = rows(vec![finished(0, 0.976), finished(1, 0.98)]);
         assert!(text.contains("| (97.80) |") && text.contains("| (97.6) |"), "two seeds: {text}");

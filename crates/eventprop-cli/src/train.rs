@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// A configuration file, in place of a preset.
     #[arg(value_name = "CONFIG.toml", conflicts_with_all = ["preset", "resume"])]
     config: Option<PathBuf>,
-    /// The preset to start from: mnist, mnist-paper, yin-yang, seed or seed-readme [default: mnist].
+    /// The preset to start from, mnist-conv say; a name that is none prints all [default: mnist].
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     preset: Option<String>,
     /// Go on in a run's folder exactly as if it had never stopped, or begin a new run with a

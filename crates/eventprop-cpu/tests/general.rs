@@ -3,8 +3,13 @@
 use conformance::gradcheck::{Options, run_engines};
 use conformance::{BoxedEngine, Candidate, Case, Kind, LOSSES, suite};
 use eventprop_cpu::{CpuOptions, GeneralEngine, LaneReal};
-use lif_core::Network;
-use lif_core::engine::{Engine, EngineError, Training};
+use lif_core::engine::{Batch, Engine, EngineError, Training};
+use lif_core::loss::Loss;
+use lif_core::network::{ConnectionKindSpec, ConnectionSpec, LayerSpec};
+use lif_core::reference::Reference;
+use lif_core::{Network, Parameters, SpikeBatch};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 fn with_threads<T: LaneReal>(
     threads: usize,
@@ -97,4 +102,75 @@ fn threads_change_no_bit() {
     let report = suite::same_bits::<f32>(&[&one, &two, &three], 9, 3);
     assert_eq!(report.failures(), Vec::<String>::new());
     assert_eq!(report.refusals(), Vec::<String>::new());
+}
+
+/// More channels than lanes, strides, padding, pooling and a dense layer above: the networks drawn
+/// for the checks above have few channels.
+#[test]
+fn wide_convolutions_agree_with_the_reference() {
+    let image = |name: &str, shape: [usize; 3]| {
+        LayerSpec::lif(name, shape.iter().product(), 20.0, 5.0).with_shape(shape)
+    };
+    let layers = vec![
+        LayerSpec::input("in", 2 * 6 * 7).with_shape([2, 6, 7]),
+        image("conv1", [19, 2, 3]),
+        image("pool", [19, 1, 2]),
+        image("conv2", [33, 1, 3]),
+        LayerSpec::li("out", 3, 20.0, 5.0),
+    ];
+    let windowed = |from: &str, to: &str, kernel, stride, padding, weight| ConnectionSpec {
+        kind: match weight {
+            None => ConnectionKindSpec::Conv2d,
+            Some(_) => ConnectionKindSpec::SumPool2d,
+        },
+        kernel: Some(kernel),
+        stride: Some(stride),
+        padding: Some(padding),
+        weight,
+        ..ConnectionSpec::dense(from, to)
+    };
+    let connections = vec![
+        windowed("in", "conv1", [3, 3], [2, 2], [0, 0], None),
+        windowed("conv1", "pool", [2, 2], [1, 1], [0, 0], Some(8.0)),
+        windowed("pool", "conv2", [1, 2], [1, 1], [0, 1], None),
+        ConnectionSpec::dense("conv2", "out"),
+    ];
+    let network = Network::new(40.0, layers, connections).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let mut parameters = Parameters::<f64>::initial(&network);
+    for (connection, spread) in parameters.connections.iter_mut().zip([3.0, 0.0, 4.0, 0.5]) {
+        let draw = |weight: &mut f64| *weight = rng.random_range(-0.5..1.0) * spread;
+        connection.weights.iter_mut().for_each(draw);
+    }
+    let mut spikes = SpikeBatch::new();
+    for _ in 0..3 {
+        let mut train: Vec<(f64, u32)> =
+            (0..84).map(|input| (rng.random_range(0.0..15.0), input)).collect();
+        train.sort_by(|a, b| a.0.total_cmp(&b.0));
+        spikes.push_sorted(train).unwrap();
+    }
+    let labels = [0, 1, 2];
+    let batch = Batch { spikes: &spikes, labels: &labels };
+    let training = || Training::exact(Loss::MeanCrossEntropy {});
+    let mut reference = Reference::new(&network, training()).unwrap();
+    let options = CpuOptions { threads: Some(2) };
+    let mut engine = GeneralEngine::<f64>::new(&network, training(), options).unwrap();
+    let engines: [&mut dyn Engine<f64>; 2] = [&mut reference, &mut engine];
+    let [expected, found] = engines.map(|engine| {
+        engine.load(&parameters).unwrap();
+        engine.differentiate(batch).unwrap();
+        let counts: Vec<usize> = (1..4).map(|layer| engine.spikes(layer).spike_count()).collect();
+        assert!(counts.iter().all(|&count| count > 20), "{counts:?}");
+        let gradient = engine.gradient().connections.into_iter().map(|c| c.weights);
+        let mut lists: Vec<_> = gradient.collect();
+        lists.push(engine.input_gradient().to_vec());
+        (counts, lists)
+    });
+    assert_eq!(found.0, expected.0);
+    for (found, expected) in found.1.iter().zip(&expected.1) {
+        let scale = expected.iter().fold(1e-9, |scale: f64, g| scale.max(g.abs()));
+        for (a, b) in found.iter().zip(expected) {
+            assert!((a - b).abs() / scale < 1e-7, "{a} {b} {scale}");
+        }
+    }
 }

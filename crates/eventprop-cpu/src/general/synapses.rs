@@ -213,3 +213,56 @@ impl Rows {
 fn unflatten(index: usize, [_, height, width]: [usize; 3]) -> [usize; 3] {
     [index / (height * width), index / width % height, index % width]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lif_core::network::{ConnectionKindSpec, ConnectionSpec, LayerSpec};
+
+    /// The blocks that each neuron of a layer reaches over a convolution of `window` into 40 channels.
+    fn reached(kernel: [usize; 2], stride: [usize; 2], to: [usize; 2]) -> Vec<usize> {
+        let (from, to) = ([3, 12, 14], [40, to[0], to[1]]);
+        let image = |layer: LayerSpec, shape: [usize; 3]| layer.with_shape(shape);
+        let layers = vec![
+            image(LayerSpec::input("in", from.iter().product()), from),
+            image(LayerSpec::lif("conv", to.iter().product(), 20.0, 5.0), to),
+        ];
+        let connection = ConnectionSpec {
+            kind: ConnectionKindSpec::Conv2d,
+            kernel: Some(kernel),
+            stride: Some(stride),
+            ..ConnectionSpec::dense("in", "conv")
+        };
+        let network = Network::new(10.0, layers, vec![connection]).unwrap();
+        let layouts = Layout::of_layers(&network);
+        let synapses = Synapses::<f32>::new(&network, &layouts);
+        let count = |source| {
+            let (mut blocks, mut rows) = (Vec::new(), 0);
+            synapses.fan_out(0, source, |block, _| {
+                blocks.push(block);
+                rows += 1;
+            });
+            blocks.sort_unstable();
+            blocks.dedup();
+            assert_eq!(blocks.len(), rows, "no block is reached twice");
+            rows
+        };
+        (0..from.iter().product()).map(count).collect()
+    }
+
+    /// 40 channels are three blocks of lanes. Inside the image a spike reaches as many positions as
+    /// the kernel has places, over the square of the stride; at its edge fewer. It never costs a
+    /// layer.
+    #[test]
+    fn a_spike_costs_kernel_times_channels() {
+        let all = reached([5, 3], [1, 1], [8, 12]);
+        assert_eq!(all.iter().max(), Some(&(5 * 3 * 3)));
+        // In the corner one position sees it.
+        assert_eq!(all[0], 3);
+        // Over the image: every position sees its whole kernel, once.
+        assert_eq!(all.iter().sum::<usize>(), 3 * (8 * 12) * (5 * 3) * 3);
+        let strided = reached([4, 4], [2, 2], [5, 6]);
+        assert_eq!(strided.iter().max(), Some(&(2 * 2 * 3)));
+        assert_eq!(strided.iter().sum::<usize>(), 3 * (5 * 6) * (4 * 4) * 3);
+    }
+}
