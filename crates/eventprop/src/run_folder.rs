@@ -1,10 +1,13 @@
-use crate::checkpoint::{Checkpoint, CheckpointError, TEMPORARY, write_atomically};
+use crate::checkpoint::{
+    Checkpoint, CheckpointError, TEMPORARY, write_atomically, write_atomically_with,
+};
 use crate::config::Config;
 use crate::metrics::EpochRecord;
 use crate::tensorboard::event_file;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::UNIX_EPOCH;
 use time::OffsetDateTime;
 
@@ -21,6 +24,8 @@ const EVENTS: &str = "events.out.tfevents.eventprop";
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// The epochs that the metrics on the disk are known to hold.
+    written: AtomicUsize,
     /// Holds the lock; none where the file system has no locks.
     _lock: Option<File>,
 }
@@ -72,7 +77,7 @@ impl RunFolder {
         write_atomically(&path.join("config.toml"), config.to_toml().as_bytes())
             .map_err(at(&path))?;
         point_latest(parent, &name).map_err(at(&parent.join("latest")))?;
-        Ok(Self { path, _lock })
+        Ok(Self { path, written: AtomicUsize::new(UNKNOWN), _lock })
     }
 
     /// Opens the folder of a run that was started before, and clears away what a killed training left
@@ -84,7 +89,7 @@ impl RunFolder {
         let path = path.into();
         let _lock = lock(&path)?;
         sweep(&path).map_err(|source| RunFolderError::Open { path: path.clone(), source })?;
-        Ok(Self { path, _lock })
+        Ok(Self { path, written: AtomicUsize::new(UNKNOWN), _lock })
     }
 
     /// Where it is.
@@ -110,7 +115,10 @@ impl RunFolder {
     pub fn write_tensorboard(&self) -> Result<(), CheckpointError> {
         let path = self.path.join(EVENTS);
         match OpenOptions::new().create(true).append(true).open(&path) {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.written.store(UNKNOWN, Ordering::Relaxed);
+                Ok(())
+            }
             Err(source) => Err(CheckpointError::Write { path, source }),
         }
     }
@@ -121,19 +129,36 @@ impl RunFolder {
     /// If a file cannot be written; the former one is then still there.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
         let history = &checkpoint.progress.history;
-        let lines = |line: &dyn Fn(&EpochRecord) -> String| {
-            history.iter().map(|record| line(record) + "\n").collect::<String>()
-        };
-        let epochs = checkpoint.config.training.epochs;
-        let header = history.first().map_or_else(String::new, |record| record.csv_header() + "\n");
-        self.write("metrics.jsonl", lines(&EpochRecord::to_json))?;
-        self.write("metrics.csv", header + &lines(&EpochRecord::to_csv))?;
-        self.write("log.txt", lines(&|record| record.summary(epochs)))?;
+        // Most checkpoints lie within an epoch, and nothing has changed here.
+        if self.written.load(Ordering::Relaxed) != history.len() {
+            self.write_metrics(history, checkpoint.config.training.epochs)?;
+            self.written.store(history.len(), Ordering::Relaxed);
+        }
+        // Last: whatever it counts as done, the others have.
+        checkpoint.save(&self.checkpoint())
+    }
+
+    /// The epochs line by line: a long history is never in memory as text.
+    fn write_metrics(&self, history: &[EpochRecord], epochs: u32) -> Result<(), CheckpointError> {
+        type Line<'a> = &'a dyn Fn(&EpochRecord) -> String;
+        let header = history.first().map(EpochRecord::csv_header);
+        let files: [(&str, Option<String>, Line<'_>); 3] = [
+            ("metrics.jsonl", None, &EpochRecord::to_json),
+            ("metrics.csv", header, &EpochRecord::to_csv),
+            ("log.txt", None, &|record| record.summary(epochs)),
+        ];
+        for (name, header, line) in files {
+            let path = self.path.join(name);
+            let lines = header.into_iter().chain(history.iter().map(line));
+            write_atomically_with(&path, |file| {
+                lines.into_iter().try_for_each(|line| writeln!(file, "{line}"))
+            })
+            .map_err(|source| CheckpointError::Write { path, source })?;
+        }
         self.grow_events(history)?;
         #[cfg(feature = "plot")]
         self.draw_curves(history)?;
-        // Last: whatever it counts as done, the others have.
-        checkpoint.save(&self.checkpoint())
+        Ok(())
     }
 
     /// Draws what the network takes for what. Call it before [`save`](Self::save): what a checkpoint
@@ -176,9 +201,9 @@ impl RunFolder {
         written.map_err(|source| CheckpointError::Write { path, source })
     }
 
+    #[cfg(feature = "plot")]
     fn write(&self, name: &str, text: String) -> Result<(), CheckpointError> {
         let path = self.path.join(name);
-        // Most checkpoints lie within an epoch, and nothing has changed here.
         if fs::read(&path).is_ok_and(|old| old == text.as_bytes()) {
             return Ok(());
         }
@@ -186,6 +211,9 @@ impl RunFolder {
             .map_err(|source| CheckpointError::Write { path, source })
     }
 }
+
+/// No number of epochs.
+const UNKNOWN: usize = usize::MAX;
 
 /// Makes the first folder `<prefix>-<n>` that does not exist: making it is what claims the number.
 fn first_free(parent: &Path, prefix: &str) -> io::Result<String> {
