@@ -5,9 +5,10 @@ use crate::config::Config;
 use crate::metrics::EpochRecord;
 use crate::tensorboard::event_file;
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 use time::OffsetDateTime;
 
@@ -24,8 +25,8 @@ const EVENTS: &str = "events.out.tfevents.eventprop";
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    /// The epochs that the metrics on the disk are known to hold.
-    written: AtomicUsize,
+    /// The [`fingerprint`] of the epochs that the metrics on the disk are known to hold.
+    written: AtomicU64,
     /// Holds the lock; none where the file system has no locks.
     _lock: Option<File>,
 }
@@ -77,7 +78,7 @@ impl RunFolder {
         write_atomically(&path.join("config.toml"), config.to_toml().as_bytes())
             .map_err(at(&path))?;
         point_latest(parent, &name).map_err(at(&parent.join("latest")))?;
-        Ok(Self { path, written: AtomicUsize::new(UNKNOWN), _lock })
+        Ok(Self { path, written: AtomicU64::new(UNKNOWN), _lock })
     }
 
     /// Opens the folder of a run that was started before, and clears away what a killed training left
@@ -89,7 +90,7 @@ impl RunFolder {
         let path = path.into();
         let _lock = lock(&path)?;
         sweep(&path).map_err(|source| RunFolderError::Open { path: path.clone(), source })?;
-        Ok(Self { path, written: AtomicUsize::new(UNKNOWN), _lock })
+        Ok(Self { path, written: AtomicU64::new(UNKNOWN), _lock })
     }
 
     /// Where it is.
@@ -130,9 +131,10 @@ impl RunFolder {
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
         let history = &checkpoint.progress.history;
         // Most checkpoints lie within an epoch, and nothing has changed here.
-        if self.written.load(Ordering::Relaxed) != history.len() {
+        let epochs = fingerprint(history);
+        if self.written.load(Ordering::Relaxed) != epochs {
             self.write_metrics(history, checkpoint.config.training.epochs)?;
-            self.written.store(history.len(), Ordering::Relaxed);
+            self.written.store(epochs, Ordering::Relaxed);
         }
         // Last: whatever it counts as done, the others have.
         checkpoint.save(&self.checkpoint())
@@ -212,8 +214,15 @@ impl RunFolder {
     }
 }
 
-/// No number of epochs.
-const UNKNOWN: usize = usize::MAX;
+/// No [`fingerprint`].
+const UNKNOWN: u64 = 0;
+
+/// Tells one history of epochs from another.
+fn fingerprint(history: &[EpochRecord]) -> u64 {
+    let mut hash = DefaultHasher::new();
+    history.iter().for_each(|record| record.to_json().hash(&mut hash));
+    hash.finish().max(UNKNOWN + 1)
+}
 
 /// Makes the first folder `<prefix>-<n>` that does not exist: making it is what claims the number.
 fn first_free(parent: &Path, prefix: &str) -> io::Result<String> {
