@@ -85,7 +85,7 @@ fn check(package: &str) -> Result<()> {
     for file in FILES {
         ensure!(files.lines().any(|line| line == file), "the package {package} holds no {file}");
     }
-    let folder = root()?.join("target/package");
+    let folder = root()?.join("target/package/tmp-crate");
     let archive = fs::read_dir(&folder)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| {
