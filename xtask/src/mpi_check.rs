@@ -11,20 +11,25 @@ use std::time::{Duration, Instant};
 ///
 /// Needs libopenmpi-dev and libclang-dev.
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Check this build of the program, and build and lint nothing.
+    #[arg(long)]
+    program: Option<PathBuf>,
+}
 
 /// The presets compared: a dense network, and one of learned delays.
 const PRESETS: [&str; 2] = ["yin-yang", "yin-yang-delays"];
 
-pub(crate) fn run(_: &Args) -> Result<ExitCode> {
+/// One thread a rank: what the number of threads does is another test's question.
+const TRAIN: [&str; 8] =
+    ["train", "--quiet", "--epochs", "1", "--batch-size", "50", "--threads", "1"];
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     mpi::check_installed()?;
-    // The features of the whole workspace, so that what other commands built is used.
-    cargo(
-        "clippy --workspace --all-targets --features xtask/gradcheck,eventprop-cli/mpi -- -D warnings",
-    )?;
-    cargo("doc --package eventprop-mpi --no-deps")?;
-    cargo("build --bin eventprop --features eventprop-cli/mpi")?;
-    let program = root()?.join("target/debug/eventprop");
+    let program = match &args.program {
+        Some(program) => fs::canonicalize(program)?,
+        None => build()?,
+    };
     let work = root()?.join("target/mpi-check");
     if work.exists() {
         fs::remove_dir_all(&work)?;
@@ -39,6 +44,16 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn build() -> Result<PathBuf> {
+    // The features of the whole workspace, so that what other commands built is used.
+    cargo(
+        "clippy --workspace --all-targets --features xtask/gradcheck,eventprop-cli/mpi -- -D warnings",
+    )?;
+    cargo("doc --package eventprop-mpi --no-deps")?;
+    cargo("build --bin eventprop --features eventprop-cli/mpi")?;
+    Ok(root()?.join("target/debug/eventprop"))
+}
+
 fn cargo(arguments: &str) -> Result<()> {
     eprintln!("$ cargo {arguments}");
     let mut command = Command::new(env!("CARGO"));
@@ -51,10 +66,14 @@ fn cargo(arguments: &str) -> Result<()> {
 
 /// Trainings of one preset whose every bit has to be the same.
 fn compare(program: &Path, work: &Path, preset: &str) -> Result<()> {
-    let train = ["train", "--quiet", "--preset", preset, "--epochs", "2", "--batch-size", "50"];
     let train = |command: &mut Command, name: &str, more: &[&str]| -> Result<Left> {
         let run_dir = format!("{preset}-{name}");
-        command.args(train).args(more).args(["--run-dir", &run_dir]).current_dir(work);
+        command
+            .args(TRAIN)
+            .args(["--preset", preset])
+            .args(more)
+            .args(["--run-dir", &run_dir])
+            .current_dir(work);
         mpi::output(command)?;
         Left::read(&work.join(run_dir).join("latest"))
     };
@@ -105,7 +124,6 @@ impl Left {
 
 /// A rank that dies ends the job with the last good checkpoint, from which fewer ranks go on.
 fn a_killed_rank(program: &Path, work: &Path) -> Result<()> {
-    let train = "train --preset yin-yang --epochs 2 --batch-size 50 --checkpoint-every 10 --quiet";
     // Each rank leaves its process number.
     let wrapper = work.join("wrapper");
     let script = format!(
@@ -117,7 +135,8 @@ fn a_killed_rank(program: &Path, work: &Path) -> Result<()> {
     for victim in [1, 0] {
         let run_dir = format!("killed-{victim}");
         let mut command = mpi::mpirun(3, &wrapper);
-        command.args(train.split(' ')).args(["--run-dir", &run_dir]).current_dir(work);
+        command.args(TRAIN).args(["--preset", "yin-yang", "--checkpoint-every", "10"]);
+        command.args(["--run-dir", &run_dir]).current_dir(work);
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let run = wait_for_batch(&work.join(&run_dir))?;
         let pid = fs::read_to_string(work.join(format!("pid-{victim}")))?;
