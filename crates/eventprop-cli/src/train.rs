@@ -9,6 +9,7 @@ mod session;
 
 use crate::machine;
 use crate::progress::{Display, Style};
+use crate::source;
 use anyhow::{Result, bail};
 use cadence::{Cadence, Countdown};
 use eventprop::{Checkpoint, Config, Data, RunFolder, Trainer};
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 /// Without arguments: 784-350-10 on MNIST, which the program carries with it. A preset or a
 /// configuration file says what is trained; flags replace single values of it.
 #[derive(clap::Args)]
+#[command(allow_negative_numbers = true)]
 #[command(after_help = "\
 Examples:
   eventprop train                                 the preset mnist
@@ -31,6 +33,7 @@ Examples:
   eventprop train --print-config > my.toml        a configuration to change ...
   eventprop train my.toml                         ... and to train
   eventprop train --data-folder fashion           IDX files of one's own
+  eventprop train --set data.dropout=0.1          any other value of the configuration
   eventprop train --resume runs/latest            go on where a run stopped
   mpirun -n 4 eventprop train                     on four processes (needs --features mpi)")]
 pub(crate) struct Args {
@@ -143,28 +146,19 @@ fn prepare(args: &Args, ranks: &Ranks) -> Result<(Option<Left>, Option<RunFolder
 
 /// Preset or file, changed by flags, checked.
 fn config(args: &Args, ranks: &Ranks) -> Result<Config> {
-    let mut config = match (&args.config, &args.preset) {
-        (Some(path), _) => {
-            let name = path.display().to_string();
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| anyhow::anyhow!("cannot read configuration {name}: {error}"))?;
-            Config::parse(&text, &name)?
-        }
+    let config = match (&args.config, &args.preset) {
+        (Some(path), _) => source::read_config(path)?,
         (None, Some(preset)) => Config::preset(preset)?,
         (None, None) => Config::preset("mnist")?,
     };
-    args.flags.overrides().apply(&mut config)?;
+    let mut config = args.flags.apply(config)?;
     if ranks.is_a_job() {
         config.cut_batches();
     }
-    config.check()?;
     if args.print_config {
         return Ok(config);
     }
-    #[cfg(feature = "fetch")]
-    if config.data.folder.is_none() {
-        config.data.folder = crate::data::fetched(config.data.name);
-    }
+    source::find_data(&mut config);
     if let Some(folder) = &mut config.data.folder {
         // The run may be gone on with from elsewhere.
         *folder = std::path::absolute(&folder)?;
