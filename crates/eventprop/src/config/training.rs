@@ -64,6 +64,7 @@ impl Default for TrainingConfig {
             epochs: 10,
             batch_size: 32,
             lr: 0.005,
+            shards: None,
             seed: 0,
             backend: "cpu".into(),
             threads: 0,
