@@ -67,7 +67,7 @@ fn packages() -> Result<Vec<String>> {
         let manifest = fs::read_to_string(entry.path().join("Cargo.toml"))?;
         if !manifest.contains("publish = false") {
             packages.push(entry.file_name().to_string_lossy().into_owned());
-            for field in FIELDS.iter().filter(|field| !manifest.contains(**field)) {
+            if let Some(field) = FIELDS.iter().find(|field| !manifest.contains(**field)) {
                 bail!("{} has no {field}", entry.path().join("Cargo.toml").display());
             }
         }
