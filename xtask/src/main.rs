@@ -9,10 +9,14 @@ mod deny;
 mod fuzz;
 mod gpu_pack;
 mod gradcheck;
+mod mpi;
+mod mpi_check;
 mod native;
 mod pictures;
+mod publish_check;
 mod pypi;
 mod results;
+mod scaling;
 mod soak;
 mod tensorboard;
 mod train;
@@ -41,8 +45,11 @@ enum Command {
     Deny(deny::Args),
     Fuzz(fuzz::Args),
     Gradcheck(gradcheck::Args),
+    MpiCheck(mpi_check::Args),
+    PublishCheck(publish_check::Args),
     Results(results::Args),
     Pictures(pictures::Args),
+    Scaling(scaling::Args),
     Soak(soak::Args),
     Tensorboard(tensorboard::Args),
     Train(train::Args),
@@ -59,8 +66,11 @@ fn main() -> ExitCode {
         Command::Deny(args) => deny::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Gradcheck(args) => gradcheck::run(&args),
+        Command::MpiCheck(args) => mpi_check::run(&args),
+        Command::PublishCheck(args) => publish_check::run(&args),
         Command::Results(args) => results::run(&args),
         Command::Pictures(args) => pictures::run(&args),
+        Command::Scaling(args) => scaling::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Tensorboard(args) => tensorboard::run(&args),
         Command::Train(args) => train::run(&args),
