@@ -10,6 +10,7 @@ mod fuzz;
 mod gpu_pack;
 mod gradcheck;
 mod native;
+mod nir_check;
 mod pictures;
 mod pypi;
 mod results;
@@ -41,6 +42,7 @@ enum Command {
     Deny(deny::Args),
     Fuzz(fuzz::Args),
     Gradcheck(gradcheck::Args),
+    NirCheck(nir_check::Args),
     Results(results::Args),
     Pictures(pictures::Args),
     Soak(soak::Args),
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Command::Deny(args) => deny::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Gradcheck(args) => gradcheck::run(&args),
+        Command::NirCheck(args) => nir_check::run(&args),
         Command::Results(args) => results::run(&args),
         Command::Pictures(args) => pictures::run(&args),
         Command::Soak(args) => soak::run(&args),
