@@ -28,6 +28,9 @@ const PACKAGES: [&str; 6] =
 /// Steps in ms.
 const STEPS: [&str; 6] = ["1", "0.5", "0.2", "0.1", "0.05", "0.02"];
 
+/// The step with which images are classified.
+const CLASSIFIED_WITH: &str = "0.2";
+
 /// Images whose spike times are compared.
 const COMPARED: &str = "20";
 
@@ -71,7 +74,7 @@ impl Check {
         self.eventprop("export problem.json --out problem.nir")?;
         for name in ["mnist", "problem"] {
             let files = [format!("{name}.nir"), format!("{name}-rewritten.nir")];
-            self.python("package.py", &files)?;
+            native::execute(&mut self.script("package.py", &files)?)?;
             let mut networks = Vec::new();
             for file in files {
                 let json = file.replace(".nir", "-read.json");
@@ -91,10 +94,10 @@ impl Check {
         let solution = fs::File::create(self.folder.join("few-solved.json"))?;
         let mut grad = self.command("grad few.json");
         native::execute(grad.stdout(solution))?;
-        println!("\neventprop, exact event times:");
-        self.eventprop("eval runs/latest")?;
-        let mut arguments: Vec<String> =
-            ["few.json", "few-solved.json", "all.json"].map(String::from).into();
+        let exact = self.accuracy()?;
+        println!("\neventprop, exact event times: accuracy {exact} % of {CLASSIFIED} images");
+        let files = ["few.json", "few-solved.json", "all.json", CLASSIFIED_WITH];
+        let mut arguments: Vec<String> = files.map(String::from).into();
         for step in STEPS {
             self.eventprop(&format!("export runs/latest --dt {step} --out mnist-{step}.nir"))?;
             arguments.push(format!("mnist-{step}.nir:{step}"));
@@ -102,7 +105,8 @@ impl Check {
         for simulator in ["snntorch", "spikingjelly"] {
             let mut arguments = arguments.clone();
             arguments.insert(0, simulator.into());
-            self.python("simulate.py", &arguments)?;
+            let mut python = self.script("simulate.py", &arguments)?;
+            native::execute(python.env("EXACT_ACCURACY", &exact))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -118,12 +122,23 @@ impl Check {
             .with_context(|| format!("eventprop {arguments}"))
     }
 
-    fn python(&self, script: &str, arguments: &[String]) -> Result<()> {
+    /// What `eventprop eval` prints: the accuracy on the test set in per cent.
+    fn accuracy(&self) -> Result<String> {
+        let output =
+            self.command("eval runs/latest").output().context("cannot run eventprop eval")?;
+        let text = String::from_utf8(output.stdout)?;
+        let line = text.lines().find_map(|line| line.strip_prefix("accuracy "));
+        let accuracy = line.context("eventprop eval prints no accuracy")?;
+        Ok(accuracy.trim_end_matches('%').trim().to_owned())
+    }
+
+    fn script(&self, script: &str, arguments: &[String]) -> Result<Command> {
         let script = Path::new("xtask/nir").join(script);
         let mut python = Command::new(&self.python);
         python.arg(root()?.join(script)).args(arguments).current_dir(&self.folder);
         // The script lies in the repository: nothing is to be left beside it.
-        native::execute(python.env("PYTHONDONTWRITEBYTECODE", "1"))
+        python.env("PYTHONDONTWRITEBYTECODE", "1");
+        Ok(python)
     }
 }
 

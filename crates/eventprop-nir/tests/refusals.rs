@@ -139,7 +139,10 @@ fn ways_without_an_equal() {
     );
     refused(|graph| graph.edges.push(edge("lif", "nothing")), &["\"nothing\"", "no node"]);
     refused(|graph| graph.edges.push(edge("in", "in_to_lif")), &["two edges from \"in\""]);
-    refused(|graph| graph.edges.push(edge("lif", "output")), &["must have one Output"]);
+    refused(
+        |graph| graph.edges.push(edge("lif", "output")),
+        &["more than one way leads to the output"],
+    );
     refused(|graph| graph.edges.push(edge("lif", "in")), &["node \"in\" (Input): "]);
     refused(
         |graph| graph.edges.push(edge("lif_to_li", "output")),

@@ -9,12 +9,14 @@ use super::synapses::Synapse;
 use super::weights::Weights;
 use crate::error::ImportError;
 use crate::time::{milliseconds, seconds};
+use lif_core::per_neuron;
 
 /// A signal on its way.
 pub(super) struct Course<'a> {
     pieces: &'a Pieces<'a>,
     path: &'a Path,
     shape: Vec<usize>,
+    target_size: usize,
     before: Elementwise,
     weights: Option<Weights>,
     behind: Elementwise,
@@ -25,7 +27,7 @@ pub(super) struct Course<'a> {
     node: (String, String),
 }
 
-/// What happens to each element of a signal.
+/// What happens to each element of a signal: lists of one value for all or one for each.
 #[derive(Default)]
 struct Elementwise {
     scale: Option<Vec<f64>>,
@@ -44,6 +46,7 @@ impl<'a> Course<'a> {
             pieces,
             path,
             shape: populations[path.from].shape.clone().unwrap_or_default(),
+            target_size: to.size(),
             before: Elementwise::default(),
             weights: None,
             behind: Elementwise::default(),
@@ -74,14 +77,14 @@ impl<'a> Course<'a> {
             match node.kind() {
                 "Flatten" => {}
                 "Delay" => {
-                    let delay = delay(node, product(&self.shape))?;
+                    let delay = delay(node)?;
                     let side = self.side();
                     side.delay = Some(together(side.delay.take(), delay, |a, b| a + b));
                 }
                 "Scale" => {
-                    let scale = spread(&node.numbers("scale")?.values, product(&self.shape));
-                    if let Some(bias) = &mut self.bias {
-                        bias.iter_mut().zip(&scale).for_each(|(bias, scale)| *bias *= scale);
+                    let scale = node.numbers("scale")?.values.clone();
+                    for (element, bias) in self.bias.iter_mut().flatten().enumerate() {
+                        *bias *= per_neuron(&scale, element);
                     }
                     let side = self.side();
                     side.scale = Some(together(side.scale.take(), scale, |a, b| a * b));
@@ -167,6 +170,10 @@ impl<'a> Course<'a> {
         if bias.values.iter().all(|&bias| bias == 0.0) {
             return Ok(false);
         }
+        if product(next) != self.target_size {
+            // Other weights come behind, which will be refused.
+            return Ok(false);
+        }
         let neurons = product(next) / channels;
         let each = bias.values.iter().flat_map(|&bias| std::iter::repeat_n(bias, neurons));
         self.bias = Some(each.collect());
@@ -196,7 +203,7 @@ fn give_images(populations: &mut [Population], synapse: &Synapse) -> Result<(), 
 }
 
 /// The delays of a node in ms: those that an export left, where they are still those of the node.
-fn delay(node: Named, size: usize) -> Result<Vec<f64>, ImportError> {
+fn delay(node: Named) -> Result<Vec<f64>, ImportError> {
     let array = node.numbers("delay")?;
     if let Some(delay) = array.values.iter().find(|delay| **delay < 0.0) {
         return Err(node.refuse(format!("delay must not be negative, got {delay}")));
@@ -206,20 +213,17 @@ fn delay(node: Named, size: usize) -> Result<Vec<f64>, ImportError> {
         && exact.values.len() == array.values.len()
         && exact.values.iter().zip(&array.values).all(fits)
     {
-        return Ok(spread(&exact.values, size));
+        return Ok(exact.values.clone());
     }
-    let ms: Vec<_> = array.values.iter().map(|&s| milliseconds(s, array.storage)).collect();
-    Ok(spread(&ms, size))
-}
-
-/// One value for each element.
-fn spread(values: &[f64], size: usize) -> Vec<f64> {
-    if values.len() == 1 { vec![values[0]; size] } else { values.to_vec() }
+    Ok(array.values.iter().map(|&s| milliseconds(s, array.storage)).collect())
 }
 
 fn together(first: Option<Vec<f64>>, second: Vec<f64>, join: impl Fn(f64, f64) -> f64) -> Vec<f64> {
     match first {
-        Some(first) => first.iter().zip(&second).map(|(&a, &b)| join(a, b)).collect(),
+        Some(first) => {
+            let elements = 0..first.len().max(second.len());
+            elements.map(|e| join(*per_neuron(&first, e), *per_neuron(&second, e))).collect()
+        }
         None => second,
     }
 }

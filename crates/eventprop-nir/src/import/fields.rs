@@ -1,5 +1,6 @@
 //! A node's fields, looked at.
 
+use super::neurons::product;
 use super::pieces::Pieces;
 use crate::error::ImportError;
 use crate::graph::{Array, Primitive, Value};
@@ -39,6 +40,10 @@ impl<'a> Named<'a> {
         match self.primitive.fields.get(field) {
             Some(Value::Array(array)) => match array.values.iter().find(|v| !v.is_finite()) {
                 Some(value) => Err(self.refuse(format!("{field} must be finite, got {value}"))),
+                None if product(&array.shape) != array.values.len() => {
+                    let (count, shape) = (array.values.len(), &array.shape);
+                    Err(self.refuse(format!("{field} has {count} values for the shape {shape:?}")))
+                }
                 None => Ok(array),
             },
             Some(Value::Text(text)) => {

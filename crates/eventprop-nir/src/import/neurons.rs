@@ -133,10 +133,14 @@ const CUBA: [&str; 7] = ["tau_mem", "tau_syn", "r", "v_leak", "w_in", "v_thresho
 const PLAIN: [&str; 5] = ["tau", "r", "v_leak", "v_threshold", "v_reset"];
 
 fn input(node: Named) -> Result<Population, ImportError> {
+    let shape = node.whole("shape")?;
+    if product(&shape) == 0 {
+        return Err(node.refuse("has no neurons"));
+    }
     Ok(Population {
         name: node.name.into(),
         kind: node.kind().into(),
-        shape: Some(node.whole("shape")?),
+        shape: Some(shape),
         image: image(node),
         position: node.hint("position"),
         constants: None,

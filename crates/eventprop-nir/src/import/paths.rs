@@ -5,6 +5,9 @@ use super::pieces::{Pieces, Role};
 use crate::error::ImportError;
 use std::collections::{HashMap, HashSet};
 
+/// More nodes in a row between neurons mean nothing.
+const MAX_MAPS: usize = 64;
+
 /// A way from a population through maps to a population.
 pub(super) struct Path {
     pub(super) from: usize,
@@ -27,7 +30,7 @@ pub(super) fn routes(pieces: &Pieces, populations: &[Population]) -> Result<Rout
         populations,
         positions: named.collect(),
         paths: Vec::new(),
-        outputs: Vec::new(),
+        output: None,
         seen: HashSet::new(),
     };
     for (from, to) in &pieces.edges {
@@ -43,7 +46,7 @@ struct Search<'a> {
     populations: &'a [Population],
     positions: HashMap<&'a str, usize>,
     paths: Vec<Path>,
-    outputs: Vec<usize>,
+    output: Option<usize>,
     /// Maps that lie on some way.
     seen: HashSet<&'a str>,
 }
@@ -82,6 +85,9 @@ impl<'a> Search<'a> {
                 if maps.contains(&node) {
                     return refuse("stands in a loop without neurons");
                 }
+                if maps.len() == MAX_MAPS {
+                    return refuse("stands behind too many others without neurons between");
+                }
                 if pieces.behind(node).next().is_none() {
                     return refuse("leads nowhere");
                 }
@@ -107,8 +113,10 @@ impl<'a> Search<'a> {
         if self.populations[from].is_input() {
             return Err(self.populations[from].refuse("leads to the output"));
         }
-        self.outputs.push(from);
-        Ok(())
+        match self.output.replace(from) {
+            None => Ok(()),
+            Some(_) => Err(ImportError::Graph("more than one way leads to the output".into())),
+        }
     }
 
     fn finish(self) -> Result<Routes, ImportError> {
@@ -117,15 +125,9 @@ impl<'a> Search<'a> {
             let reason = "no neurons lead to it";
             return Err(ImportError::node(name, &piece.primitive.kind, reason));
         }
-        match self.outputs[..] {
-            [output] => Ok(Routes { paths: self.paths, output }),
-            _ => {
-                let reason = format!(
-                    "the graph must have one Output that one population leads to; there are {} ways to one",
-                    self.outputs.len()
-                );
-                Err(ImportError::Graph(reason))
-            }
+        match self.output {
+            Some(output) => Ok(Routes { paths: self.paths, output }),
+            None => Err(ImportError::Graph("no neurons lead to an Output".into())),
         }
     }
 }

@@ -83,7 +83,10 @@ pub(super) fn after(
                 return Err(node.refuse("weight must be [output, input]"));
             };
             expect(into, &[into])?;
-            Ok(vec![out])
+            match out {
+                0 => Err(node.refuse("has no outputs")),
+                _ => Ok(vec![out]),
+            }
         }
         (_, "Conv2d" | "SumPool2d") => {
             let [channels, height, width] = shape[..] else {

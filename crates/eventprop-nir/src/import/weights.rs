@@ -4,6 +4,7 @@ use super::fields::Named;
 use crate::error::ImportError;
 use crate::graph::Value;
 use lif_core::network::Window;
+use lif_core::per_neuron;
 
 /// Products of numbers in single precision that would be the same without rounding are this near.
 const ROUNDING: f64 = 1e-6;
@@ -80,7 +81,7 @@ impl Weights {
                 for (place, value) in values.iter_mut().enumerate() {
                     let row_or_source =
                         if by_row { place / columns } else { place % columns / width };
-                    *value *= scale[row_or_source];
+                    *value *= per_neuron(&scale, row_or_source);
                 }
             }
             Self::SumPool2d { weight, .. } => *weight *= scale[0],
@@ -105,8 +106,8 @@ impl Weights {
         let (before, behind) = (shared(before, false)?, shared(behind, true)?);
         let (columns, width) = (self.columns(), self.width());
         let delay = |place: usize| {
-            let before = before.as_ref().map(|delay| delay[place % columns / width]);
-            let behind = behind.as_ref().map(|delay| delay[place / columns]);
+            let before = before.as_ref().map(|delay| *per_neuron(delay, place % columns / width));
+            let behind = behind.as_ref().map(|delay| *per_neuron(delay, place / columns));
             match (before, behind) {
                 (Some(before), Some(behind)) => before + behind,
                 (Some(delay), None) | (None, Some(delay)) => delay,
@@ -124,11 +125,12 @@ impl Weights {
         }
     }
 
-    /// A number for each neuron as one for each that has weights of its own: each neuron, each channel,
+    /// A number for each neuron (or one for all) as one for each that has weights of its own: each neuron, each channel,
     /// or all together.
     /// They may differ by a part of `rounding`.
     fn shared(&self, values: &[f64], by_row: bool, rounding: f64) -> Option<Vec<f64>> {
         let groups = match self {
+            _ if values.len() == 1 => return Some(values.to_vec()),
             Self::Dense { .. } => return Some(values.to_vec()),
             Self::Conv2d { values, .. } if by_row => values.len() / self.columns(),
             Self::Conv2d { inputs, .. } => *inputs,
@@ -160,6 +162,9 @@ pub(super) fn window(
     let [outputs, inputs, ky, kx] = node.numbers("weight")?.shape[..] else {
         return Err(node.refuse("weight must be [out_channel, in_channel, height, width]"));
     };
+    if outputs == 0 {
+        return Err(node.refuse("has no outputs"));
+    }
     if inputs != channels {
         return Err(node.refuse(format!("takes {inputs} channels, is sent {channels}")));
     }
