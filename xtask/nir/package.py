@@ -32,6 +32,6 @@ if "input_to_hidden" in graph.nodes:
     hidden = graph.nodes["hidden"]
     assert graph.nodes["input_to_hidden"].weight.shape == (350, 784)
     assert graph.nodes["input_to_hidden"].weight.dtype == np.float32
-    assert np.all(hidden.tau_mem == np.float32(0.02)) and np.all(hidden.tau_syn == np.float32(0.005))
+    assert np.all(hidden.tau_mem == np.float32(0.02))
     assert np.all(hidden.r == 1) and np.all(hidden.w_in == hidden.tau_syn)
 nir.write(rewritten, graph)
