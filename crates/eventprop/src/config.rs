@@ -1,11 +1,13 @@
 //! A training as a TOML file: data, network, loss, training. See [`Config`].
 
+mod assign;
 mod augmentation;
 mod data;
 mod dataset;
 mod error;
 mod network;
 mod overrides;
+mod place;
 mod training;
 
 pub use augmentation::AugmentationConfig;
@@ -33,7 +35,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// What runs are called after: a preset's name or one of your own.
+    /// What runs are called after: a preset's name or one of your own. What has none is called
+    /// [`UNNAMED`](Self::UNNAMED).
     #[serde(default = "default_name")]
     pub name: String,
     /// Samples and how they become spikes.
@@ -41,9 +44,11 @@ pub struct Config {
     pub data: DataConfig,
     /// Layers, connections, how their weights start.
     pub network: NetworkConfig,
-    /// What is minimised.
+    /// What is minimised; default the cross-entropy over the highest voltages of an `li` output.
+    #[serde(default = "default_loss")]
     pub loss: Loss,
     /// How.
+    #[serde(default)]
     pub training: TrainingConfig,
     /// The clock-driven model in place of exact event times: see [`lif_core::grid`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,6 +73,9 @@ const PRESETS: [(&str, &str); 13] = [
 ];
 
 impl Config {
+    /// The name of a configuration that gives itself none.
+    pub const UNNAMED: &str = "custom";
+
     /// The names of the presets, the default first.
     pub fn presets() -> impl Iterator<Item = &'static str> {
         PRESETS.iter().map(|(name, _)| *name)
@@ -92,7 +100,7 @@ impl Config {
     pub fn parse(text: &str, origin: &str) -> Result<Self, ConfigError> {
         let config: Self =
             toml::from_str(text).map_err(|error| ConfigError::syntax(origin, text, &error))?;
-        config.check().map_err(|error| ConfigError::invalid(origin, error))?;
+        config.check().map_err(|error| ConfigError::invalid(origin, text, error))?;
         Ok(config)
     }
 
@@ -132,14 +140,23 @@ impl Config {
             return Ok(());
         }
         let (loss, layer) = (self.loss.name(), &output.name);
-        let needed = if needs_spikes { "a lif" } else { "an li" };
-        let reason = format!("{loss} needs {needed} layer as output, \"{layer}\" is none");
+        let (needed, others) = match needs_spikes {
+            true => ("a lif", "vmax_cross_entropy, mean_cross_entropy or exp_mean_cross_entropy"),
+            false => ("an li", "ttfs_cross_entropy or spike_time_sum"),
+        };
+        let reason = format!(
+            "{loss} needs {needed} layer as output, \"{layer}\" is none; such an output has {others}"
+        );
         Err(DescriptionError::new("loss.kind", reason))
     }
 }
 
 fn default_name() -> String {
-    "custom".into()
+    Config::UNNAMED.into()
+}
+
+fn default_loss() -> Loss {
+    Loss::VmaxCrossEntropy {}
 }
 
 fn plain_name(name: &str) -> bool {
