@@ -53,12 +53,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let bytes = std::fs::read(&args.file).with_context(|| format!("cannot read {name}"))?;
     let options = ImportOptions { duration: args.duration, spikes: spikes(args.dt) };
     let imported = from_bytes(bytes, options).with_context(|| name.clone())?;
-    for note in &imported.notes {
-        eprintln!("note: {note}");
-    }
     let out = args.out.clone().unwrap_or_else(|| args.file.with_extension("safetensors"));
     let sizes: Vec<_> =
         imported.network.layers().iter().map(|layer| layer.size.to_string()).collect();
+    let notes = imported.notes.clone();
     let base = base(args)?;
     let bytes = match out.extension() {
         Some(extension) if extension == "json" => {
@@ -68,6 +66,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         _ => checkpoint(imported, base, &args.file)?.to_bytes(),
     };
     write_atomically(&out, &bytes).with_context(|| format!("cannot write {}", out.display()))?;
+    for note in notes {
+        eprintln!("note: {note}");
+    }
     writeln!(io::stdout(), "{}: {}", out.display(), sizes.join("-"))?;
     Ok(())
 }

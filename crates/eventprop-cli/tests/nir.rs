@@ -38,7 +38,8 @@ fn a_network_goes_to_nir_and_comes_back() {
     }
 
     // In double precision, with samples.
-    let json = ["import", "small.nir", "--config", "small.toml", "--out", "p.json", "--samples", "3"];
+    let json =
+        ["import", "small.nir", "--config", "small.toml", "--out", "p.json", "--samples", "3"];
     stdout(&eventprop(at, &json));
     let problem = Problem::parse(&fs::read(at.join("p.json")).unwrap()).unwrap();
     assert!(problem.parameters == before.parameters.cast());
@@ -66,7 +67,10 @@ fn what_has_no_equal_is_refused_in_one_line() {
         (&["import", "recurrent.nir", "--duration=-1"], "duration: must be positive"),
         (&["import", "recurrent.nir", "--duration", "9", "--preset", "seed"], "clock-driven"),
         (&["import", "recurrent.nir", "--duration", "9", "--preset", "yin-yang"], "needs a lif"),
-        (&["import", "recurrent.nir", "--duration", "9", "--out", "x.json", "--samples", "1"], "3 neurons"),
+        (
+            &["import", "recurrent.nir", "--duration", "9", "--out", "x.json", "--samples", "1"],
+            "3 neurons",
+        ),
         (&["export", "missing"], "there is no missing"),
         (&["export", "seed"], "clock-driven"),
     ] {
