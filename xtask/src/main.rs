@@ -12,6 +12,7 @@ mod gradcheck;
 mod mpi;
 mod mpi_check;
 mod native;
+mod nir_check;
 mod pictures;
 mod publish_check;
 mod pypi;
@@ -47,6 +48,7 @@ enum Command {
     Gradcheck(gradcheck::Args),
     MpiCheck(mpi_check::Args),
     PublishCheck(publish_check::Args),
+    NirCheck(nir_check::Args),
     Results(results::Args),
     Pictures(pictures::Args),
     Scaling(scaling::Args),
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Command::Gradcheck(args) => gradcheck::run(&args),
         Command::MpiCheck(args) => mpi_check::run(&args),
         Command::PublishCheck(args) => publish_check::run(&args),
+        Command::NirCheck(args) => nir_check::run(&args),
         Command::Results(args) => results::run(&args),
         Command::Pictures(args) => pictures::run(&args),
         Command::Scaling(args) => scaling::run(&args),

@@ -3,8 +3,12 @@
 #[cfg(feature = "fetch")]
 mod data;
 mod eval;
+#[cfg(feature = "nir")]
+mod export;
 mod generate;
 mod grad;
+#[cfg(feature = "nir")]
+mod import;
 mod info;
 mod interrupt;
 mod live;
@@ -35,6 +39,10 @@ enum Command {
     Grad(grad::Args),
     Plot(plot::Args),
     Watch(watch::Args),
+    #[cfg(feature = "nir")]
+    Import(import::Args),
+    #[cfg(feature = "nir")]
+    Export(export::Args),
     Info(info::Args),
     #[cfg(feature = "fetch")]
     Data(data::Args),
@@ -53,6 +61,10 @@ fn main() -> ExitCode {
         Command::Grad(args) => grad::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Plot(args) => plot::run(args).map(|()| ExitCode::SUCCESS),
         Command::Watch(args) => watch::run(&args).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "nir")]
+        Command::Import(args) => import::run(&args).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "nir")]
+        Command::Export(args) => export::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Info(args) => info::run(args).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "fetch")]
         Command::Data(args) => data::run(&args).map(|()| ExitCode::SUCCESS),

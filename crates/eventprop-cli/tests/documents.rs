@@ -208,8 +208,19 @@ fn every_configuration_is_one() {
 #[test]
 fn every_command_has_examples_that_parse() {
     let folder = workplace();
-    for command in ["train", "eval", "grad", "plot", "watch", "info", "completions", "man", "data"]
-    {
+    for command in [
+        "train",
+        "eval",
+        "grad",
+        "plot",
+        "watch",
+        "import",
+        "export",
+        "info",
+        "completions",
+        "man",
+        "data",
+    ] {
         let help = stdout(&eventprop(folder.path(), &[command, "--help"]));
         let (_, examples) = help.split_once("Examples:").unwrap_or_else(|| panic!("{command}"));
         for line in examples.lines().filter(|line| line.starts_with("  eventprop ")) {

@@ -9,6 +9,7 @@ mod error;
 mod file;
 mod nested;
 mod solution;
+mod write;
 
 pub use error::ProblemError;
 pub use solution::{
@@ -18,6 +19,7 @@ pub use solution::{
 
 use lif_core::loss::Loss;
 use lif_core::{Network, Parameters};
+use serde::Serialize;
 
 /// A problem whose parts fit each other.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +35,7 @@ pub struct Problem {
 }
 
 /// Input spikes with a label.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sample {
     /// (time in ms, input index), in the order of the file.
     pub spikes: Vec<(f64, u32)>,
@@ -48,5 +50,13 @@ impl Problem {
     /// The first thing that is wrong, with its place as a JSON path. Arbitrary bytes do no worse.
     pub fn parse(json: &[u8]) -> Result<Self, ProblemError> {
         file::parse(json)
+    }
+
+    /// The problem file, with the constants that the parameters have.
+    ///
+    /// # Panics
+    /// If the parameters are not of the network's shape, or hold what JSON has no number for.
+    pub fn to_json(&self) -> String {
+        write::json(self)
     }
 }

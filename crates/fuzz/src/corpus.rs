@@ -2,7 +2,9 @@
 
 use eventprop::lif_core::Parameters;
 use eventprop::lif_core::engine::OptimiserState;
+use eventprop::problem::Problem;
 use eventprop::{Checkpoint, Config, Progress};
+use eventprop_nir::{Spikes, to_bytes};
 
 /// Words of problem files and of checkpoints' descriptions.
 pub(crate) const JSON: &[&str] = &[
@@ -130,6 +132,17 @@ pub(crate) fn aedat() -> Vec<Vec<u8>> {
 
 pub(crate) fn spoken() -> Vec<Vec<u8>> {
     vec![include_bytes!("../../mnist-spikes/tests/data/shd_like.h5").to_vec()]
+}
+
+/// The networks of the problems, without what NIR has no equal for.
+pub(crate) fn nir() -> Vec<Vec<u8>> {
+    let more = ",\n\"refractory\":1.0,\"adaptation\":{\"beta\":0.3,\"tau\":60.0}";
+    let files = [DENSE.replace(more, ""), CONVOLUTION.into()].map(|text| {
+        let problem = Problem::parse(text.as_bytes()).expect("a problem that is right");
+        let written = to_bytes(&problem.network, &problem.parameters, Spikes::Delta);
+        written.expect("a network that NIR has an equal for")
+    });
+    files.into()
 }
 
 /// Three labels in gzip.

@@ -2,6 +2,7 @@ use crate::corpus;
 use crate::sign::signed;
 use eventprop::problem::Problem;
 use eventprop::{Checkpoint, Config};
+use eventprop_nir::ImportOptions;
 use mnist_spikes::events::{Spoken, parse_spoken, read_aedat, read_nmnist};
 use mnist_spikes::idx;
 
@@ -15,7 +16,7 @@ pub struct Target {
 }
 
 /// Every parser of bytes that come from outside.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target {
         name: "idx-images",
         parse: |bytes| idx::read_images(bytes).is_ok(),
@@ -70,6 +71,17 @@ pub const TARGETS: [Target; 8] = [
         parse: |bytes| parse_spoken(bytes.to_vec(), Spoken::Digits).is_ok(),
         corpus: corpus::spoken,
         words: &["TREE", "HEAP", "SNOD", "GCOL", "OHDR"],
+    },
+    Target {
+        name: "nir",
+        parse: |bytes| {
+            let options = ImportOptions { duration: Some(30.0), ..ImportOptions::default() };
+            eventprop_nir::from_bytes(bytes.to_vec(), options).is_ok()
+        },
+        corpus: corpus::nir,
+        words: &[
+            "TREE", "SNOD", "GCOL", "OHDR", "CubaLIF", "CubaLI", "LIF", "Linear", "Affine", "Delay",
+        ],
     },
 ];
 

@@ -178,6 +178,11 @@ impl Network {
         })
     }
 
+    /// The descriptions it was built from.
+    pub fn specs(&self) -> (&[LayerSpec], &[ConnectionSpec]) {
+        (&self.spec.0, &self.spec.1)
+    }
+
     /// The simulated time in ms; nothing happens after it.
     pub fn duration(&self) -> f64 {
         self.duration

@@ -65,6 +65,31 @@ impl NetworkConfig {
         Ok(network)
     }
 
+    /// The configuration of a network whose weights and delays come from elsewhere, such as a
+    /// checkpoint: its own start at 0.
+    pub fn of(network: &Network) -> Self {
+        let (layers, connections) = network.specs();
+        let connection = |spec: &ConnectionSpec| {
+            let zeros = Some(Initialiser::Zeros);
+            ConnectionConfig {
+                from: spec.from.clone(),
+                to: spec.to.clone(),
+                kind: spec.kind,
+                kernel: spec.kernel,
+                stride: spec.stride,
+                padding: spec.padding,
+                weight: spec.weight,
+                weights: zeros.filter(|_| spec.kind != ConnectionKindSpec::SumPool2d),
+                delays: zeros.filter(|_| spec.delays),
+            }
+        };
+        Self {
+            duration: network.duration(),
+            layers: layers.to_vec(),
+            connections: connections.iter().map(connection).collect(),
+        }
+    }
+
     /// The parameters that training starts with.
     ///
     /// # Errors
