@@ -129,6 +129,33 @@ pub fn check_shape<T: Real>(own: &Parameters<T>, given: &Parameters<T>) -> Resul
     }
 }
 
+/// Checks that every value is one that a network can have: what comes from outside may not be.
+///
+/// # Errors
+/// [`EngineError::Shape`], naming the first list with a value that is not finite, a negative delay, a time
+/// constant that is not positive or a threshold that is not above the reset.
+pub fn check_values<T: Real>(
+    network: &Network,
+    parameters: &Parameters<T>,
+) -> Result<(), EngineError> {
+    let mut broken = None;
+    parameters.for_each(|id, values| {
+        let lowest = match id {
+            ParameterId::Weights(_) | ParameterId::Bias(_) => f64::NEG_INFINITY,
+            ParameterId::Delays(_) | ParameterId::AdaptationBeta(_) => -f64::MIN_POSITIVE,
+            ParameterId::TauMem(_) | ParameterId::TauSyn(_) | ParameterId::AdaptationTau(_) => 0.0,
+            ParameterId::Threshold(layer) => {
+                network.layers()[layer].constants().map_or(0.0, |constants| constants.reset)
+            }
+        };
+        let wrong = |value: &&T| !(value.is_finite() && value.as_f64() > lowest);
+        if let Some(value) = values.iter().find(wrong) {
+            broken.get_or_insert_with(|| format!("{value} is no value for {id:?}"));
+        }
+    });
+    broken.map_or(Ok(()), |reason| Err(EngineError::Shape(reason)))
+}
+
 fn lists<T: Real>(parameters: &Parameters<T>) -> std::vec::IntoIter<&[T]> {
     let mut lists = Vec::new();
     parameters.for_each(|_, values| lists.push(values));
