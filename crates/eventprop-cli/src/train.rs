@@ -110,12 +110,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
 /// Preset or file, changed by flags, checked.
 fn config(args: &Args) -> Result<Config> {
     let mut config = match (&args.config, &args.preset) {
-        (Some(path), _) => {
-            let name = path.display().to_string();
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| anyhow::anyhow!("cannot read configuration {name}: {error}"))?;
-            Config::parse(&text, &name)?
-        }
+        (Some(path), _) => Config::load(path)?,
         (None, Some(preset)) => Config::preset(preset)?,
         (None, None) => Config::preset("mnist")?,
     };

@@ -19,7 +19,8 @@ pub use training::{RateTargetConfig, TrainingConfig};
 use lif_core::grid::GridSpec;
 use lif_core::loss::Loss;
 use lif_core::{DescriptionError, Network};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::path::Path;
 
 /// Everything that determines a training: the same configuration gives the same weights to the bit.
 ///
@@ -95,6 +96,37 @@ impl Config {
         Ok(config)
     }
 
+    /// Reads and checks a configuration from values in any form that serde knows: JSON, or those of
+    /// another language. `origin` is what errors call it.
+    ///
+    /// # Errors
+    /// Names the field that is not known, with the nearest known word, or whose value is out of range.
+    pub fn read<'de, D>(values: D, origin: &str) -> Result<Self, ConfigError>
+    where
+        D: Deserializer<'de, Error: std::fmt::Display>,
+    {
+        let config: Self = read_values(values, origin)?;
+        config.check().map_err(|error| ConfigError::invalid(origin, error))?;
+        Ok(config)
+    }
+
+    /// Reads and checks the file at `path`: JSON if its name ends in `.json`, else TOML.
+    ///
+    /// # Errors
+    /// If it cannot be read; those of [`parse`](Self::parse) and [`read`](Self::read).
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Read { path: name.clone(), reason: error.to_string() })?;
+        if path.extension().is_none_or(|extension| extension != "json") {
+            return Self::parse(&text, &name);
+        }
+        let mut json = serde_json::Deserializer::from_str(&text);
+        let config = Self::read(&mut json, &name)?;
+        json.end().map_err(|error| ConfigError::value(&name, "", &error))?;
+        Ok(config)
+    }
+
     /// The configuration as TOML, every value spelled out.
     pub fn to_toml(&self) -> String {
         toml::to_string_pretty(self).expect("a configuration is numbers, strings, lists and tables")
@@ -135,6 +167,19 @@ impl Config {
         let reason = format!("{loss} needs {needed} layer as output, \"{layer}\" is none");
         Err(DescriptionError::new("loss.kind", reason))
     }
+}
+
+/// Reads a part of a configuration from values in any form that serde knows, unchecked.
+///
+/// # Errors
+/// Names the field that is not known, with the nearest known word, or is of another type.
+pub fn read_values<'de, T, D>(values: D, origin: &str) -> Result<T, ConfigError>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de, Error: std::fmt::Display>,
+{
+    serde_path_to_error::deserialize(values)
+        .map_err(|error| ConfigError::value(origin, error.path(), error.inner()))
 }
 
 fn default_name() -> String {

@@ -1,10 +1,19 @@
 use lif_core::DescriptionError;
+use std::fmt::Display;
 use std::ops::Range;
 
 /// Why a configuration is not one. Prints as one line: where, what, what to do.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read configuration {path}: {reason}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
     /// Not TOML, an unknown key, a value of the wrong type.
     #[error("{origin}:{line}:{column}: {reason}")]
     Syntax {
@@ -15,6 +24,14 @@ pub enum ConfigError {
         /// Column in characters, from 1.
         column: usize,
         /// What is wrong there.
+        reason: String,
+    },
+    /// The same where there are no lines.
+    #[error("{origin}: {reason}")]
+    Value {
+        /// The file, or what stands for it.
+        origin: String,
+        /// Which key or value, and what is wrong with it.
         reason: String,
     },
     /// A value out of its range.
@@ -46,6 +63,18 @@ impl ConfigError {
             column: before[line_start..].chars().count() + 1,
             reason,
         }
+    }
+
+    /// An unknown key or a value of the wrong type, at `path`.
+    pub(super) fn value(origin: &str, path: impl Display, error: impl Display) -> Self {
+        let message = error.to_string();
+        let reason = UnknownWord::find(&message).map_or(message.clone(), |word| word.reason());
+        let reason = match path.to_string().as_str() {
+            // What serde_path_to_error cannot place.
+            "" | "." | "?" => reason,
+            path => format!("{path}: {reason}"),
+        };
+        Self::Value { origin: origin.into(), reason }
     }
 
     pub(super) fn invalid(origin: &str, source: DescriptionError) -> Self {
