@@ -3,7 +3,7 @@ use anyhow::{Context, Result};
 use std::process::{Command, ExitCode};
 
 /// Run what continuous integration runs: formatting, lints, documentation, gradients,
-/// instructions a training sample, CUDA kernels without a GPU, dependencies, tests.
+/// instructions a training sample, CUDA kernels without a GPU, the Python package, dependencies, tests.
 ///
 /// The tests come last, so that their summary is what is read last.
 #[derive(clap::Args)]
@@ -17,7 +17,7 @@ pub(crate) struct Args {
 const TESTS: &str = "cargo test";
 
 /// What comes before it: environment and command.
-const CHECKS: [(&[(&str, &str)], &str); 9] = [
+const CHECKS: [(&[(&str, &str)], &str); 10] = [
     (&[], "cargo fmt --all --check"),
     (&[], "cargo clippy --workspace --all-targets --features xtask/gradcheck -- -D warnings"),
     (&[("RUSTDOCFLAGS", "-D warnings")], "cargo doc --workspace --no-deps"),
@@ -26,6 +26,7 @@ const CHECKS: [(&[(&str, &str)], &str); 9] = [
     (&[], "cargo xtask cuda-check"),
     (&[], "cargo xtask cuda-emulate"),
     (&[], "cargo xtask gpu-pack --emulator --run --out target/gpu-pack-toy"),
+    (&[], "cargo xtask wheel --with-torch"),
     (&[], "cargo xtask deny"),
 ];
 
