@@ -52,7 +52,7 @@ pub struct Config {
 }
 
 /// The presets: their names and their TOML.
-const PRESETS: [(&str, &str); 12] = [
+const PRESETS: [(&str, &str); 13] = [
     ("mnist", include_str!("../presets/mnist.toml")),
     ("mnist-best", include_str!("../presets/mnist-best.toml")),
     ("mnist-deep", include_str!("../presets/mnist-deep.toml")),
@@ -63,6 +63,7 @@ const PRESETS: [(&str, &str); 12] = [
     ("events", include_str!("../presets/events.toml")),
     ("yin-yang", include_str!("../presets/yin-yang.toml")),
     ("yin-yang-delays", include_str!("../presets/yin-yang-delays.toml")),
+    ("yin-yang-paper", include_str!("../presets/yin-yang-paper.toml")),
     ("seed", include_str!("../presets/seed.toml")),
     ("seed-readme", include_str!("../presets/seed-readme.toml")),
 ];

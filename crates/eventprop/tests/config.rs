@@ -42,11 +42,11 @@ fn unknown_keys_are_named_with_the_nearest_known_one() {
     assert!(message.starts_with("my.toml:"), "{message}");
     assert!(message.contains("unknown key \"epoch\"; did you mean \"epochs\"?"), "{message}");
 
-    let message = error_of("mnist", "tau_mem =", "tau_men =");
+    let message = error_of("mnist-paper", "tau_mem =", "tau_men =");
     assert!(message.contains("did you mean \"tau_mem\"?"), "{message}");
-    let message = error_of("mnist", "mean =", "meen =");
+    let message = error_of("mnist-paper", "mean =", "meen =");
     assert!(message.contains("did you mean \"mean\"?"), "{message}");
-    let message = error_of("mnist", "vmax_cross_entropy", "vmax_crossentropy");
+    let message = error_of("mnist-paper", "vmax_cross_entropy", "vmax_crossentropy");
     assert!(message.contains("did you mean \"vmax_cross_entropy\"?"), "{message}");
     let message = error_of("seed", "variant =", "varient =");
     assert!(message.contains("did you mean \"variant\"?"), "{message}");
@@ -73,14 +73,14 @@ fn the_place_of_an_unknown_key_is_its_line_and_column() {
 #[test]
 fn values_out_of_range_are_named() {
     for (preset, from, to, expected) in [
-        ("mnist", "tau_mem = 20.0", "tau_mem = nan", "network.layers[1].tau_mem: "),
-        ("mnist", "tau_syn = 5.0", "tau_syn = -5.0", "network.layers[1].tau_syn: "),
-        ("mnist", "tau_syn = 5.0", "tau_syn = 5.0\nthreshold = 0.5\nreset = 0.5", "threshold"),
+        ("mnist-paper", "tau_mem = 20.0", "tau_mem = nan", "network.layers[1].tau_mem: "),
+        ("mnist-paper", "tau_syn = 5.0", "tau_syn = -5.0", "network.layers[1].tau_syn: "),
+        ("mnist-paper", "tau_syn = 5.0", "tau_syn = 5.0\nthreshold = 0.5\nreset = 0.5", "threshold"),
         ("mnist", "from = \"hidden\"", "from = \"hiden\"", "no layer is called \"hiden\""),
         ("mnist", "epochs = ", "epochs = 0 #", "training.epochs: "),
         ("mnist", "lr = ", "lr = inf #", "training.lr: "),
         ("mnist", "dropout = ", "dropout = 1.0 #", "data.dropout: "),
-        ("mnist", "sd = 0.045", "sd = -0.1", "network.connections[0].weights: "),
+        ("mnist-paper", "sd = 0.045", "sd = -0.1", "network.connections[0].weights: "),
         ("mnist", "beta1 = ", "beta1 = 1.0 #", "training.optimiser.beta1: "),
         ("mnist", "name = \"mnist\"", "name = \"../mnist\"", "name: "),
         ("mnist", "kind = \"li\"", "kind = \"lif\"", "loss.kind: "),
