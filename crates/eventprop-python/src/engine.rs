@@ -7,7 +7,7 @@ use eventprop::backend;
 use eventprop::lif_core;
 use eventprop::lif_core::engine::Training;
 use eventprop::lif_core::loss::{Loss, Readout};
-use eventprop::{Pullback, engine_for};
+use eventprop::{Pullback, engine_with};
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
@@ -84,7 +84,8 @@ pub(crate) struct Gradient {
     grazing: u64,
     /// The gradient by the parameters, by name and of their shapes.
     parameters: Py<PyDict>,
-    /// ``[spikes]``: by the time of each input spike, in 1/ms, in the order of the batch.
+    /// ``[spikes]``: by the time of each input spike, in 1/ms, in the order of the batch; empty of a
+    /// clock-driven model.
     times: Py<PyAny>,
 }
 
@@ -211,7 +212,10 @@ impl Engine {
         config: &eventprop::Config,
         parameters: &lif_core::Parameters<f32>,
     ) -> PyResult<Self> {
-        let engine = engine_for(network, config).map_err(raise)?;
+        let training = config.training.for_engine(config.loss, network).map_err(raise)?;
+        // The clock-driven model has none in one of its variants.
+        let training = Training { input_gradients: config.grid.is_none(), ..training };
+        let engine = engine_with(network, config, training).map_err(raise)?;
         let typed = Typed::new(engine, Task::Loss(config.loss), false);
         typed.set(parameters.clone())?;
         let description = format!("{}, f32", config.training.backend);
