@@ -189,3 +189,29 @@ fn layer_of(network: &Network, id: ParameterId) -> usize {
         | ParameterId::AdaptationTau(layer) => layer,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{ConnectionSpec, LayerSpec};
+
+    #[test]
+    fn values_that_no_network_has_are_named() {
+        let layers = vec![LayerSpec::input("in", 1), LayerSpec::lif("out", 1, 20.0, 5.0)];
+        let dense = ConnectionSpec { delays: true, ..ConnectionSpec::dense("in", "out") };
+        let network = Network::new(10.0, layers, vec![dense]).unwrap();
+        let whole = Parameters::<f64>::initial(&network);
+        assert_eq!(check_values(&network, &whole), Ok(()));
+        for (id, value) in [
+            (ParameterId::Weights(0), f64::NAN),
+            (ParameterId::Delays(0), -1.0),
+            (ParameterId::TauMem(1), 0.0),
+            (ParameterId::Threshold(1), 0.0),
+        ] {
+            let mut parameters = whole.clone();
+            parameters.list_mut(id)[0] = value;
+            let error = check_values(&network, &parameters).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("{value} is no value for {id:?}")), "{error}");
+        }
+    }
+}

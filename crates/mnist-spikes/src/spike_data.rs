@@ -60,3 +60,23 @@ impl<T: Real> SpikeData<T> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_that_do_not_fit_are_named() {
+        let mut spikes = SpikeBatch::<f32>::new();
+        spikes.push_sorted([(1.0, 0), (2.0, 3)]).unwrap();
+        spikes.push_sorted([]).unwrap();
+        let whole =
+            SpikeData { spikes, labels: vec![0, 1], classes: 2, inputs: 4, shape: [1, 2, 2] };
+        assert_eq!(whole.check(), Ok(()));
+        let path = |data: SpikeData| data.check().unwrap_err().path;
+        assert_eq!(path(SpikeData { labels: vec![0], ..whole.clone() }), "labels");
+        assert_eq!(path(SpikeData { classes: 1, ..whole.clone() }), "labels[1]");
+        assert_eq!(path(SpikeData { inputs: 3, ..whole.clone() }), "sample 0, indices");
+        assert_eq!(path(SpikeData { shape: [usize::MAX, 2, 2], ..whole }), "shape");
+    }
+}
