@@ -22,8 +22,8 @@ pub(crate) struct Args {
 const MATURIN: &str = "maturin==1.16.0";
 
 /// What the tests and the notebook need beside the package.
-const TEST_PACKAGES: [&str; 4] =
-    ["ipykernel==7.4.0", "matplotlib==3.11.2", "nbclient==0.11.0", "pytest==9.2.0"];
+const TEST_PACKAGES: [&str; 5] =
+    ["ipykernel==7.4.0", "matplotlib==3.11.2", "mypy==2.4.1", "nbclient==0.11.0", "pytest==9.2.0"];
 
 /// pytest with what it needs.
 const PYTEST: [&str; 5] = ["pytest==9.2.0", "iniconfig", "packaging", "pluggy", "pygments"];
@@ -81,13 +81,14 @@ fn build() -> Result<PathBuf> {
     Ok(wheel)
 }
 
-/// The program `eventprop` with the same flags: tests compare the two bit by bit.
+/// The program `eventprop`, which tests compare with bit by bit. That of the development profile: bits do
+/// not depend on it, and `cargo test` builds the same dependencies.
 fn command() -> Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--release", "--quiet", "--package", "eventprop-cli"]);
+    cargo.args(["build", "--quiet", "--package", "eventprop-cli"]);
     native::succeed(cargo.env_remove("RUSTFLAGS").current_dir(root()?), "the build")?;
     let name = format!("eventprop{}", std::env::consts::EXE_SUFFIX);
-    Ok(root()?.join("target/release").join(name))
+    Ok(root()?.join("target/debug").join(name))
 }
 
 /// A new virtual environment `target/<name>`; its Python.

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -65,6 +66,35 @@ def test_signatures_are_those_of_the_stubs():
 @pytest.mark.parametrize("name", ep.__all__)
 def test_everything_public_is_documented(name):
     assert inspect.getdoc(getattr(ep, name)) or name == "__version__"
+
+
+#: What a type checker has to see through, and two mistakes that it has to find.
+TYPED = """
+import numpy as np
+import eventprop as ep
+
+network = ep.Network(20.0, [ep.input("a", 2), ep.lif("b", 3, tau_mem=20.0, tau_syn=[5.0, 6.0, 7.0])],
+                     [ep.dense("a", "b", weights=ep.normal(1.0, 0.1))])
+engine = ep.Engine(network, "spike_time_sum", precision="f64")
+spikes = ep.Spikes(np.array([1.0, 2.0]), [0, 1])
+total: float = engine.grad(spikes, [0]).loss
+times, neurons = engine.run(spikes).spikes["b"][0]
+trainer = ep.train(ep.Config.preset("mnist"), on_epoch=lambda record: record["test"]["accuracy"])
+accuracy: float = trainer.history[-1]["test"]["accuracy"]
+engine.run([1.0])
+ep.Config.preset("mnist").override(epoch=1)
+"""
+
+
+def test_a_type_checker_sees_through_it(tmp_path):
+    pytest.importorskip("mypy")
+    (tmp_path / "typed.py").write_text(TYPED)
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), "typed.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    errors = [line for line in done.stdout.splitlines() if "error:" in line]
+    assert len(errors) == 2, done.stdout + done.stderr
+    assert 'incompatible type "list[float]"; expected "Spikes"' in errors[0]
+    assert 'Unexpected keyword argument "epoch"' in errors[1]
 
 
 def test_the_document_runs(tmp_path, monkeypatch):

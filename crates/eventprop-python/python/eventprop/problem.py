@@ -35,11 +35,9 @@ def grad(
     Raises:
         Error: with the place in the file of what is wrong.
     """
-    if isinstance(problem, Mapping):
-        problem = json.dumps(problem).encode()
-    else:
-        problem = os.fspath(problem)
-    solution = solve_problem(problem, backend, precision, method)
+    is_path = not isinstance(problem, Mapping)
+    origin = os.fspath(problem) if is_path else json.dumps(problem).encode()
+    solution = solve_problem(origin, backend, precision, method)
     gradients = solution["gradients"]
     return {
         "loss": solution["loss"],

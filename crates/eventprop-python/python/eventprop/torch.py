@@ -132,7 +132,7 @@ class Spiking(torch.nn.Module):
                 torch.from_numpy(values), requires_grad=name.rsplit(".", 1)[1] in learn
             )
             self.register_parameter(self._names[name], parameter)
-        self._options = {
+        self._options: dict[str, Any] = {
             "readout": readout,
             "backend": backend,
             "threads": threads,

@@ -37,6 +37,9 @@ def train(
     if not isinstance(config, Config):
         name = os.fspath(config)
         config = Config.load(name) if name.endswith((".toml", ".json")) else Config.preset(name)
+    if folder := config.to_dict()["data"].get("folder"):
+        # The run may be gone on with from elsewhere.
+        config = config.override(data_folder=os.path.abspath(folder))
     trainer = Trainer(config, data)
     if run_dir is None:
         trainer.train(on_batch, on_epoch)
