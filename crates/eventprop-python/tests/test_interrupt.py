@@ -61,14 +61,17 @@ def test_ctrl_c_stops_at_the_next_batch(tmp_path):
         data = ep.Data(ep.Samples(*toy_data()), ep.Samples(*toy_data(100, seed=2)))
         trainer = ep.Trainer(toy_config(epochs=100_000), data)
         place = output.split("stopped ")[1].strip()
-        trainer.train(on_batch=lambda batch: not is_at(batch, place))
+        trainer.train(lambda batch: not is_after(batch, place), lambda record: not is_between(record, place))
         assert repr(trainer) == place
         for name, values in trainer.parameters().items():
             assert np.array_equal(values, stopped.parameters()[name]), name
 
 
-def is_at(batch, place):
+def is_after(batch, place):
     """Whether `place`, a trainer's repr, is right after `batch`."""
-    done = f"{batch.epoch} of 100000 epochs and {batch.batch + 1} batches"
-    whole = f"{batch.epoch + 1} of 100000 epochs and 0 batches"
-    return done in place or (whole in place and batch.batch + 1 == batch.batches)
+    return f" {batch.epoch} of 100000 epochs and {batch.batch + 1} batches" in place
+
+
+def is_between(record, place):
+    """Whether it is between the epoch of `record` and the next."""
+    return f" {record['epoch']} of 100000 epochs and 0 batches" in place
