@@ -75,7 +75,12 @@ fn values_out_of_range_are_named() {
     for (preset, from, to, expected) in [
         ("mnist-paper", "tau_mem = 20.0", "tau_mem = nan", "network.layers[1].tau_mem: "),
         ("mnist-paper", "tau_syn = 5.0", "tau_syn = -5.0", "network.layers[1].tau_syn: "),
-        ("mnist-paper", "tau_syn = 5.0", "tau_syn = 5.0\nthreshold = 0.5\nreset = 0.5", "threshold"),
+        (
+            "mnist-paper",
+            "tau_syn = 5.0",
+            "tau_syn = 5.0\nthreshold = 0.5\nreset = 0.5",
+            "threshold",
+        ),
         ("mnist", "from = \"hidden\"", "from = \"hiden\"", "no layer is called \"hiden\""),
         ("mnist", "epochs = ", "epochs = 0 #", "training.epochs: "),
         ("mnist", "lr = ", "lr = inf #", "training.lr: "),

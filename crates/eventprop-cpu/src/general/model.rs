@@ -16,7 +16,9 @@ pub(super) struct Model<T: LaneReal> {
     pub(super) components: Vec<Component>,
     pub(super) synapses: Synapses<T>,
     pub(super) blocks: Vec<BlockNeurons<T>>,
-    /// By layer: how its blocks walk alone, where they can.
+    /// By layer: whether each tile of its blocks can go through its whole time by itself.
+    alone: Vec<bool>,
+    /// By layer: how they do.
     pub(super) walkers: Vec<Option<Walker<T>>>,
     /// By layer: whether anything wants to know the errors of what arrives there.
     pub(super) wants_errors: Vec<bool>,
@@ -46,7 +48,6 @@ impl<T: LaneReal> Model<T> {
         parameters: &Parameters<T>,
         constants: bool,
     ) -> Self {
-        let layouts = Layout::of_layers(network);
         let components = components(network);
         let mut component_of = vec![usize::MAX; network.layers().len()];
         for (position, component) in components.iter().enumerate() {
@@ -61,6 +62,19 @@ impl<T: LaneReal> Model<T> {
                 outside[connection.to].push((position, connection.from));
             }
         }
+        let readout = training.objective.readout();
+        let alone = |layer: usize| {
+            let delayed =
+                |&(connection, _): &(usize, usize)| network.connections()[connection].delays;
+            // With arrivals that reach all of it, and where only its spikes matter.
+            inside[layer].is_empty()
+                && !outside[layer].iter().any(delayed)
+                && (layer != network.output_index() || readout.needs_spikes())
+                && !constants
+                && Walker::new(&network.layers()[layer], &parameters.layers[layer]).is_some()
+        };
+        let alone: Vec<bool> = (0..network.layers().len()).map(alone).collect();
+        let layouts = Layout::of_layers(network, &alone);
         let synapses = Synapses::new(network, &layouts);
         let sends_to = |from: usize, to: usize| {
             network.connections().iter().any(|c| c.from == from && c.to == to)
@@ -74,13 +88,14 @@ impl<T: LaneReal> Model<T> {
             layouts,
             components,
             synapses,
+            alone,
             walkers: Vec::new(),
             wants_errors,
             inside,
             outside,
             output: network.output_index(),
             classes: network.output().size,
-            readout: training.objective.readout(),
+            readout,
             duration: T::of(network.duration()),
             end: T::of(network.duration()).as_f64(),
             spike_bound: reference::spike_bound(network),
@@ -96,21 +111,12 @@ impl<T: LaneReal> Model<T> {
         self.synapses.load(parameters);
         let layers = network.layers().iter().zip(&parameters.layers).enumerate();
         let walkers = layers.map(|(layer, (description, values))| {
-            let alone = self.is_alone(layer) && !self.constants;
-            Walker::new(description, values).filter(|_| alone)
+            self.alone[layer].then(|| Walker::new(description, values)).flatten()
         });
         self.walkers = walkers.collect();
     }
 
-    /// Whether each block of a layer can go through its whole time by itself, with arrivals that
-    /// reach all of it, and only its spikes matter.
-    fn is_alone(&self, layer: usize) -> bool {
-        self.inside[layer].is_empty()
-            && (layer != self.output || self.readout.needs_spikes())
-            && !self.outside[layer].iter().any(|&(connection, _)| self.synapses.delayed(connection))
-    }
-
-    /// Calls `visit` with a block and an arrival there for every arrival of a spike over a
+    /// Calls `visit` with a tile's first block and an arrival there for every arrival of a spike over a
     /// connection.
     #[inline]
     pub(super) fn arrivals_of(

@@ -37,7 +37,7 @@ pub(super) struct Record<T: LaneReal> {
     pub(super) trains: Vec<Vec<T::Key>>,
     /// What happened, by block.
     pub(super) blocks: Vec<BlockRecord<T>>,
-    /// The block of each entry (or whole walk) in the order in which they were made: a spike's before
+    /// The block of each entry (or the first of each whole walk) in the order in which they were made: a spike's before
     /// those of its arrivals.
     pub(super) order: Vec<u32>,
 }
@@ -45,9 +45,10 @@ pub(super) struct Record<T: LaneReal> {
 /// What happened to a block.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BlockRecord<T: LaneReal> {
-    /// The arrivals from outside the component, by time.
+    /// The arrivals from outside the component, by time; of the first block of a tile, for all of them.
     pub(super) external: Vec<Arrival>,
-    /// Of blocks that walk alone: how it went. Nothing else below is noted for them but the counts.
+    /// Of the first block of a tile that walks alone: how it went. Nothing else below is noted for such
+    /// blocks but the counts.
     pub(super) walk: Walk<T>,
     /// What happened, by time.
     pub(super) entries: Vec<Entry>,

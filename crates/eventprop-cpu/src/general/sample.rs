@@ -75,15 +75,19 @@ fn run<T: LaneReal>(
         let blocks = layers.flat_map(|&layer| model.layouts[layer].range());
         return simulator.run(model, blocks, record);
     }
-    // Nothing leads from one block to another: each goes through its whole time alone.
+    // Nothing leads from one tile to another: each goes through its whole time alone.
     for &layer in layers {
         let layout = &model.layouts[layer];
-        for block in layout.range() {
-            if record.blocks[block].external.is_empty() && !model.blocks[block].biased {
+        for block in layout.tiles() {
+            let biased = || model.blocks[block..block + layout.tile].iter().any(|own| own.biased);
+            if record.blocks[block].external.is_empty() && !biased() {
                 continue;
             }
             match &model.walkers[layer] {
                 Some(walker) => walker.forward(model, layout, block, record)?,
+                None if model.blocks[block].spiking.is_none() => {
+                    simulator.integrate(model, block, record);
+                }
                 None => simulator.run(model, std::iter::once(block), record)?,
             }
         }
@@ -91,7 +95,7 @@ fn run<T: LaneReal>(
     Ok(())
 }
 
-/// Sends the spikes of earlier components to the blocks of a layer.
+/// Sends the spikes of earlier components to the tiles of a layer.
 fn gather<T: LaneReal>(model: &Model<T>, layer: usize, record: &mut Record<T>) {
     let Record { spikes, trains, blocks, .. } = record;
     let connections = &model.outside[layer];
@@ -112,7 +116,7 @@ fn gather<T: LaneReal>(model: &Model<T>, layer: usize, record: &mut Record<T>) {
     let sorted = connections.len() <= 1
         && connections.iter().all(|&(connection, _)| !model.synapses.delayed(connection));
     if !sorted {
-        for block in model.layouts[layer].range() {
+        for block in model.layouts[layer].tiles() {
             // Of those at one moment, the order is that of connections and spikes.
             blocks[block].external.sort_by(|a, b| a.time.total_cmp(&b.time));
         }

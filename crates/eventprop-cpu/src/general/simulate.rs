@@ -62,6 +62,19 @@ impl<T: LaneReal> Simulator<T> {
         }
         run.run()
     }
+
+    /// Runs a block that never spikes: arrivals from outside are all that happens to it.
+    pub(super) fn integrate(&mut self, model: &Model<T>, block: usize, record: &mut Record<T>) {
+        self.live.resize_with(record.blocks.len(), Live::default);
+        let mut run = Run { model, simulator: self, record };
+        run.begin(block);
+        let mut arrivals = std::mem::take(&mut run.record.blocks[block].external);
+        for moment in arrivals.chunk_by(|a, b| a.time == b.time) {
+            moment.iter().for_each(|&arrival| run.receive(block, arrival));
+            run.note(block, moment[0].time);
+        }
+        std::mem::swap(&mut run.record.blocks[block].external, &mut arrivals);
+    }
 }
 
 struct Run<'a, T: LaneReal> {
@@ -71,15 +84,19 @@ struct Run<'a, T: LaneReal> {
 }
 
 impl<T: LaneReal> Run<'_, T> {
-    fn start(&mut self, block: usize) {
-        let neurons = &self.model.blocks[block];
+    /// The block's state at time 0.
+    fn begin(&mut self, block: usize) {
         let live = &mut self.simulator.live[block];
         *live = Live::default();
-        live.state.u = -neurons.bias;
+        live.state.u = -self.model.blocks[block].bias;
+    }
+
+    fn start(&mut self, block: usize) {
+        self.begin(block);
         if let Some(first) = self.record.blocks[block].external.first() {
             self.simulator.queue.push(first.time, block as u32, Action::External);
         }
-        if neurons.biased {
+        if self.model.blocks[block].biased {
             self.look_ahead(block);
         }
     }
@@ -141,8 +158,14 @@ impl<T: LaneReal> Run<'_, T> {
     }
 
     fn arrive(&mut self, block: usize, arrival: Arrival) {
-        self.advance(block, arrival.time);
+        self.receive(block, arrival);
         self.touch(block);
+        self.simulator.live[block].open = true;
+    }
+
+    /// Takes an arrival into the block's state and record.
+    fn receive(&mut self, block: usize, arrival: Arrival) {
+        self.advance(block, arrival.time);
         let live = &mut self.simulator.live[block];
         let weights = self.model.synapses.weights[arrival.row as usize];
         if arrival.lane == ALL_LANES {
@@ -151,7 +174,6 @@ impl<T: LaneReal> Run<'_, T> {
             let lane = arrival.lane as usize;
             *lane_mut(&mut live.state.current, lane) += self::lane(&weights, lane);
         }
-        live.open = true;
         self.record.blocks[block].arrivals.push(arrival);
     }
 

@@ -10,12 +10,14 @@ pub(super) struct Injection<T> {
     pub(super) current: T,
     /// The group that opened the interval.
     pub(super) interval: u32,
+    /// Its block's place among those swept.
+    pub(super) block: u32,
     /// The neuron's place in its block.
     pub(super) lane: u32,
 }
 
-/// One block and what arrives at it, ready for the adjoint to be swept backward. Other than in a
-/// dense layer, rows of weights are those of the block's own synapses.
+/// A tile and what arrives at it, ready for the adjoint to be swept backward. Other than in a dense
+/// layer, a source is the first of the rows that lead to the tile.
 pub(super) struct Sweep<'a, T: LaneReal> {
     /// The rows of weights.
     pub(super) weights: &'a [T::Lanes],
@@ -23,44 +25,61 @@ pub(super) struct Sweep<'a, T: LaneReal> {
     pub(super) gradient: &'a mut [T::Lanes],
     /// What arrived.
     pub(super) stream: &'a Stream<T>,
-    /// Where wanted, the errors of the arrivals: w (lambda_V - lambda_I) summed over the block is
+    /// Where wanted, the errors of the arrivals: w (lambda_V - lambda_I) summed over the tile is
     /// added to each.
     pub(super) errors: Option<&'a mut [T]>,
+    /// See [`units`].
+    pub(super) units: &'a [T::Lanes; LANES],
+    /// tau_mem / tau_syn.
+    pub(super) ratio: T,
+    /// -1 / tau_syn.
+    pub(super) scale: T,
 }
 
+/// As many blocks of a tile are swept together: their adjoints stay in registers.
+pub(super) const SIDE_BY_SIDE: usize = 2;
+
 impl<T: LaneReal> Sweep<'_, T> {
-    /// Sweeps from the interval of the last injection; they descend by interval. It carries
-    /// mu = -tau_syn lambda: the gradient by a weight is then mu_I itself at the arrival. `ratio` is
-    /// tau_mem / tau_syn, `scale` -1 / tau_syn.
-    pub(super) fn run(
-        &mut self,
-        injections: &[Injection<T>],
-        units: &[T::Lanes; LANES],
-        ratio: T,
-        scale: T,
-    ) {
+    /// Sweeps `N` blocks of the tile from `first` on, from the interval of the last injection; they
+    /// descend by interval. It carries mu = -tau_syn lambda: the gradient by a weight is then mu_I
+    /// itself at the arrival.
+    pub(super) fn run<const N: usize>(&mut self, first: usize, injections: &[Injection<T>]) {
         let Some(last) = injections.first() else { return };
         let mut injections = injections.iter().peekable();
-        let (mut voltage, mut current) = (T::Lanes::zero(), T::Lanes::zero());
+        let (mut voltage, mut current) = ([T::Lanes::zero(); N], [T::Lanes::zero(); N]);
         for index in (0..=last.interval as usize).rev() {
             let group = &self.stream.groups[index];
-            let drive = T::Lanes::splat(group.drive * ratio);
-            current = current.mul_add(T::Lanes::splat(group.syn), voltage * drive);
-            voltage = voltage * T::Lanes::splat(group.mem);
+            let drive = T::Lanes::splat(group.drive * self.ratio);
+            let (syn, mem) = (T::Lanes::splat(group.syn), T::Lanes::splat(group.mem));
+            for block in 0..N {
+                current[block] = current[block].mul_add(syn, voltage[block] * drive);
+                voltage[block] = voltage[block] * mem;
+            }
             while let Some(injection) =
                 injections.next_if(|injection| injection.interval as usize == index)
             {
-                let lane = units[injection.lane as usize % LANES];
-                voltage = lane.mul_add(T::Lanes::splat(injection.voltage), voltage);
-                current = lane.mul_add(T::Lanes::splat(injection.current), current);
+                let lane = self.units[injection.lane as usize % LANES];
+                let (by_voltage, by_current) =
+                    (T::Lanes::splat(injection.voltage), T::Lanes::splat(injection.current));
+                for block in (0..N).filter(|&block| block == injection.block as usize) {
+                    voltage[block] = lane.mul_add(by_voltage, voltage[block]);
+                    current[block] = lane.mul_add(by_current, current[block]);
+                }
             }
-            let first = if index == 0 { 0 } else { self.stream.groups[index - 1].end as usize };
-            for event in first..group.end as usize {
-                let row = self.stream.sources[event] as usize;
-                self.gradient[row] = self.gradient[row] + current;
+            let before = if index == 0 { 0 } else { self.stream.groups[index - 1].end as usize };
+            let difference: [T::Lanes; N] =
+                std::array::from_fn(|block| voltage[block] - current[block]);
+            for event in before..group.end as usize {
+                let row = self.stream.sources[event] as usize + first;
+                for (gradient, current) in self.gradient[row..row + N].iter_mut().zip(current) {
+                    *gradient = *gradient + current;
+                }
                 if let Some(errors) = self.errors.as_deref_mut() {
-                    let sum = (self.weights[row] * (voltage - current)).sum();
-                    errors[event] = sum.mul_add(scale, errors[event]);
+                    let rows = self.weights[row..row + N].iter().zip(difference);
+                    let sum = rows.fold(T::Lanes::zero(), |sum, (&weights, difference)| {
+                        weights.mul_add(difference, sum)
+                    });
+                    errors[event] = sum.sum().mul_add(self.scale, errors[event]);
                 }
             }
         }

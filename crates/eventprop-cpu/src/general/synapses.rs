@@ -24,9 +24,9 @@ struct Rows {
 
 #[derive(Clone, Debug)]
 enum Pattern {
-    /// Rows `[block][source]`.
+    /// Rows `[tile][source][block of the tile]`.
     Dense { sources: usize },
-    /// Rows `[channel block][ky][kx][in_channel]`.
+    /// Rows `[ky][kx][in_channel][channel block]`.
     Conv { window: Window, from: [usize; 3], to: [usize; 3] },
     /// Rows `[channel]`, each with one lane that is not 0.
     Pool { window: Window, weight: f64, from: [usize; 3], to: [usize; 3] },
@@ -90,7 +90,8 @@ impl<T: LaneReal> Synapses<T> {
         self.connections[connection].delayed
     }
 
-    /// Calls `visit(block, row)` for every block that neuron `source` of a connection reaches.
+    /// Calls `visit(block, row)` for every tile that neuron `source` of a connection reaches, with its
+    /// first block and the row that leads there; the rows that lead to the others follow.
     #[inline]
     pub(super) fn fan_out(
         &self,
@@ -101,20 +102,23 @@ impl<T: LaneReal> Synapses<T> {
         let Rows { first, to: layout, pattern, .. } = &self.connections[connection];
         match pattern {
             Pattern::Dense { sources } => {
-                for block in 0..layout.blocks() {
-                    visit(layout.first_block + block, first + block * sources + source);
+                for block in (0..layout.blocks()).step_by(layout.tile) {
+                    visit(
+                        layout.first_block + block,
+                        first + block * sources + source * layout.tile,
+                    );
                 }
             }
             Pattern::Conv { window, from, to } => {
                 let [channel, y, x] = unflatten(source, *from);
                 let groups = layout.channel_blocks();
-                let [height, width] = window.kernel;
+                let width = window.kernel[1];
                 for (out_y, ky) in window.windows_over(0, y, to[1]) {
                     for (out_x, kx) in window.windows_over(1, x, to[2]) {
                         let block = layout.first_block + (out_y * to[2] + out_x) * groups;
-                        for group in 0..groups {
-                            let row = ((group * height + ky) * width + kx) * from[0] + channel;
-                            visit(block + group, first + row);
+                        let row = first + ((ky * width + kx) * from[0] + channel) * groups;
+                        for group in (0..groups).step_by(layout.tile) {
+                            visit(block + group, row + group);
                         }
                     }
                 }
@@ -185,9 +189,10 @@ impl Rows {
                 for block in self.to.range() {
                     for lane in 0..self.to.lanes(block) {
                         let target = self.to.neuron(block, lane);
-                        let row = self.first + (block - self.to.first_block) * sources;
+                        let (tile, place) = self.to.place(block);
                         for source in 0..sources {
-                            visit(source * targets + target, (row + source) * LANES + lane);
+                            let row = (tile * sources + source) * self.to.tile + place;
+                            visit(source * targets + target, (self.first + row) * LANES + lane);
                         }
                     }
                 }
@@ -195,12 +200,12 @@ impl Rows {
             Pattern::Conv { window, from, to } => {
                 let area = window.kernel[0] * window.kernel[1];
                 for out_channel in 0..to[0] {
-                    let group = out_channel / LANES * area;
+                    let (group, groups) = (out_channel / LANES, self.to.channel_blocks());
                     for in_channel in 0..from[0] {
                         for offset in 0..area {
                             let flat = (out_channel * from[0] + in_channel) * area + offset;
-                            let row = self.first + (group + offset) * from[0] + in_channel;
-                            visit(flat, row * LANES + out_channel % LANES);
+                            let row = (offset * from[0] + in_channel) * groups + group;
+                            visit(flat, (self.first + row) * LANES + out_channel % LANES);
                         }
                     }
                 }
@@ -234,7 +239,7 @@ mod tests {
             ..ConnectionSpec::dense("in", "conv")
         };
         let network = Network::new(10.0, layers, vec![connection]).unwrap();
-        let layouts = Layout::of_layers(&network);
+        let layouts = Layout::of_layers(&network, &[false; 2]);
         let synapses = Synapses::<f32>::new(&network, &layouts);
         let count = |source| {
             let (mut blocks, mut rows) = (Vec::new(), 0);

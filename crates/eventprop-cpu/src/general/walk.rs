@@ -2,11 +2,11 @@ use super::backward::{Gradient, Jumps, NotFinite};
 use super::lane;
 use super::layout::Layout;
 use super::model::Model;
-use super::neurons::{BlockNeurons, Spiking};
+use super::neurons::Spiking;
 use super::record::{self, Record};
 use super::simulate::Runaway;
-use super::sweep::{Injection, Sweep, units};
-use crate::crossing::{Neurons, Solver, Spike, solver};
+use super::sweep::{Injection, SIDE_BY_SIDE, Sweep, units};
+use crate::crossing::{self, Neurons, Solver, Spike, solver};
 use crate::decay::Decay;
 use crate::dense::{State, Tile};
 use crate::lanes::{LANES, LaneReal};
@@ -15,7 +15,7 @@ use lif_core::LayerParameters;
 use lif_core::adjoint::spike_jump;
 use lif_core::network::{Layer, Neuron};
 
-/// How the blocks of a plain layer go through a sample: with what arrives known beforehand and time
+/// How the tiles of a plain layer go through a sample: with what arrives known beforehand and time
 /// constants in common, each walks from arrival to arrival alone, like those of a dense chain.
 pub(super) struct Walker<T: LaneReal> {
     decay: Decay<T>,
@@ -23,7 +23,7 @@ pub(super) struct Walker<T: LaneReal> {
     units: [T::Lanes; LANES],
 }
 
-/// A block's walk through a sample.
+/// A tile's walk through a sample.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Walk<T: LaneReal> {
     /// What arrives, by rows of weights.
@@ -36,10 +36,13 @@ pub(super) struct Walk<T: LaneReal> {
     state: State<T>,
 }
 
-/// Lists that every block's way back uses anew.
+/// Lists that every tile's way back uses anew.
 #[derive(Debug, Default)]
 pub(super) struct Scratch<T> {
-    injections: Vec<Injection<T>>,
+    /// Of the blocks that are swept side by side.
+    injections: Vec<Vec<Injection<T>>>,
+    /// Of each neuron's next spike: its time and lambda_V- there.
+    next: Vec<(T, T)>,
     errors: Vec<T>,
 }
 
@@ -56,7 +59,7 @@ impl<T: LaneReal> Walker<T> {
         plain.then(|| Self { decay, solver: solver(decay), units: units::<T>() })
     }
 
-    /// Runs a block through its arrivals and notes its spikes in `record`.
+    /// Runs the tile that begins at `block` through its arrivals and notes its spikes in `record`.
     pub(super) fn forward(
         &self,
         model: &Model<T>,
@@ -64,50 +67,54 @@ impl<T: LaneReal> Walker<T> {
         block: usize,
         record: &mut Record<T>,
     ) -> Result<(), Runaway> {
-        let BlockNeurons { layer, bias, biased, spiking, .. } = &model.blocks[block];
-        let Some(Spiking { u_threshold, u_reset, .. }) = *spiking else { return Ok(()) };
+        let tile = &model.blocks[block..block + layout.tile];
+        let layer = tile[0].layer;
         let Record { spikes, trains, blocks, order } = record;
         let own = &mut blocks[block];
         let walk = &mut own.walk;
         let arrivals = own.external.iter().map(|arrival| (T::of(arrival.time), arrival.row));
-        walk.stream.fill(arrivals, model.duration, &self.decay, *biased);
+        let biased = tile.iter().any(|neurons| neurons.biased);
+        walk.stream.fill(arrivals, model.duration, &self.decay, biased);
         walk.first_spike = spikes.len();
-        for (constants, value) in [
-            (&mut walk.neurons.start, -*bias),
-            (&mut walk.neurons.threshold, u_threshold),
-            (&mut walk.neurons.reset, u_reset),
-        ] {
-            constants.clear();
-            constants.push(value);
+        let Neurons { start, threshold, reset } = &mut walk.neurons;
+        [&mut *start, &mut *threshold, &mut *reset].into_iter().for_each(Vec::clear);
+        for neurons in tile {
+            let Some(Spiking { u_threshold, u_reset, .. }) = neurons.spiking else { return Ok(()) };
+            start.push(-neurons.bias);
+            threshold.push(u_threshold);
+            reset.push(u_reset);
         }
-        let tile = Tile {
+        let rows = Tile {
+            // A source is its first row, and the others follow.
             weights: &model.synapses.weights,
             stride: 1,
-            blocks: 0..1,
+            blocks: 0..layout.tile,
             neurons: &walk.neurons,
         };
-        if !self.solver.walk(&tile, &walk.stream, &mut walk.state, &mut walk.spikes) {
-            return Err(Runaway { layer: *layer });
+        if !self.solver.walk(&rows, &walk.stream, &mut walk.state, &mut walk.spikes) {
+            return Err(Runaway { layer });
         }
-        if walk.spikes.is_empty() {
-            return Ok(());
-        }
-        for spike in &walk.spikes {
-            let place = spike.neuron as usize % LANES;
-            own.counts[place] += 1;
-            if own.counts[place] as usize > model.spike_bound {
-                return Err(Runaway { layer: *layer });
+        let found = walk.spikes.len();
+        for position in 0..found {
+            let crossing::Spike { time, neuron, .. } = blocks[block].walk.spikes[position];
+            let (place, lane) = (neuron as usize / LANES, neuron as usize % LANES);
+            let count = &mut blocks[block + place].counts[lane];
+            *count += 1;
+            if *count as usize > model.spike_bound {
+                return Err(Runaway { layer });
             }
-            trains[*layer].push(T::key(spike.time, spikes.len() as u32));
-            let neuron = layout.neuron(block, place) as u32;
-            spikes.push(record::Spike { time: spike.time, neuron });
+            trains[layer].push(T::key(time, spikes.len() as u32));
+            let neuron = layout.neuron(block + place, lane) as u32;
+            spikes.push(record::Spike { time, neuron });
         }
-        order.push(block as u32);
+        if found > 0 {
+            order.push(block as u32);
+        }
         Ok(())
     }
 
-    /// Runs the adjoint of a block back, from the errors of its spikes to those of its arrivals in
-    /// `errors`. Returns the number of grazing spikes.
+    /// Runs the adjoint of the tile that begins at `block` back, from the errors of its spikes to those
+    /// of its arrivals in `errors`. Returns the number of grazing spikes.
     #[expect(clippy::too_many_arguments, reason = "parts of one struct, borrowed apart")]
     pub(super) fn backward(
         &self,
@@ -120,11 +127,9 @@ impl<T: LaneReal> Walker<T> {
         gradient: &mut Gradient<T>,
     ) -> Result<u64, NotFinite> {
         let own = &record.blocks[block];
-        let grazing = self.jumps(model, jumps, block, record, errors, &mut scratch.injections)?;
-        if scratch.injections.is_empty() {
-            return Ok(grazing);
-        }
         let layer = model.blocks[block].layer;
+        let tile = model.layouts[layer].tile;
+        let grazing = self.jumps(model, jumps, block, record, errors, scratch)?;
         let wanted = model.wants_errors[layer];
         scratch.errors.clear();
         scratch.errors.resize(if wanted { own.external.len() } else { 0 }, T::zero());
@@ -133,16 +138,24 @@ impl<T: LaneReal> Walker<T> {
             gradient: &mut gradient.weights,
             stream: &own.walk.stream,
             errors: wanted.then_some(&mut scratch.errors[..]),
+            units: &self.units,
+            ratio: self.decay.adjoint_ratio(),
+            scale: -self.decay.tau_syn.recip(),
         };
-        let (ratio, scale) = (self.decay.adjoint_ratio(), -self.decay.tau_syn.recip());
-        sweep.run(&scratch.injections, &self.units, ratio, scale);
+        for (index, injections) in scratch.injections.iter().enumerate() {
+            let first = index * SIDE_BY_SIDE;
+            match tile - first {
+                1 => sweep.run::<1>(first, injections),
+                _ => sweep.run::<SIDE_BY_SIDE>(first, injections),
+            }
+        }
         for (arrival, &error) in own.external.iter().zip(&scratch.errors) {
             errors[arrival.spike as usize] += error;
         }
         Ok(grazing)
     }
 
-    /// The jumps of lambda_V at the block's spikes (Wunderlich & Pehle 2021, eq. 3), carried back to
+    /// The jumps of lambda_V at the tile's spikes (Wunderlich & Pehle 2021, eq. 3), carried back to
     /// the start of each spike's interval. Between its own spikes lambda_V of a neuron only decays.
     fn jumps(
         &self,
@@ -151,22 +164,25 @@ impl<T: LaneReal> Walker<T> {
         block: usize,
         record: &Record<T>,
         errors: &[T],
-        injections: &mut Vec<Injection<T>>,
+        Scratch { injections, next, .. }: &mut Scratch<T>,
     ) -> Result<u64, NotFinite> {
-        injections.clear();
-        let BlockNeurons { layer, spiking, .. } = &model.blocks[block];
-        let Some(spiking) = spiking else { return Ok(0) };
-        let (own, mut grazing) = (&record.blocks[block], 0);
-        let walk = &own.walk;
-        // Of each neuron's next spike: its time and lambda_V- there.
-        let mut next = [(T::zero(), T::zero()); LANES];
+        let (walk, mut grazing) = (&record.blocks[block].walk, 0);
+        let layer = model.blocks[block].layer;
+        let tile = model.layouts[layer].tile;
+        injections.resize_with(tile.div_ceil(SIDE_BY_SIDE), Vec::new);
+        injections.iter_mut().for_each(Vec::clear);
+        next.clear();
+        next.resize(tile * LANES, (T::zero(), T::zero()));
         for (position, spike) in walk.spikes.iter().enumerate().rev() {
-            let place = spike.neuron as usize % LANES;
+            let neuron = spike.neuron as usize;
+            let (place, lane) = (neuron / LANES, neuron % LANES);
+            let Some(spiking) = &model.blocks[block + place].spiking else { continue };
             let error = errors[walk.first_spike + position];
-            let pull = jumps.rates[*layer].map_or(T::zero(), |(target, strength)| {
-                strength * (T::of(f64::from(own.counts[place])) - target)
+            let pull = jumps.rates[layer].map_or(T::zero(), |(target, strength)| {
+                let count = record.blocks[block + place].counts[lane];
+                strength * (T::of(f64::from(count)) - target)
             });
-            let (next_time, next_lambda) = next[place];
+            let (next_time, next_lambda) = next[neuron];
             let after = if next_lambda == T::zero() {
                 T::zero()
             } else {
@@ -175,23 +191,25 @@ impl<T: LaneReal> Walker<T> {
             if error == T::zero() && pull == T::zero() && after == T::zero() {
                 continue;
             }
-            let height = lane(&spiking.u_threshold, place) - lane(&spiking.u_reset, place);
-            let floor = jumps.slope_floor * lane(&spiking.threshold, place);
+            let height =
+                self::lane(&spiking.u_threshold, lane) - self::lane(&spiking.u_reset, lane);
+            let floor = jumps.slope_floor * self::lane(&spiking.threshold, lane);
             let by_time = (spike.slope + height).mul_add(after, error);
             // Whatever the floor, rounding must not turn a slope over.
             let slope = spike.slope.max(height * T::epsilon());
             let (before, grazes) = spike_jump(by_time, slope, floor);
             if !before.is_finite() {
-                return Err(NotFinite { layer: *layer });
+                return Err(NotFinite { layer });
             }
             grazing += u64::from(grazes);
-            next[place] = (spike.time, before - pull);
+            next[neuron] = (spike.time, before - pull);
             let jump = (before - pull - after) * -self.decay.tau_syn;
-            injections.push(Injection {
+            injections[place / SIDE_BY_SIDE].push(Injection {
                 voltage: jump * spike.mem,
                 current: jump * spike.drive * self.decay.adjoint_ratio(),
                 interval: spike.interval,
-                lane: place as u32,
+                block: (place % SIDE_BY_SIDE) as u32,
+                lane: lane as u32,
             });
         }
         Ok(grazing)
