@@ -13,9 +13,7 @@ const ORIGIN: &str = "configuration";
 /// the same weights to the bit, here and on the command line.
 ///
 /// The fields are those of the TOML file, as keywords; their values are dictionaries, lists, numbers
-/// and strings::
-///
-///     Config(network=Network(...), loss={"kind": "vmax_cross_entropy"}, training={"epochs": 3, ...})
+/// and strings, the network a ``Network`` or a dictionary.
 ///
 /// Raises:
 ///     Error: naming the field that is unknown or out of its range.
