@@ -73,8 +73,8 @@ fn build() -> Result<PathBuf> {
         .env_remove("RUSTFLAGS")
         .current_dir(root()?);
     native::succeed(&mut maturin, "the build of the wheel")?;
-    let mut built = fs::read_dir(&wheels)?.map(|entry| Ok(entry?.path()));
-    let wheel = built.next().context("maturin made no wheel")?.context("cannot list wheels")?;
+    let built = fs::read_dir(&wheels)?.next().context("maturin made no wheel")?;
+    let wheel = built.context("cannot list wheels")?.path();
     let name = wheel.file_name().unwrap_or_default().to_string_lossy();
     let linux = !cfg!(target_os = "linux") || name.contains("manylinux");
     ensure!(name.contains("-cp310-abi3-") && linux, "{name} is not for every Python on manylinux");
