@@ -19,8 +19,8 @@ const TRAININGS: [(&str, &[&str]); 2] = [
 
 /// Pictures: name, what is drawn, of which training, how.
 const PICTURES: [(&str, &str, &str, &[&str]); 4] = [
-    ("trace", "trace", "mnist", &["--sample", "8"]),
-    ("raster", "raster", "mnist", &["--sample", "8"]),
+    ("trace", "trace", "mnist", &["--sample", "0"]),
+    ("raster", "raster", "mnist", &["--sample", "0"]),
     ("weights", "weights", "mnist", &["--count", "16"]),
     ("curves", "curves", "yin-yang", &[]),
 ];

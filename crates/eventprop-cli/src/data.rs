@@ -67,11 +67,11 @@ pub(crate) fn fetched(name: DatasetName) -> Option<PathBuf> {
     found().into_iter().find_map(|(found, folder)| (found == name).then_some(folder))
 }
 
-/// The data sets in the cache folder: names and folders.
+/// The data sets that are whole in the cache folder: names and folders.
 pub(crate) fn found() -> Vec<(&'static str, PathBuf)> {
     let Ok(cache) = cache() else { return Vec::new() };
-    let folders = SETS.iter().map(|set| (set.name, cache.join(set.name)));
-    folders.filter(|(_, folder)| folder.is_dir()).collect()
+    let whole = SETS.iter().filter(|set| set.is_in(&cache.join(set.name)));
+    whole.map(|set| (set.name, cache.join(set.name))).collect()
 }
 
 fn fetch(args: &FetchArgs) -> Result<()> {
@@ -100,6 +100,10 @@ fn fetch(args: &FetchArgs) -> Result<()> {
         };
         let outcome = download.run(|done| bar.set_position(done));
         bar.finish_and_clear();
+        if outcome.is_err() {
+            // Where nothing came, nothing stays; what is not empty is not removed.
+            let _ = fs::remove_dir(&folder);
+        }
         outcome?;
     }
     let folder = folder.display();
@@ -109,10 +113,10 @@ fn fetch(args: &FetchArgs) -> Result<()> {
 fn list() -> Result<()> {
     let cache = cache()?;
     let mut out = io::stdout().lock();
-    for Set { name, what, source } in &SETS {
+    for set @ Set { name, what, source } in &SETS {
         let folder = cache.join(name);
         let place = match source {
-            _ if folder.is_dir() => format!("in {}", folder.display()),
+            _ if set.is_in(&folder) => format!("in {}", folder.display()),
             Source::Files { base, files } => {
                 let size: u64 = files.iter().map(|file| file.size).sum();
                 format!("{:.0} MB from {base}", size as f64 / 1e6)

@@ -49,6 +49,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
             "checkpoint_format": Checkpoint::FORMAT,
             "instruction_set": { "built_for": built, "available": machine::available() },
             "threads": threads,
+            "gpu_driver": driver(),
             "backends": entries(&backends),
             "data": entries(&data),
             "presets": presets,
@@ -63,6 +64,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         writeln!(out, "              {warning}")?;
     }
     writeln!(out, "threads       {threads}")?;
+    writeln!(out, "GPU driver    {}", driver())?;
     for (name, what) in &backends {
         writeln!(out, "backend       {name}: {what}")?;
     }
@@ -73,10 +75,25 @@ pub(crate) fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
+/// The NVIDIA driver that is loaded, whether or not this build could use it.
+fn driver() -> String {
+    if !cfg!(target_os = "linux") {
+        return "not looked for on this system".into();
+    }
+    let version = std::fs::read_to_string("/proc/driver/nvidia/version").ok();
+    let line = version.as_deref().and_then(|text| text.lines().next());
+    line.map_or("none: no NVIDIA driver is loaded".into(), |line| {
+        line.trim_start_matches("NVRM version:").trim().into()
+    })
+}
+
 /// What an engine says when a small network is asked of it.
 fn availability(name: &str) -> String {
     match probe(name) {
-        Ok(()) => "available".into(),
+        Ok(()) => match backend::cuda_device() {
+            Ok(device) if name == "cuda" => format!("available on {device}"),
+            _ => "available".into(),
+        },
         Err(reason) => {
             let reason = reason.strip_prefix(&format!("backend {name}: ")).unwrap_or(&reason);
             format!("not available: {reason}")

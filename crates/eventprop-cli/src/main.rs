@@ -15,7 +15,8 @@ mod source;
 mod train;
 mod watch;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 use std::io;
 use std::process::ExitCode;
 
@@ -42,7 +43,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error),
+    };
+    let result = match cli.command {
         Command::Train(args) => train::run(*args),
         Command::Eval(args) => eval::run(args).map(|()| ExitCode::SUCCESS),
         Command::Grad(args) => grad::run(&args).map(|()| ExitCode::SUCCESS),
@@ -63,6 +68,28 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Prints help where it was asked for, and what is wrong with the arguments as one line.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    if matches!(
+        error.kind(),
+        DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        // Whoever does not read on has seen enough.
+        let _ = error.print();
+        return ExitCode::from(error.exit_code() as u8);
+    }
+    let text = error.render().to_string();
+    let mut parts: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let words: Vec<_> = std::env::args().collect();
+    let known = Cli::command();
+    let command = words.get(1).filter(|word| known.find_subcommand(word).is_some());
+    let command = command.map_or(String::new(), |name| format!("{name} "));
+    parts.retain(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
+    eprintln!("{}; see eventprop {command}--help", parts.join("; ").replace(":; ", ": "));
+    ExitCode::from(2)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

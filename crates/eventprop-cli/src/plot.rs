@@ -6,7 +6,7 @@ mod raster;
 mod trace;
 mod weights;
 
-pub(crate) use curves::history;
+pub(crate) use curves::{history, is_run};
 
 use crate::source::Source;
 use anyhow::{Context, Result};

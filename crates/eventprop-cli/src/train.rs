@@ -7,6 +7,7 @@ mod session;
 
 use crate::machine;
 use crate::progress::{Display, Style};
+use crate::source;
 use anyhow::{Result, bail};
 use cadence::{Cadence, Countdown};
 use eventprop::{Checkpoint, Config, Data, RunFolder, Trainer};
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 /// Without arguments: 784-350-10 on MNIST, which the program carries with it. A preset or a
 /// configuration file says what is trained; flags replace single values of it.
 #[derive(clap::Args)]
+#[command(allow_negative_numbers = true)]
 #[command(after_help = "\
 Examples:
   eventprop train                                 the preset mnist
@@ -28,6 +30,7 @@ Examples:
   eventprop train --print-config > my.toml        a configuration to change ...
   eventprop train my.toml                         ... and to train
   eventprop train --data-folder fashion           IDX files of one's own
+  eventprop train --set data.dropout=0.1          any other value of the configuration
   eventprop train --resume runs/latest            go on where a run stopped")]
 pub(crate) struct Args {
     /// A configuration file, in place of a preset.
@@ -92,10 +95,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         write!(io::stdout(), "{}", config.to_toml())?;
         return Ok(ExitCode::SUCCESS);
     }
-    #[cfg(feature = "fetch")]
-    if config.data.folder.is_none() {
-        config.data.folder = crate::data::fetched(config.data.name);
-    }
+    source::find_data(&mut config);
     if let Some(folder) = &mut config.data.folder {
         // The run may be gone on with from elsewhere.
         *folder = std::path::absolute(&folder)?;
@@ -109,14 +109,12 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
 
 /// Preset or file, changed by flags, checked.
 fn config(args: &Args) -> Result<Config> {
-    let mut config = match (&args.config, &args.preset) {
+    let config = match (&args.config, &args.preset) {
         (Some(path), _) => Config::load(path)?,
         (None, Some(preset)) => Config::preset(preset)?,
         (None, None) => Config::preset("mnist")?,
     };
-    args.flags.overrides().apply(&mut config)?;
-    config.check()?;
-    Ok(config)
+    args.flags.apply(config)
 }
 
 fn resume(path: &Path, args: &Args) -> Result<ExitCode> {

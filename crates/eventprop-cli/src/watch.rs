@@ -46,6 +46,7 @@ const SILENCE: u64 = 30;
 pub(crate) fn run(args: &Args) -> Result<()> {
     let run = &args.run;
     ensure!(run.is_dir(), "there is no run folder {}", run.display());
+    ensure!(crate::plot::is_run(run), "{} is not the folder of a run", run.display());
     // A link to the latest run may come to lead elsewhere.
     let run =
         std::fs::canonicalize(run).with_context(|| format!("cannot read {}", run.display()))?;

@@ -1,7 +1,8 @@
 //! Every command in the documents is run, and every configuration in them read.
 //!
 //! A block ```` ```console ```` holds commands after `$ `; outside of one a line that is a command of
-//! `cargo xtask` counts too. Each runs in a folder with a small image set, a finished run of it and the
+//! `cargo xtask` counts too. What prose names in passing is parsed: commands as far as their `--help`,
+//! flags in the help of some command. Each command runs in a folder with a small image set, a finished run of it and the
 //! files that the documents name. `cargo xtask train` is run as what it starts, `eventprop train`.
 //!
 //! What would take minutes is made small: trainings have one epoch, and where they would train on
@@ -92,7 +93,8 @@ fn every_command_runs() {
 fn arguments(command: &str) -> Option<Vec<&str>> {
     // What stands behind a pipe is for other programs.
     let command = command.split(" | ").next().unwrap();
-    let words: Vec<_> = command.split_whitespace().collect();
+    // Quoted is what a shell would take apart; there are no blanks in it.
+    let words: Vec<_> = command.split_whitespace().map(|word| word.trim_matches('\'')).collect();
     let mut arguments = match words[..] {
         ["eventprop", ..] => words[1..].to_vec(),
         ["cargo", "xtask", "train", ..] => words[2..].to_vec(),
@@ -119,6 +121,59 @@ fn shortened(mut arguments: Vec<&str>) -> Vec<&str> {
     }
     arguments
 }
+
+/// What stands between single backquotes, outside of blocks.
+fn spans(text: &str) -> Vec<&str> {
+    let prose = text.split("```").step_by(2);
+    let lines = prose.flat_map(str::lines);
+    lines.flat_map(|line| line.split('`').skip(1).step_by(2)).collect()
+}
+
+#[test]
+fn what_prose_names_exists() {
+    let folder = workplace();
+    let at = folder.path();
+    let help = |words: &[&str]| stdout(&eventprop(at, &[words, &["--help"]].concat()));
+    let commands: &[&[&str]] = &[
+        &["train"],
+        &["eval"],
+        &["grad"],
+        &["plot", "curves"],
+        &["plot", "raster"],
+        &["plot", "trace"],
+        &["plot", "weights"],
+        &["watch"],
+        &["info"],
+        &["data", "fetch"],
+    ];
+    let known: String = commands.iter().map(|words| help(words)).collect();
+    let user = ["README.md", "getting-started.md", "not-learning.md", "coming-from.md"];
+    let (mut count, mut flags) = (0, 0);
+    for (name, text) in documents() {
+        for span in spans(&text) {
+            if let Some(arguments) = span.strip_prefix("eventprop ") {
+                // Up to the first word that stands for something else.
+                let words: Vec<_> = arguments
+                    .split_whitespace()
+                    .take_while(|word| !word.chars().all(|c| c.is_ascii_uppercase()))
+                    .collect();
+                println!("{name}: {span}");
+                help(&words);
+                count += 1;
+            }
+            let own = user.iter().any(|file| name.ends_with(file));
+            if let Some(flag) = span.strip_prefix("--").filter(|_| own) {
+                let flag = format!("--{}", flag.split([' ', '=']).next().unwrap());
+                assert!(known.contains(&flag) || CARGO.contains(&flag.as_str()), "{name}: {flag}");
+                flags += 1;
+            }
+        }
+    }
+    assert!(count > 10 && flags > 8, "only {count} commands and {flags} flags were found");
+}
+
+/// Flags of cargo.
+const CARGO: [&str; 2] = ["--features", "--no-default-features"];
 
 #[test]
 fn every_example_exists() {

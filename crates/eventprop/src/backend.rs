@@ -118,6 +118,24 @@ impl Precision for f32 {
     }
 }
 
+/// What the CUDA engine would compute on, in a few words.
+///
+/// # Errors
+/// If this build has no CUDA engine, or there is no driver or no device.
+#[cfg(feature = "cuda")]
+pub fn cuda_device() -> Result<String, EngineError> {
+    eventprop_cuda::probe(0).map(|device| device.to_string())
+}
+
+/// What the CUDA engine would compute on, in a few words.
+///
+/// # Errors
+/// If this build has no CUDA engine, or there is no driver or no device.
+#[cfg(not(feature = "cuda"))]
+pub fn cuda_device() -> Result<String, EngineError> {
+    Err(not_built("cuda"))
+}
+
 #[cfg(feature = "cuda")]
 fn cuda(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f32>, EngineError> {
     use eventprop_cuda::{CudaEngine, CudaOptions};

@@ -5,8 +5,8 @@ mod file;
 mod tensors;
 
 pub use error::CheckpointError;
-pub(crate) use file::TEMPORARY;
 pub use file::write_atomically;
+pub(crate) use file::{TEMPORARY, write_atomically_with};
 
 use crate::config::Config;
 use crate::progress::Progress;

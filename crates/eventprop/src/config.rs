@@ -1,11 +1,13 @@
 //! A training as a TOML file: data, network, loss, training. See [`Config`].
 
+mod assign;
 mod augmentation;
 mod data;
 mod dataset;
 mod error;
 mod network;
 mod overrides;
+mod place;
 mod training;
 
 pub use augmentation::AugmentationConfig;
@@ -34,7 +36,8 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// What runs are called after: a preset's name or one of your own.
+    /// What runs are called after: a preset's name or one of your own. What has none is called
+    /// [`UNNAMED`](Self::UNNAMED).
     #[serde(default = "default_name")]
     pub name: String,
     /// Samples and how they become spikes.
@@ -42,9 +45,11 @@ pub struct Config {
     pub data: DataConfig,
     /// Layers, connections, how their weights start.
     pub network: NetworkConfig,
-    /// What is minimised.
+    /// What is minimised; default the cross-entropy over the highest voltages of an `li` output.
+    #[serde(default = "default_loss")]
     pub loss: Loss,
     /// How.
+    #[serde(default)]
     pub training: TrainingConfig,
     /// The clock-driven model in place of exact event times: see [`lif_core::grid`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,6 +74,9 @@ const PRESETS: [(&str, &str); 13] = [
 ];
 
 impl Config {
+    /// The name of a configuration that gives itself none.
+    pub const UNNAMED: &str = "custom";
+
     /// The names of the presets, the default first.
     pub fn presets() -> impl Iterator<Item = &'static str> {
         PRESETS.iter().map(|(name, _)| *name)
@@ -93,7 +101,7 @@ impl Config {
     pub fn parse(text: &str, origin: &str) -> Result<Self, ConfigError> {
         let config: Self =
             toml::from_str(text).map_err(|error| ConfigError::syntax(origin, text, &error))?;
-        config.check().map_err(|error| ConfigError::invalid(origin, error))?;
+        config.check().map_err(|error| ConfigError::invalid(origin, text, error))?;
         Ok(config)
     }
 
@@ -107,25 +115,48 @@ impl Config {
         D: Deserializer<'de, Error: std::fmt::Display>,
     {
         let config: Self = read_values(values, origin)?;
-        config.check().map_err(|error| ConfigError::invalid(origin, error))?;
+        config.check().map_err(|error| ConfigError::invalid(origin, "", error))?;
         Ok(config)
     }
 
-    /// Reads and checks the file at `path`: JSON if its name ends in `.json`, else TOML.
+    /// Reads and checks the file at `path`: JSON if its name ends in `.json`, else TOML. One that gives
+    /// itself no name is called after its file.
     ///
     /// # Errors
     /// If it cannot be read; those of [`parse`](Self::parse) and [`read`](Self::read).
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError::Read { path: name.clone(), reason: error.to_string() })?;
+        let origin = path.display().to_string();
+        if path.is_dir() {
+            return Err(ConfigError::Unreadable(format!(
+                "{origin} is a folder, not a configuration; a run goes on with --resume {origin}"
+            )));
+        }
+        let bytes = std::fs::read(path).map_err(|error| {
+            ConfigError::Unreadable(format!("cannot read configuration {origin}: {error}"))
+        })?;
+        let Ok(text) = String::from_utf8(bytes) else {
+            return Err(ConfigError::Unreadable(format!(
+                "{origin} is no text, and so no configuration; a checkpoint goes on with --resume {origin}"
+            )));
+        };
         if path.extension().is_none_or(|extension| extension != "json") {
-            return Self::parse(&text, &name);
+            return Ok(Self::parse(&text, &origin)?.named_after(path));
         }
         let mut json = serde_json::Deserializer::from_str(&text);
-        let config = Self::read(&mut json, &name)?;
-        json.end().map_err(|error| ConfigError::value(&name, "", &error))?;
-        Ok(config)
+        let config = Self::read(&mut json, &origin)?;
+        json.end().map_err(|error| ConfigError::value(&origin, "", &error))?;
+        Ok(config.named_after(path))
+    }
+
+    fn named_after(mut self, path: &Path) -> Self {
+        if let (Self::UNNAMED, Some(stem)) = (self.name.as_str(), path.file_stem()) {
+            let unnamed = std::mem::replace(&mut self.name, stem.to_string_lossy().into_owned());
+            if self.check().is_err() {
+                // A file may be called what a run's folder may not.
+                self.name = unnamed;
+            }
+        }
+        self
     }
 
     /// The configuration as TOML, every value spelled out.
@@ -164,8 +195,13 @@ impl Config {
             return Ok(());
         }
         let (loss, layer) = (self.loss.name(), &output.name);
-        let needed = if needs_spikes { "a lif" } else { "an li" };
-        let reason = format!("{loss} needs {needed} layer as output, \"{layer}\" is none");
+        let (needed, others) = match needs_spikes {
+            true => ("a lif", "vmax_cross_entropy, mean_cross_entropy or exp_mean_cross_entropy"),
+            false => ("an li", "ttfs_cross_entropy or spike_time_sum"),
+        };
+        let reason = format!(
+            "{loss} needs {needed} layer as output, \"{layer}\" is none; such an output has {others}"
+        );
         Err(DescriptionError::new("loss.kind", reason))
     }
 }
@@ -184,7 +220,11 @@ where
 }
 
 fn default_name() -> String {
-    "custom".into()
+    Config::UNNAMED.into()
+}
+
+fn default_loss() -> Loss {
+    Loss::VmaxCrossEntropy {}
 }
 
 fn plain_name(name: &str) -> bool {

@@ -2,6 +2,7 @@
 //! configuration says so.
 
 mod augment;
+mod encoder;
 mod error;
 mod samples;
 mod source;

@@ -26,11 +26,10 @@
 //!         { name = "output", kind = "li", size = 2, tau_mem = 20.0, tau_syn = 5.0 },
 //!     ]
 //!     network.connections = [
-//!         { from = "input", to = "hidden", kind = "dense", weights = { normal = { mean = 3.0, sd = 2.0 } } },
-//!         { from = "hidden", to = "output", kind = "dense", weights = { normal = { mean = 0.1, sd = 0.3 } } },
+//!         { from = "input", to = "hidden", weights = { normal = { mean = 3.0, sd = 2.0 } } },
+//!         { from = "hidden", to = "output", weights = { normal = { mean = 0.1, sd = 0.3 } } },
 //!     ]
-//!     loss.kind = "vmax_cross_entropy"
-//!     training = { epochs = 4, batch_size = 10, lr = 0.02, optimiser = { kind = "adam", beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } }
+//!     training = { epochs = 4, batch_size = 10, lr = 0.02 }
 //!     "#,
 //!     "this example",
 //! )?;

@@ -1,10 +1,14 @@
-use crate::checkpoint::{Checkpoint, CheckpointError, TEMPORARY, write_atomically};
+use crate::checkpoint::{
+    Checkpoint, CheckpointError, TEMPORARY, write_atomically, write_atomically_with,
+};
 use crate::config::Config;
 use crate::metrics::EpochRecord;
 use crate::tensorboard::event_file;
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 use time::OffsetDateTime;
 
@@ -21,6 +25,8 @@ const EVENTS: &str = "events.out.tfevents.eventprop";
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// The [`fingerprint`] of the epochs that the metrics on the disk are known to hold.
+    written: AtomicU64,
     /// Holds the lock; none where the file system has no locks.
     _lock: Option<File>,
 }
@@ -72,7 +78,7 @@ impl RunFolder {
         write_atomically(&path.join("config.toml"), config.to_toml().as_bytes())
             .map_err(at(&path))?;
         point_latest(parent, &name).map_err(at(&parent.join("latest")))?;
-        Ok(Self { path, _lock })
+        Ok(Self { path, written: AtomicU64::new(UNKNOWN), _lock })
     }
 
     /// Opens the folder of a run that was started before, and clears away what a killed training left
@@ -84,7 +90,7 @@ impl RunFolder {
         let path = path.into();
         let _lock = lock(&path)?;
         sweep(&path).map_err(|source| RunFolderError::Open { path: path.clone(), source })?;
-        Ok(Self { path, _lock })
+        Ok(Self { path, written: AtomicU64::new(UNKNOWN), _lock })
     }
 
     /// Where it is.
@@ -110,7 +116,10 @@ impl RunFolder {
     pub fn write_tensorboard(&self) -> Result<(), CheckpointError> {
         let path = self.path.join(EVENTS);
         match OpenOptions::new().create(true).append(true).open(&path) {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.written.store(UNKNOWN, Ordering::Relaxed);
+                Ok(())
+            }
             Err(source) => Err(CheckpointError::Write { path, source }),
         }
     }
@@ -121,19 +130,37 @@ impl RunFolder {
     /// If a file cannot be written; the former one is then still there.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
         let history = &checkpoint.progress.history;
-        let lines = |line: &dyn Fn(&EpochRecord) -> String| {
-            history.iter().map(|record| line(record) + "\n").collect::<String>()
-        };
-        let epochs = checkpoint.config.training.epochs;
-        let header = history.first().map_or_else(String::new, |record| record.csv_header() + "\n");
-        self.write("metrics.jsonl", lines(&EpochRecord::to_json))?;
-        self.write("metrics.csv", header + &lines(&EpochRecord::to_csv))?;
-        self.write("log.txt", lines(&|record| record.summary(epochs)))?;
+        // Most checkpoints lie within an epoch, and nothing has changed here.
+        let epochs = fingerprint(history);
+        if self.written.load(Ordering::Relaxed) != epochs {
+            self.write_metrics(history, checkpoint.config.training.epochs)?;
+            self.written.store(epochs, Ordering::Relaxed);
+        }
+        // Last: whatever it counts as done, the others have.
+        checkpoint.save(&self.checkpoint())
+    }
+
+    /// The epochs line by line: a long history is never in memory as text.
+    fn write_metrics(&self, history: &[EpochRecord], epochs: u32) -> Result<(), CheckpointError> {
+        type Line<'a> = &'a dyn Fn(&EpochRecord) -> String;
+        let header = history.first().map(EpochRecord::csv_header);
+        let files: [(&str, Option<String>, Line<'_>); 3] = [
+            ("metrics.jsonl", None, &EpochRecord::to_json),
+            ("metrics.csv", header, &EpochRecord::to_csv),
+            ("log.txt", None, &|record| record.summary(epochs)),
+        ];
+        for (name, header, line) in files {
+            let path = self.path.join(name);
+            let lines = header.into_iter().chain(history.iter().map(line));
+            write_atomically_with(&path, |file| {
+                lines.into_iter().try_for_each(|line| writeln!(file, "{line}"))
+            })
+            .map_err(|source| CheckpointError::Write { path, source })?;
+        }
         self.grow_events(history)?;
         #[cfg(feature = "plot")]
         self.draw_curves(history)?;
-        // Last: whatever it counts as done, the others have.
-        checkpoint.save(&self.checkpoint())
+        Ok(())
     }
 
     /// Draws what the network takes for what. Call it before [`save`](Self::save): what a checkpoint
@@ -176,15 +203,25 @@ impl RunFolder {
         written.map_err(|source| CheckpointError::Write { path, source })
     }
 
+    #[cfg(feature = "plot")]
     fn write(&self, name: &str, text: String) -> Result<(), CheckpointError> {
         let path = self.path.join(name);
-        // Most checkpoints lie within an epoch, and nothing has changed here.
         if fs::read(&path).is_ok_and(|old| old == text.as_bytes()) {
             return Ok(());
         }
         write_atomically(&path, text.as_bytes())
             .map_err(|source| CheckpointError::Write { path, source })
     }
+}
+
+/// No [`fingerprint`].
+const UNKNOWN: u64 = 0;
+
+/// Tells one history of epochs from another.
+fn fingerprint(history: &[EpochRecord]) -> u64 {
+    let mut hash = DefaultHasher::new();
+    history.iter().for_each(|record| record.to_json().hash(&mut hash));
+    hash.finish().max(UNKNOWN + 1)
 }
 
 /// Makes the first folder `<prefix>-<n>` that does not exist: making it is what claims the number.

@@ -50,6 +50,8 @@ fn unknown_keys_are_named_with_the_nearest_known_one() {
     assert!(message.contains("did you mean \"vmax_cross_entropy\"?"), "{message}");
     let message = error_of("seed", "variant =", "varient =");
     assert!(message.contains("did you mean \"variant\"?"), "{message}");
+    let message = error_of("mnist", "\"lif\"", "\"lfi\"");
+    assert!(message.contains("did you mean \"lif\"?"), "{message}");
     let message = Config::preset("mnits").unwrap_err().to_string();
     assert!(message.contains("did you mean \"mnist\"?"), "{message}");
 }
@@ -81,6 +83,7 @@ fn values_out_of_range_are_named() {
             "tau_syn = 5.0\nthreshold = 0.5\nreset = 0.5",
             "threshold",
         ),
+        ("mnist", "to = \"hidden\"", "to = \"hiddne\"", "did you mean \"hidden\"?"),
         ("mnist", "from = \"hidden\"", "from = \"hiden\"", "no layer is called \"hiden\""),
         ("mnist", "epochs = ", "epochs = 0 #", "training.epochs: "),
         ("mnist", "lr = ", "lr = inf #", "training.lr: "),
@@ -99,13 +102,54 @@ fn values_out_of_range_are_named() {
 }
 
 #[test]
+fn ten_lines_are_a_configuration_and_what_is_silent_is_spelled_out() {
+    let text = "network.duration = 60.0
+network.layers = [
+    { name = \"input\", kind = \"input\", size = 784 },
+    { name = \"hidden\", kind = \"lif\", size = 100, tau_mem = 20.0, tau_syn = 5.0 },
+    { name = \"output\", kind = \"li\", size = 10, tau_mem = 20.0, tau_syn = 5.0 },
+]
+network.connections = [
+    { from = \"input\", to = \"hidden\", weights = { normal = { mean = 0.08, sd = 0.05 } } },
+    { from = \"hidden\", to = \"output\", weights = { normal = { mean = 0.2, sd = 0.4 } } },
+]";
+    assert_eq!(text.lines().count(), 10);
+    let config = Config::parse(text, "ten.toml").unwrap();
+    assert_eq!(config.name, Config::UNNAMED);
+    let written = config.to_toml();
+    for line in ["kind = \"vmax_cross_entropy\"", "epochs = 10", "beta1 = 0.9", "t_max = 20.0"] {
+        assert!(written.contains(line), "{line} is not in:\n{written}");
+    }
+    assert_eq!(Config::parse(&written, "again").unwrap(), config);
+
+    // What is out of range is pointed at where it stands, or where it is missing.
+    for (from, to, place, reason) in [
+        ("20.0, tau_syn = 5.0 },\n]", "-20.0, tau_syn = 5.0 },\n]", "5:58", "must be positive"),
+        (
+            ", tau_syn = 5.0 },\n    { name = \"output\"",
+            " },\n    { name = \"output\"",
+            "4:5",
+            "is missing",
+        ),
+        ("from = \"hidden\"", "from = \"hiden\"", "9:14", "did you mean \"hidden\"?"),
+        ("sd = 0.4", "sd = -0.4", "9:49", "sd of at least 0"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let error = Config::parse(&text.replacen(from, to, 1), "ten.toml").unwrap_err();
+        let message = error.to_string();
+        assert!(message.starts_with(&format!("ten.toml:{place}: network.")), "{message}");
+        assert!(message.contains(reason), "{message}");
+    }
+}
+
+#[test]
 fn data_settings_that_do_not_go_together_are_named() {
     let recorded = "name = \"shd\"\nencoding = \"recorded\"";
     let points = "name = \"yin_yang\"\nencoding = { points = { t_max = 30.0 } }";
     for (data, expected) in [
         ("name = \"mnits\"", "did you mean \"mnist\"?"),
         ("name = \"fashion-mnist\"", "did you mean \"fashion_mnist\"?"),
-        ("name = \"nmnist\"", "data.encoding: images need the encoding latency or two_time"),
+        ("name = \"nmnist\"", "data.encoding: events are spikes already"),
         ("name = \"mnist\"\nencoding = \"recorded\"", "data.encoding: "),
         ("name = \"nmnist\"\nencoding = \"recorded\"\nvalidation = 5", "data.validation: "),
         (&format!("{points}\nvalidation = 5"), "data.validation: "),

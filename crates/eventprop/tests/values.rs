@@ -49,7 +49,7 @@ fn files_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("own.json");
     for (content, expected) in [
-        ("{", "own.json: EOF"),
+        ("{", "own.json: this is not JSON"),
         (r#"{"duration": 3, "layers": [{"name": 3}]}"#, "own.json: layers[0].name: invalid type"),
     ] {
         std::fs::write(&path, content).unwrap();

@@ -1,5 +1,7 @@
 //! The data sets that the program has something to say about.
 
+use std::path::Path;
+
 /// A data set.
 pub(super) struct Set {
     /// What selects it, and its folder in the cache.
@@ -7,6 +9,18 @@ pub(super) struct Set {
     /// What it is, in a few words.
     pub(super) what: &'static str,
     pub(super) source: Source,
+}
+
+impl Set {
+    /// Whether all that is fetched of it lies in `folder`.
+    pub(super) fn is_in(&self, folder: &Path) -> bool {
+        match self.source {
+            Source::Files { files, .. } => {
+                files.iter().all(|file| folder.join(file.name).is_file())
+            }
+            Source::ByHand { .. } => folder.is_dir(),
+        }
+    }
 }
 
 /// Where it comes from.

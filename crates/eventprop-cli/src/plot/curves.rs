@@ -1,5 +1,5 @@
 use super::Out;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use eventprop::EpochRecord;
 use eventprop::plot::{self, Curve};
 use std::path::{Path, PathBuf};
@@ -23,6 +23,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 /// The epochs of a run, from its metrics.
 pub(crate) fn history(run: &Path) -> Result<Vec<EpochRecord>> {
+    ensure!(is_run(run), "{} is not the folder of a run", run.display());
     let path = run.join("metrics.jsonl");
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}", path.display()))?;
@@ -30,6 +31,11 @@ pub(crate) fn history(run: &Path) -> Result<Vec<EpochRecord>> {
         serde_json::from_str(record).with_context(|| format!("{}:{}", path.display(), line + 1))
     });
     records.collect()
+}
+
+/// Whether a training was begun in this folder.
+pub(crate) fn is_run(folder: &Path) -> bool {
+    folder.join("config.toml").is_file()
 }
 
 /// The folder's own name, also where a link leads to it.

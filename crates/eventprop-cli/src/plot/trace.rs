@@ -36,11 +36,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let parameters = engine.parameters();
     let names: Vec<_> = neurons
         .iter()
-        .enumerate()
-        .map(|(position, &(layer, index))| {
-            let name = format!("{}:{index}", network.layers()[layer].name);
-            if position == 0 { format!("{name}   ({title})") } else { name }
-        })
+        .map(|&(layer, index)| format!("{}:{index}", network.layers()[layer].name))
         .collect();
     let columns: Vec<_> = traces
         .iter()
@@ -52,7 +48,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             TracedNeuron { name, trace, threshold }
         })
         .collect();
-    args.out.write("trace", &plot::trace(duration, &columns)?)
+    args.out.write("trace", &plot::trace(&title, duration, &columns)?)
 }
 
 /// `layer:position`.

@@ -1,4 +1,6 @@
+use anyhow::{Context, Result};
 use clap::Args;
+use eventprop::Config;
 use eventprop::backend;
 use eventprop::config::Overrides;
 use std::path::PathBuf;
@@ -8,11 +10,15 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(next_help_heading = "Values that replace those of the configuration")]
 pub(super) struct Flags {
+    /// Any value of the configuration: --set training.slope_floor=0.1. KEY as in the file, with
+    /// layers.1 for the second layer; VALUE as in TOML. Can be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Passes over the training set.
     #[arg(long, value_name = "N")]
     epochs: Option<u32>,
     /// Learning rate.
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long)]
     lr: Option<f64>,
     /// Samples a batch.
     #[arg(long, value_name = "N", visible_alias = "batch_size")]
@@ -33,36 +39,46 @@ pub(super) struct Flags {
     #[arg(long, value_name = "DIR", visible_alias = "data_folder")]
     data_folder: Option<PathBuf>,
     /// First-spike loss: temperature of its softmax, in units of tau_s.
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long)]
     xi: Option<f64>,
     /// First-spike loss: weight of the term for early label spikes.
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long)]
     alpha: Option<f64>,
     /// First-spike loss: time constant of that term, in units of tau_s.
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long)]
     beta: Option<f64>,
     /// Simulated time in ms.
     #[arg(long = "T", value_name = "MS", visible_alias = "duration")]
     duration: Option<f64>,
     /// Time step of the clock-driven model in ms.
-    #[arg(long, value_name = "MS", allow_negative_numbers = true)]
+    #[arg(long, value_name = "MS")]
     dt: Option<f64>,
     /// Membrane time constant in ms.
-    #[arg(long, value_name = "MS", visible_alias = "tau_m", allow_negative_numbers = true)]
+    #[arg(long, value_name = "MS", visible_alias = "tau_m")]
     tau_m: Option<f64>,
     /// Synaptic time constant in ms.
-    #[arg(long, value_name = "MS", visible_alias = "tau_s", allow_negative_numbers = true)]
+    #[arg(long, value_name = "MS", visible_alias = "tau_s")]
     tau_s: Option<f64>,
     /// Input time of white pixels in ms.
-    #[arg(long, value_name = "MS", visible_alias = "t_min", allow_negative_numbers = true)]
+    #[arg(long, value_name = "MS", visible_alias = "t_min")]
     t_min: Option<f64>,
     /// Input time of black pixels in ms.
-    #[arg(long, value_name = "MS", visible_alias = "t_max", allow_negative_numbers = true)]
+    #[arg(long, value_name = "MS", visible_alias = "t_max")]
     t_max: Option<f64>,
 }
 
 impl Flags {
-    pub(super) fn overrides(&self) -> Overrides {
+    /// `config` with the values of the flags, checked.
+    pub(super) fn apply(&self, mut config: Config) -> Result<Config> {
+        for assignment in &self.set {
+            config = config.with(assignment).context("--set")?;
+        }
+        self.overrides().apply(&mut config)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn overrides(&self) -> Overrides {
         Overrides {
             epochs: self.epochs,
             lr: self.lr,
@@ -84,7 +100,7 @@ impl Flags {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.overrides() == Overrides::default()
+        self.set.is_empty() && self.overrides() == Overrides::default()
     }
 }
 

@@ -30,8 +30,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, run: &Run, colours: bool) {
     };
     let accuracy = [points(&|r| 100.0 * r.test.accuracy), points(&|r| 100.0 * r.train_accuracy)];
     let loss = [points(&|r| r.test.loss), points(&|r| r.train_loss)];
-    chart(frame, left, "accuracy (%)", &accuracy, paint);
-    chart(frame, right, "loss", &loss, paint);
+    chart(frame, left, "accuracy (%), dots: test set", &accuracy, paint);
+    chart(frame, right, "loss, dots: test set", &loss, paint);
     frame.render_widget(table(run), activity);
 }
 
@@ -74,7 +74,7 @@ fn pace_of(run: &Run) -> String {
     line
 }
 
-/// Dots on the test set, small ones in training.
+/// Dots on the test set, a fine line in training.
 fn chart(
     frame: &mut Frame<'_>,
     area: Rect,
@@ -93,10 +93,9 @@ fn chart(
     let (low, high) = if high > low { (low, high) } else { (low - 0.5, high + 0.5) };
     let first = lines[0].first().map_or(1.0, |point| point.0);
     let last = lines[0].last().map_or(1.0, |point| point.0).max(first + 1.0);
-    let styles = [(Marker::Dot, Color::Blue, "test"), (Marker::Braille, Color::Yellow, "training")];
-    let sets = lines.iter().zip(styles).map(|(points, (marker, colour, name))| {
+    let styles = [(Marker::Dot, Color::Blue), (Marker::Braille, Color::Yellow)];
+    let sets = lines.iter().zip(styles).map(|(points, (marker, colour))| {
         Dataset::default()
-            .name(name)
             .marker(marker)
             .graph_type(GraphType::Line)
             .style(paint.of(colour))
@@ -182,7 +181,7 @@ mod tests {
             "a-run: finished",
             "epoch 3/30  batch 50/100",
             "loss 0.2500  accuracy 93.00 %  4321 samples/s",
-            "accuracy (%)",
+            "accuracy (%), dots: test set",
             "epoch 9",
             "hidden",
             "123.4",

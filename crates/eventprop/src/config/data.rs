@@ -119,8 +119,15 @@ impl DataConfig {
             let reason = format!("needs times with 0 <= t_min <= t_max, got {t_min} and {t_max}");
             return refuse("encoding", reason);
         }
-        if self.name.kind() != self.encoding.kind() {
-            let reason = "images need the encoding latency or two_time, yin_yang needs points, events need recorded";
+        let kind = self.name.kind();
+        if kind != self.encoding.kind() {
+            let reason = match kind {
+                DataKind::Images => {
+                    "images need latency or two_time, such as { latency = { t_max = 20.0 } }"
+                }
+                DataKind::Points => "points need points, such as { points = { t_max = 30.0 } }",
+                DataKind::Events => "events are spikes already: give \"recorded\"",
+            };
             return refuse("encoding", reason.into());
         }
         self.check_source()?;

@@ -1,3 +1,4 @@
+use super::place::Place;
 use lif_core::DescriptionError;
 use std::fmt::Display;
 use std::ops::Range;
@@ -6,14 +7,9 @@ use std::ops::Range;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read configuration {path}: {reason}")]
-    Read {
-        /// The file.
-        path: String,
-        /// Why.
-        reason: String,
-    },
+    /// The file cannot be read, or is none that could be a configuration.
+    #[error("{0}")]
+    Unreadable(String),
     /// Not TOML, an unknown key, a value of the wrong type.
     #[error("{origin}:{line}:{column}: {reason}")]
     Syntax {
@@ -37,10 +33,18 @@ pub enum ConfigError {
     /// A value out of its range.
     #[error("{origin}: {source}")]
     Invalid {
-        /// The file.
+        /// The file, with line and column of the value as far as it stands there.
         origin: String,
         /// Which value, and why.
         source: DescriptionError,
+    },
+    /// No assignment to a value of a configuration.
+    #[error("{assignment}: {reason}")]
+    Assignment {
+        /// What was to be assigned.
+        assignment: String,
+        /// Why it cannot be.
+        reason: String,
     },
     /// There is no such preset.
     #[error("{0}")]
@@ -55,14 +59,8 @@ impl ConfigError {
             Some(unknown) => (unknown.reason(), unknown.position(text, span)),
             None => (message, span),
         };
-        let before = text.get(..span.start).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Self::Syntax {
-            origin: origin.into(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-            reason,
-        }
+        let Place { line, column } = Place::of_byte(text, span.start);
+        Self::Syntax { origin: origin.into(), line, column, reason }
     }
 
     /// An unknown key or a value of the wrong type, at `path`.
@@ -77,8 +75,18 @@ impl ConfigError {
         Self::Value { origin: origin.into(), reason }
     }
 
-    pub(super) fn invalid(origin: &str, source: DescriptionError) -> Self {
-        Self::Invalid { origin: origin.into(), source }
+    pub(super) fn invalid(origin: &str, text: &str, source: DescriptionError) -> Self {
+        let origin = match Place::of_path(text, &source.path) {
+            Some(Place { line, column }) => format!("{origin}:{line}:{column}"),
+            None => origin.into(),
+        };
+        Self::Invalid { origin, source }
+    }
+
+    pub(super) fn assignment(assignment: &str, message: &str) -> Self {
+        let message = message.lines().collect::<Vec<_>>().join("; ");
+        let reason = UnknownWord::find(&message).map(|unknown| unknown.reason());
+        Self::Assignment { assignment: assignment.into(), reason: reason.unwrap_or(message) }
     }
 
     pub(super) fn no_preset(name: &str, presets: impl Iterator<Item = &'static str>) -> Self {
@@ -93,10 +101,15 @@ impl ConfigError {
 
 /// `; did you mean "x"?` with the word nearest to `word`, or nothing if none is near.
 pub(crate) fn suggest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
+    // Of two that are equally near, letters in another order are likelier than one too many.
+    let distance = |candidate: &str| {
+        let edits = strsim::damerau_levenshtein(word, candidate);
+        (edits, word.len().abs_diff(candidate.len()))
+    };
     known
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .map(|candidate| (distance(candidate), candidate))
         .min()
-        .filter(|&(distance, candidate)| distance <= 1 + word.len().max(candidate.len()) / 3)
+        .filter(|&((edits, _), candidate)| edits <= 1 + word.len().max(candidate.len()) / 3)
         .map_or_else(String::new, |(_, candidate)| format!("; did you mean \"{candidate}\"?"))
 }
 

@@ -1,3 +1,4 @@
+use super::error::suggest;
 use crate::initialiser::{ConnectionStart, Initialiser};
 use lif_core::network::{ConnectionKindSpec, ConnectionSpec, LayerSpec};
 use lif_core::{DescriptionError, Network, Parameters, Real};
@@ -23,7 +24,8 @@ pub struct ConnectionConfig {
     pub from: String,
     /// The name of the receiving layer.
     pub to: String,
-    /// How the layers are joined.
+    /// How the layers are joined; default dense.
+    #[serde(default = "dense")]
     pub kind: ConnectionKindSpec,
     /// (height, width) of the kernel; convolutions and pooling only, required there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,7 +56,8 @@ impl NetworkConfig {
         let connections = self.connections.iter().map(ConnectionConfig::spec).collect();
         let network =
             Network::new(self.duration, self.layers.clone(), connections).map_err(|error| {
-                DescriptionError::new(format!("network.{}", error.path), error.reason)
+                let reason = error.reason + &self.layer_meant(&error.path);
+                DescriptionError::new(format!("network.{}", error.path), reason)
             })?;
         for (position, connection) in self.connections.iter().enumerate() {
             connection.check_initialisers(&format!("network.connections[{position}]"))?;
@@ -73,6 +76,23 @@ impl NetworkConfig {
         let starts: Vec<_> = self.connections.iter().map(ConnectionConfig::start).collect();
         crate::initialiser::initial_parameters(&self.build()?, &starts, seed)
     }
+
+    /// Where `path` leads to the name of a layer that does not exist, the one that may be meant.
+    fn layer_meant(&self, path: &str) -> String {
+        let names = || self.layers.iter().map(|layer| layer.name.as_str());
+        let mut ends = self.connections.iter().enumerate().flat_map(|(position, connection)| {
+            let at = |end| format!("connections[{position}].{end}");
+            [(at("from"), connection.from.as_str()), (at("to"), connection.to.as_str())]
+        });
+        match ends.find(|(at, _)| at == path) {
+            Some((_, name)) if names().all(|known| known != name) => suggest(name, names()),
+            _ => String::new(),
+        }
+    }
+}
+
+fn dense() -> ConnectionKindSpec {
+    ConnectionKindSpec::Dense
 }
 
 impl ConnectionConfig {

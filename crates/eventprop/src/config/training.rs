@@ -10,9 +10,9 @@ use lif_core::{DescriptionError, Network};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// How a network is trained.
+/// How a network is trained. What a file leaves out is that of the [default](Self::default).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct TrainingConfig {
     /// Passes over the training set.
     pub epochs: u32,
@@ -21,42 +21,58 @@ pub struct TrainingConfig {
     /// The full learning rate.
     pub lr: f64,
     /// Seed of the initial weights, the order of samples and the dropout.
-    #[serde(default)]
     pub seed: u64,
     /// What computes: one of [`backend::NAMES`].
-    #[serde(default = "default_backend")]
     pub backend: String,
     /// Threads; 0 for all cores. The result does not depend on it.
-    #[serde(default)]
     pub threads: usize,
     /// Epochs (or a part of one) over which the learning rate rises from 0.
-    #[serde(default)]
     pub warmup: f64,
     /// The slope tau_mem V' at a spike below which the adjoint divides by this floor instead and the
     /// spike counts as grazing; in units of the threshold, 0 for the exact gradient.
-    #[serde(default)]
     pub slope_floor: f64,
     /// What becomes of the learning rate.
-    #[serde(default)]
     pub schedule: Schedule,
     /// What is done for neurons that never spike.
-    #[serde(default)]
     pub silent: SilentRemedy,
     /// Whether samples whose label neuron never spikes leave the gradient alone: see
     /// [`SkipSilentLabel`].
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub skip_silent_label: bool,
     /// How gradients change parameters.
     pub optimiser: Optimiser,
     /// What is done to a gradient before it is used.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub clip: Option<Clip>,
     /// Which parameters learn, and how fast against `lr`.
-    #[serde(default)]
     pub learning_rates: LearningRates,
     /// Rate regularisers.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rate_targets: Vec<RateTargetConfig>,
+}
+
+impl Default for TrainingConfig {
+    /// Ten epochs in batches of 32, Adam at a learning rate of 0.005: a start from which most
+    /// small networks learn something. Nothing else is done to them.
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            batch_size: 32,
+            lr: 0.005,
+            seed: 0,
+            backend: "cpu".into(),
+            threads: 0,
+            warmup: 0.0,
+            slope_floor: 0.0,
+            schedule: Schedule::default(),
+            silent: SilentRemedy::default(),
+            skip_silent_label: false,
+            optimiser: Optimiser::ADAM,
+            clip: None,
+            learning_rates: LearningRates::default(),
+            rate_targets: Vec::new(),
+        }
+    }
 }
 
 /// Draws the spike count of each neuron of a layer towards a target; see [`RateTarget`].
@@ -69,10 +85,6 @@ pub struct RateTargetConfig {
     pub target: f64,
     /// Strength of the pull.
     pub strength: f64,
-}
-
-fn default_backend() -> String {
-    "cpu".into()
 }
 
 impl TrainingConfig {
@@ -187,8 +199,9 @@ impl RateTargetConfig {
             network.layer_index(&self.layer).filter(|&layer| network.layers()[layer].is_lif())
         else {
             let names: Vec<_> = spiking.map(|layer| layer.name.as_str()).collect();
+            let hint = suggest(&self.layer, names.iter().copied());
             let (name, names) = (&self.layer, names.join(", "));
-            let reason = format!("no lif layer is called \"{name}\" (there are: {names})");
+            let reason = format!("no lif layer is called \"{name}\"{hint} (there are: {names})");
             return Err(DescriptionError::new(at("layer"), reason));
         };
         for (field, value) in [("target", self.target), ("strength", self.strength)] {

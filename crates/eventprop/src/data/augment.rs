@@ -1,6 +1,6 @@
 //! What becomes of samples in an epoch: augmentation, then dropout.
 
-use super::source::Encoder;
+use super::encoder::Encoder;
 use super::{DataError, Samples};
 use lif_core::{SpikeBatch, SpikeTrain};
 use mnist_spikes::augment::{

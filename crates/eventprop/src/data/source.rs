@@ -1,10 +1,11 @@
 use super::augment::Changes;
+use super::encoder::Encoder;
 use super::{DataError, Samples};
 use crate::config::{DataConfig, DataKind, DatasetName, EncodingConfig};
-use lif_core::{DescriptionError, SpikeBatch};
+use lif_core::DescriptionError;
 use mnist_spikes::events::{self, moving_mnist};
 use mnist_spikes::folder;
-use mnist_spikes::{ImageSet, Latency, Published, SpikeData, TrainTest, TwoTime, mnist, yin_yang};
+use mnist_spikes::{ImageSet, Published, SpikeData, TrainTest, mnist, yin_yang};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -150,43 +151,4 @@ fn points(settings: &DataConfig, points: &[yin_yang::Point]) -> Result<SpikeData
         return Err(DescriptionError::new("data.encoding", reason).into());
     };
     Ok(yin_yang::Encoding::new(t_min, t_max, bias)?.encode(points))
-}
-
-/// From grey levels to spikes.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Encoder {
-    Latency(Latency),
-    TwoTime(TwoTime),
-}
-
-impl Encoder {
-    fn new(encoding: EncodingConfig) -> Result<Self, DataError> {
-        match encoding {
-            EncodingConfig::Latency { t_min, t_max, cut } => {
-                Ok(Self::Latency(Latency::new(t_min, t_max, cut)?))
-            }
-            EncodingConfig::TwoTime { t_min, t_max } => {
-                Ok(Self::TwoTime(TwoTime::new(t_min, t_max)?))
-            }
-            EncodingConfig::Points { .. } | EncodingConfig::Recorded => {
-                let reason = "images need the encoding latency or two_time";
-                Err(DescriptionError::new("data.encoding", reason).into())
-            }
-        }
-    }
-
-    fn encode(&self, images: &ImageSet) -> SpikeBatch<f32> {
-        match self {
-            Self::Latency(latency) => latency.encode(images),
-            Self::TwoTime(two_time) => two_time.encode(images),
-        }
-    }
-
-    /// Appends the trains of images of `size` pixels each.
-    pub(super) fn push(&self, images: &[u8], size: usize, batch: &mut SpikeBatch<f32>) {
-        match self {
-            Self::Latency(latency) => latency.push(images, size, batch),
-            Self::TwoTime(two_time) => two_time.push(images, size, batch),
-        }
-    }
 }

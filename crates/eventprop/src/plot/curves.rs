@@ -1,19 +1,27 @@
 use super::PlotError;
-use super::panel::{Chart, colour, draw, legend, padded, panel, span};
+use super::panel::{Dash, INK, Stroke, beside, colour, draw, key, line, padded, panel, span};
 use crate::metrics::EpochRecord;
-use plotters::prelude::*;
+use plotters::style::RGBColor;
 
 /// A run in a picture of curves.
 #[derive(Clone, Copy, Debug)]
 pub struct Curve<'a> {
-    /// What the legend calls it.
+    /// What the key calls it.
     pub name: &'a str,
     /// Its epochs.
     pub history: &'a [EpochRecord],
 }
 
-/// Loss, accuracy and spikes a sample over the epochs of one or several runs. Full lines are measured
-/// on the test set, dashed ones in training. A value that is not finite is a gap.
+/// What is drawn for a run: numbers of an epoch, each with how its line is drawn.
+type Series = (fn(&EpochRecord) -> f64, Dash);
+
+const LOSS: [Series; 2] = [(|r| r.test.loss, Dash::Full), (|r| r.train_loss, Dash::Dashed)];
+const ACCURACY: [Series; 2] =
+    [(|r| 100.0 * r.test.accuracy, Dash::Full), (|r| 100.0 * r.train_accuracy, Dash::Dashed)];
+
+/// Loss, accuracy and spikes a sample over the epochs of one or several runs, each with a colour of
+/// its own. Full lines are measured on the test set, dashed ones in training; spikes have a line a
+/// layer. A value that is not finite is a gap.
 ///
 /// # Errors
 /// If no run has an epoch behind it.
@@ -21,102 +29,83 @@ pub fn curves(runs: &[Curve<'_>]) -> Result<String, PlotError> {
     let records = || runs.iter().flat_map(|run| run.history);
     let epochs = span(records().map(|record| f64::from(record.epoch)))
         .ok_or_else(|| PlotError::nothing("epoch that is done"))?;
-    let losses = span(records().flat_map(|record| [record.train_loss, record.test.loss]));
-    let accuracies = span(records().flat_map(accuracy_of));
-    let spikes =
-        span(records().flat_map(|r| &r.layers).map(|layer| layer.spikes_per_sample).chain([0.0]));
-    draw((760, 900), |sheet| {
-        let panels = sheet.split_evenly((3, 1));
-        let axis = |value| ("epoch", value);
-        let all = |span: Option<_>| span.unwrap_or(0.0..1.0);
-
-        let mut chart = panel(&panels[0], "", axis("loss"), epochs.clone(), padded(all(losses)))?;
-        for (position, run) in runs.iter().enumerate() {
-            let test = run.history.iter().map(|r| (f64::from(r.epoch), r.test.loss));
-            let train = run.history.iter().map(|r| (f64::from(r.epoch), r.train_loss));
-            let (first, second) = names(runs, run.name);
-            line(&mut chart, test, position, Style::Full, &first)?;
-            line(&mut chart, train, position, Style::Dashed, &second)?;
+    let layers = layers(runs);
+    let measured = measured(runs);
+    let layer_key: Vec<_> = match runs {
+        [_] => {
+            layers.iter().enumerate().map(|(i, name)| (*name, Stroke::full(colour(i)))).collect()
         }
-        legend(&mut chart, SeriesLabelPosition::UpperRight)?;
-
-        let mut chart =
-            panel(&panels[1], "", axis("accuracy (%)"), epochs.clone(), padded(all(accuracies)))?;
-        for (position, run) in runs.iter().enumerate() {
-            let points = |which: usize| {
-                run.history.iter().map(move |r| (f64::from(r.epoch), accuracy_of(r)[which]))
-            };
-            let (first, second) = names(runs, run.name);
-            line(&mut chart, points(1), position, Style::Full, &first)?;
-            line(&mut chart, points(0), position, Style::Dashed, &second)?;
-        }
-        legend(&mut chart, SeriesLabelPosition::LowerRight)?;
-
-        let mut chart =
-            panel(&panels[2], "", axis("spikes a sample"), epochs, padded(all(spikes)))?;
-        let mut series = 0;
-        for run in runs {
-            for (layer, activity) in run.history.first().iter().flat_map(|r| &r.layers).enumerate()
-            {
-                let points = run.history.iter().filter_map(|r| {
-                    Some((f64::from(r.epoch), r.layers.get(layer)?.spikes_per_sample))
-                });
-                let name = match runs {
-                    [_] => activity.layer.clone(),
-                    _ => format!("{}: {}", run.name, activity.layer),
-                };
-                line(&mut chart, points, series, Style::Full, &name)?;
-                series += 1;
+        _ => layers.iter().enumerate().map(|(i, name)| (*name, layer_of_many(INK, i))).collect(),
+    };
+    draw((860, 840), |sheet| {
+        let names = measured.iter().chain(&layer_key).map(|entry| entry.0);
+        let (sheet, keys) = beside(sheet, names);
+        let (panels, keys) = (sheet.split_evenly((3, 1)), keys.split_evenly((3, 1)));
+        for (place, (name, series)) in
+            [("loss", LOSS), ("accuracy (%)", ACCURACY)].iter().enumerate()
+        {
+            let values = span(records().flat_map(|record| series.map(|(value, _)| value(record))));
+            let range = padded(values.unwrap_or(0.0..1.0));
+            let mut chart = panel(&panels[place], ("epoch", name), epochs.clone(), range)?;
+            for (position, run) in runs.iter().enumerate() {
+                for (value, dash) in series {
+                    let stroke = Stroke::full(colour(position)).with(*dash);
+                    line(&mut chart, points(run, |record| Some(value(record))), stroke)?;
+                }
             }
         }
-        legend(&mut chart, SeriesLabelPosition::UpperRight)
+        key(&keys[0], &measured)?;
+
+        let values = records().flat_map(|r| &r.layers).map(|layer| layer.spikes_per_sample);
+        let range = padded(span(values.chain([0.0])).unwrap_or(0.0..1.0));
+        let mut chart = panel(&panels[2], ("epoch", "spikes a sample"), epochs, range)?;
+        for (position, run) in runs.iter().enumerate() {
+            for (layer, name) in layers.iter().enumerate() {
+                let spikes = |record: &EpochRecord| {
+                    let own = record.layers.iter().find(|activity| activity.layer == *name)?;
+                    Some(own.spikes_per_sample)
+                };
+                let stroke = match runs {
+                    [_] => layer_key[layer].1,
+                    _ => layer_of_many(colour(position), layer),
+                };
+                line(&mut chart, points(run, spikes), stroke)?;
+            }
+        }
+        key(&keys[2], &layer_key)
     })
 }
 
-/// In training and on the test set, in %.
-fn accuracy_of(record: &EpochRecord) -> [f64; 2] {
-    [100.0 * record.train_accuracy, 100.0 * record.test.accuracy]
+/// The names of the layers of all runs.
+fn layers<'a>(runs: &[Curve<'a>]) -> Vec<&'a str> {
+    let mut layers: Vec<&str> = Vec::new();
+    for activity in runs.iter().filter_map(|run| run.history.first()).flat_map(|r| &r.layers) {
+        if !layers.contains(&activity.layer.as_str()) {
+            layers.push(&activity.layer);
+        }
+    }
+    layers
 }
 
-/// What the legend says of the test and the training curve of a run.
-fn names(runs: &[Curve<'_>], name: &str) -> (String, String) {
-    match runs {
-        [_] => ("test".into(), "training".into()),
-        _ => (name.into(), String::new()),
+/// What lines and colours of loss and accuracy mean.
+fn measured<'a>(runs: &[Curve<'a>]) -> Vec<(&'a str, Stroke)> {
+    // Of several runs no colour is that of all.
+    let first = Stroke::full(if runs.len() > 1 { INK } else { colour(0) });
+    let mut key = vec![("test set", first), ("training", first.with(Dash::Dashed))];
+    if runs.len() > 1 {
+        let runs = runs.iter().enumerate();
+        key.extend(runs.map(|(position, run)| (run.name, Stroke::full(colour(position)))));
     }
+    key
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Style {
-    Full,
-    Dashed,
+/// Of several runs each has a colour, so that layers differ in their dashes.
+fn layer_of_many(run: RGBColor, layer: usize) -> Stroke {
+    let dashes = [Dash::Full, Dash::Dashed, Dash::Dotted];
+    Stroke::full(run).with(dashes[layer % dashes.len()])
 }
 
-fn line(
-    chart: &mut Chart<'_, '_>,
-    points: impl Iterator<Item = (f64, f64)>,
-    position: usize,
-    style: Style,
-    name: &str,
-) -> Result<(), PlotError> {
-    let points: Vec<_> = points.filter(|point| point.1.is_finite()).collect();
-    let stroke = colour(position).stroke_width(2);
-    let single = points.len() == 1;
-    let drawn = if style == Style::Dashed {
-        chart.draw_series(DashedLineSeries::new(points.clone(), 5, 4, stroke))
-    } else {
-        chart.draw_series(LineSeries::new(points.clone(), stroke))
-    };
-    let drawn = drawn.map_err(PlotError::from_display)?;
-    if !name.is_empty() {
-        drawn.label(name).legend(move |(x, y)| {
-            let end = if style == Style::Dashed { x + 8 } else { x + 18 };
-            PathElement::new(vec![(x, y), (end, y)], stroke)
-        });
-    }
-    if single {
-        let dots = points.into_iter().map(|point| Circle::new(point, 3, colour(position).filled()));
-        chart.draw_series(dots).map_err(PlotError::from_display)?;
-    }
-    Ok(())
+fn points(run: &Curve<'_>, value: impl Fn(&EpochRecord) -> Option<f64>) -> Vec<(f64, f64)> {
+    let points = run.history.iter().filter_map(|r| Some((f64::from(r.epoch), value(r)?)));
+    points.filter(|point| point.1.is_finite()).collect()
 }

@@ -1,5 +1,8 @@
 use super::PlotError;
-use super::panel::{check_finite, colour, draw, legend, padded, panel, span};
+use super::panel::{
+    Chart, Stroke, TITLE, beside, check_finite, colour, draw, key, line, padded, panel, px, span,
+    titled,
+};
 use plotters::prelude::*;
 
 /// A layer in a raster.
@@ -23,6 +26,12 @@ pub enum Row {
     },
 }
 
+/// Pixels of a layer's panel.
+const PANEL: i32 = 230;
+
+/// The most lines that are told apart by a key.
+const LEGIBLE: usize = 10;
+
 /// What happened in one sample over `duration` ms, layer above layer from the input down: a dot a
 /// spike, and voltages of layers that never spike.
 ///
@@ -32,43 +41,76 @@ pub fn raster(title: &str, duration: f64, rows: &[Row]) -> Result<String, PlotEr
     if rows.is_empty() {
         return Err(PlotError::nothing("layer"));
     }
-    draw((760, 240 * rows.len() as u32), |sheet| {
+    let names: Vec<_> = (0..rows.iter().map(Row::key_length).max().unwrap_or(0))
+        .map(|neuron| format!("neuron {neuron}"))
+        .collect();
+    draw((800, PANEL * rows.len() as i32 + TITLE), |sheet| {
+        let sheet = titled(sheet, title)?;
+        let (sheet, keys) = match names.is_empty() {
+            true => (sheet, None),
+            false => {
+                let (sheet, keys) = beside(&sheet, names.iter().map(String::as_str));
+                (sheet, Some(keys.split_evenly((rows.len(), 1))))
+            }
+        };
         let panels = sheet.split_evenly((rows.len(), 1));
         for (position, (row, sheet)) in rows.iter().zip(&panels).enumerate() {
-            let title = if position == 0 { title } else { "" };
-            match row {
-                Row::Spikes { name, size, spikes } => {
-                    let axes = ("time (ms)", name.as_str());
-                    let mut chart =
-                        panel(sheet, title, axes, 0.0..duration, -0.5..*size as f64 - 0.5)?;
-                    let radius = if spikes.len() > 3000 { 1 } else { 2 };
-                    let dots = spikes.iter().map(|&(time, neuron)| {
-                        Circle::new((time, f64::from(neuron)), radius, colour(position).filled())
-                    });
-                    chart.draw_series(dots).map_err(PlotError::from_display)?;
-                }
-                Row::Voltages { name, lines } => {
-                    check_finite(lines.iter().flatten())?;
-                    let values = lines.iter().flatten().map(|point| point.1);
-                    let range = padded(span(values).unwrap_or(0.0..1.0));
-                    let axes = ("time (ms)", &*format!("{name}: V"));
-                    let mut chart = panel(sheet, title, axes, 0.0..duration, range)?;
-                    for (neuron, line) in lines.iter().enumerate() {
-                        let stroke = colour(neuron).stroke_width(2);
-                        chart
-                            .draw_series(LineSeries::new(line.iter().copied(), stroke))
-                            .map_err(PlotError::from_display)?
-                            .label(neuron.to_string())
-                            .legend(move |(x, y)| {
-                                PathElement::new(vec![(x, y), (x + 14, y)], stroke)
-                            });
-                    }
-                    if lines.len() <= 10 {
-                        legend(&mut chart, SeriesLabelPosition::UpperLeft)?;
-                    }
-                }
+            let time = if position + 1 == rows.len() { "time (ms)" } else { "" };
+            let axes = (time, &*row.axis());
+            let mut chart = panel(sheet, axes, 0.0..duration, row.range())?;
+            row.draw(&mut chart, colour(position))?;
+            if let Some(keys) = &keys {
+                let entries = names.iter().take(row.key_length()).enumerate();
+                let entries: Vec<_> =
+                    entries.map(|(i, name)| (name.as_str(), Stroke::full(colour(i)))).collect();
+                key(&keys[position], &entries)?;
             }
         }
         Ok(())
     })
+}
+
+impl Row {
+    fn axis(&self) -> String {
+        match self {
+            Self::Spikes { name, .. } => format!("{name}: neuron"),
+            Self::Voltages { name, .. } => format!("{name}: V"),
+        }
+    }
+
+    fn range(&self) -> std::ops::Range<f64> {
+        match self {
+            Self::Spikes { size, .. } => -0.5..*size as f64 - 0.5,
+            Self::Voltages { lines, .. } => {
+                padded(span(lines.iter().flatten().map(|point| point.1)).unwrap_or(0.0..1.0))
+            }
+        }
+    }
+
+    /// How many lines the key names.
+    fn key_length(&self) -> usize {
+        match self {
+            Self::Voltages { lines, .. } if lines.len() <= LEGIBLE => lines.len(),
+            _ => 0,
+        }
+    }
+
+    fn draw(&self, chart: &mut Chart<'_, '_>, ink: RGBColor) -> Result<(), PlotError> {
+        match self {
+            Self::Spikes { spikes, .. } => {
+                let radius = if spikes.len() > 3000 { px(1) } else { px(2) };
+                let dots = spikes.iter().map(|&(time, neuron)| {
+                    Circle::new((time, f64::from(neuron)), radius, ink.filled())
+                });
+                chart.draw_series(dots).map(drop).map_err(PlotError::from_display)
+            }
+            Self::Voltages { lines, .. } => {
+                check_finite(lines.iter().flatten())?;
+                let mut lines = lines.iter().enumerate();
+                lines.try_for_each(|(neuron, points)| {
+                    line(chart, points.clone(), Stroke::full(colour(neuron)))
+                })
+            }
+        }
+    }
 }

@@ -18,16 +18,19 @@ const GAP: usize = 24;
 /// Colours told apart on either side of 0.
 const LEVELS: f64 = 12.0;
 
-/// Receptive fields side by side, orange above 0 and blue below, all on one scale: full colour at the
-/// largest weight of all.
+/// Receptive fields side by side, orange above 0 and blue below, all on one scale: full colour from the
+/// weight on that one in a hundred exceeds, so that a few large ones do not pale all others.
 ///
 /// # Errors
 /// If there is no weight, one is not finite, or a field's weights do not fill its shape.
 pub fn weights(title: &str, fields: &[Field]) -> Result<String, PlotError> {
     let all = || fields.iter().flat_map(|field| &field.weights);
-    let Some(largest) = all().map(|weight| weight.abs()).reduce(f64::max) else {
+    let mut sizes: Vec<_> = all().map(|weight| weight.abs()).collect();
+    sizes.sort_by(f64::total_cmp);
+    let (Some(&most), Some(&largest)) = (sizes.get(sizes.len() * 99 / 100), sizes.last()) else {
         return Err(PlotError::nothing("weight"));
     };
+    let full = if most > 0.0 { most } else { largest };
     if all().any(|weight| !weight.is_finite()) {
         return Err(PlotError::not_finite());
     }
@@ -41,21 +44,21 @@ pub fn weights(title: &str, fields: &[Field]) -> Result<String, PlotError> {
         r#"<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <rect width="{width}" height="{height}" fill="white"/>
 <g font-family="sans-serif" fill="rgb(40,40,40)">
-<text x="{GAP}" y="19" font-size="14">{}; full colour at ±{largest:.3}</text>
+<text x="{GAP}" y="19" font-size="14">{}: orange above 0, blue below, full colour at ±{full:.3}</text>
 "#,
         escaped(title)
     );
     for (position, field) in fields.iter().enumerate() {
         let left = GAP + position % columns * (SIDE + GAP);
         let top = GAP + 24 + position / columns * (SIDE + GAP);
-        draw(field, largest, (left, top), &mut svg);
+        draw(field, full, (left, top), &mut svg);
     }
     Ok(svg + "</g>\n</svg>\n")
 }
 
 /// Its name, a path for each colour, a frame. Thousands of cells: what draws charts would take five
 /// times the bytes.
-fn draw(field: &Field, largest: f64, (left, top): (usize, usize), svg: &mut String) {
+fn draw(field: &Field, full: f64, (left, top): (usize, usize), svg: &mut String) {
     let [rows, columns] = field.shape;
     let side = SIDE as f64 / rows.max(columns).max(1) as f64;
     let (width, height) = (side * columns as f64, side * rows as f64);
@@ -68,7 +71,7 @@ fn draw(field: &Field, largest: f64, (left, top): (usize, usize), svg: &mut Stri
     add(format!(
         "<g transform=\"translate({left},{top}) scale({side:.4})\" shape-rendering=\"crispEdges\">\n"
     ));
-    for (level, path) in paths(field, largest) {
+    for (level, path) in paths(field, full) {
         let colour = if level > 0 { "213,94,0" } else { "0,114,178" };
         let opacity = f64::from(level.unsigned_abs()) / LEVELS;
         add(format!("<path fill=\"rgb({colour})\" fill-opacity=\"{opacity:.2}\" d=\"{path}\"/>\n"));
@@ -81,10 +84,10 @@ fn draw(field: &Field, largest: f64, (left, top): (usize, usize), svg: &mut Stri
 
 /// The cells of each level as a path, in units of cells: neighbours in a row that look alike are one
 /// step of it.
-fn paths(field: &Field, largest: f64) -> BTreeMap<i8, String> {
+fn paths(field: &Field, full: f64) -> BTreeMap<i8, String> {
     let columns = field.shape[1];
-    let level = |weight: f64| match largest > 0.0 {
-        true => (weight / largest * LEVELS).round() as i8,
+    let level = |weight: f64| match full > 0.0 {
+        true => (weight / full * LEVELS).round().clamp(-LEVELS, LEVELS) as i8,
         false => 0,
     };
     let mut paths: BTreeMap<i8, String> = BTreeMap::new();

@@ -27,7 +27,10 @@ impl From<serde_path_to_error::Error<serde_json::Error>> for ProblemError {
         let path = error.path().to_string();
         // serde_path_to_error calls the whole file "." and what it cannot place "?".
         let path = if path == "." { String::new() } else { path };
-        Self { path, reason: with_nearest(&error.inner().to_string()) }
+        let error = error.inner();
+        let reason = with_nearest(&error.to_string());
+        let no_json = error.is_syntax() || error.is_eof();
+        Self { path, reason: if no_json { format!("this is not JSON: {reason}") } else { reason } }
     }
 }
 
