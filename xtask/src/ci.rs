@@ -3,8 +3,8 @@ use anyhow::{Context, Result};
 use std::process::{Command, ExitCode};
 
 /// Run what continuous integration runs: formatting, lints, documentation, gradients,
-/// instructions a training sample, CUDA kernels without a GPU, several ranks, packages, dependencies,
-/// tests.
+/// instructions a training sample, CUDA kernels without a GPU, several ranks, packages, the Python
+/// package, dependencies, tests.
 ///
 /// The tests come last, so that their summary is what is read last.
 #[derive(clap::Args)]
@@ -18,7 +18,7 @@ pub(crate) struct Args {
 const TESTS: &str = "cargo test";
 
 /// What comes before it: environment and command.
-const CHECKS: [(&[(&str, &str)], &str); 11] = [
+const CHECKS: [(&[(&str, &str)], &str); 12] = [
     (&[], "cargo fmt --all --check"),
     (
         &[],
@@ -32,6 +32,7 @@ const CHECKS: [(&[(&str, &str)], &str); 11] = [
     (&[], "cargo xtask gpu-pack --emulator --run --out target/gpu-pack-toy"),
     (&[], "cargo xtask mpi-check"),
     (&[], "cargo xtask publish-check"),
+    (&[], "cargo xtask wheel --with-torch"),
     (&[], "cargo xtask deny"),
 ];
 

@@ -21,6 +21,7 @@ mod scaling;
 mod soak;
 mod tensorboard;
 mod train;
+mod wheel;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -55,6 +56,7 @@ enum Command {
     Soak(soak::Args),
     Tensorboard(tensorboard::Args),
     Train(train::Args),
+    Wheel(wheel::Args),
 }
 
 fn main() -> ExitCode {
@@ -77,6 +79,7 @@ fn main() -> ExitCode {
         Command::Soak(args) => soak::run(&args),
         Command::Tensorboard(args) => tensorboard::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Wheel(args) => wheel::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -111,11 +111,5 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 /// The error and its causes, but for those that it repeats itself.
 fn one_line(error: &anyhow::Error) -> String {
-    let mut line = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !line.contains(&cause) {
-            line = format!("{line}: {cause}");
-        }
-    }
-    line.replace('\n', " ")
+    eventprop::one_line(error.as_ref())
 }

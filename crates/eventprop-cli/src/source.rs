@@ -1,31 +1,7 @@
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use eventprop::lif_core::{Network, Parameters};
 use eventprop::{Checkpoint, Config};
 use std::path::Path;
-
-/// Reads a configuration; one that gives itself no name is called after its file.
-pub(crate) fn read_config(path: &Path) -> Result<Config> {
-    let origin = path.display().to_string();
-    if path.is_dir() {
-        bail!("{origin} is a folder, not a configuration; a run goes on with --resume {origin}");
-    }
-    let bytes =
-        std::fs::read(path).with_context(|| format!("cannot read configuration {origin}"))?;
-    let Ok(text) = String::from_utf8(bytes) else {
-        bail!(
-            "{origin} is no text, and so no configuration; a checkpoint goes on with --resume {origin}"
-        );
-    };
-    let mut config = Config::parse(&text, &origin)?;
-    if let (Config::UNNAMED, Some(stem)) = (config.name.as_str(), path.file_stem()) {
-        let unnamed = std::mem::replace(&mut config.name, stem.to_string_lossy().into_owned());
-        if config.check().is_err() {
-            // A file may be called what a run's folder may not.
-            config.name = unnamed;
-        }
-    }
-    Ok(config)
-}
 
 /// Fills in the folder of a data set that was fetched.
 pub(crate) fn find_data(config: &mut Config) {
@@ -53,7 +29,7 @@ impl Source {
             return Self::checkpoint(&file);
         }
         if path.extension().is_some_and(|extension| extension == "toml") {
-            return Self::fresh(read_config(path)?);
+            return Self::fresh(Config::load(path)?);
         }
         let name = path.to_string_lossy();
         match Config::presets().any(|preset| preset == name) {

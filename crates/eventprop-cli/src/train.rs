@@ -147,7 +147,7 @@ fn prepare(args: &Args, ranks: &Ranks) -> Result<(Option<Left>, Option<RunFolder
 /// Preset or file, changed by flags, checked.
 fn config(args: &Args, ranks: &Ranks) -> Result<Config> {
     let config = match (&args.config, &args.preset) {
-        (Some(path), _) => source::read_config(path)?,
+        (Some(path), _) => Config::load(path)?,
         (None, Some(preset)) => Config::preset(preset)?,
         (None, None) => Config::preset("mnist")?,
     };

@@ -98,7 +98,7 @@ fn arguments(command: &str) -> Option<Vec<&str>> {
     let mut arguments = match words[..] {
         ["eventprop", ..] => words[1..].to_vec(),
         ["cargo", "xtask", "train", ..] => words[2..].to_vec(),
-        ["cargo" | "tensorboard", ..] => return None,
+        ["cargo" | "pip" | "tensorboard", ..] => return None,
         _ => panic!("what is \"{command}\"?"),
     };
     if arguments.starts_with(&["data", "fetch"]) {

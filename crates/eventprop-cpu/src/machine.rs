@@ -133,12 +133,13 @@ impl<T: LaneReal> Machine<T> {
         for ((outputs, derivatives), &label) in
             outputs.zip(self.derivatives.chunks_exact_mut(classes)).zip(labels)
         {
-            let loss = objective.evaluate(outputs, label as usize, derivatives);
+            let sample = self.losses.len();
+            let loss = objective.evaluate_in_batch(sample, outputs, label as usize, derivatives);
             if !loss.is_finite() {
                 return Err(EngineError::NotFinite {
                     what: "the loss",
                     layer: self.network.output().name.clone(),
-                    sample: self.losses.len(),
+                    sample,
                 });
             }
             derivatives.iter_mut().for_each(|derivative| *derivative *= share);

@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = Config::preset("mnist")?;
     let network = config.network.build()?;
     let mut engine = Reference::new(&network, Training::exact(config.loss))?;
-    engine.load(&config.network.initial_parameters(config.training.seed)?.cast())?;
+    engine.load(&config.network.initial_parameters(config.training.seed)?)?;
 
     let samples = Samples::load_test(&config.data)?;
     let mut spikes = SpikeBatch::new();

@@ -22,7 +22,8 @@ use crate::parallel::DEFAULT_SHARDS;
 use lif_core::grid::GridSpec;
 use lif_core::loss::Loss;
 use lif_core::{DescriptionError, Network};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::path::Path;
 
 /// Everything that determines a training: the same configuration gives the same weights to the bit.
 ///
@@ -105,6 +106,60 @@ impl Config {
         Ok(config)
     }
 
+    /// Reads and checks a configuration from values in any form that serde knows: JSON, or those of
+    /// another language. `origin` is what errors call it.
+    ///
+    /// # Errors
+    /// Names the field that is not known, with the nearest known word, or whose value is out of range.
+    pub fn read<'de, D>(values: D, origin: &str) -> Result<Self, ConfigError>
+    where
+        D: Deserializer<'de, Error: std::fmt::Display>,
+    {
+        let config: Self = read_values(values, origin)?;
+        config.check().map_err(|error| ConfigError::invalid(origin, "", error))?;
+        Ok(config)
+    }
+
+    /// Reads and checks the file at `path`: JSON if its name ends in `.json`, else TOML. One that gives
+    /// itself no name is called after its file.
+    ///
+    /// # Errors
+    /// If it cannot be read; those of [`parse`](Self::parse) and [`read`](Self::read).
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let origin = path.display().to_string();
+        if path.is_dir() {
+            return Err(ConfigError::Unreadable(format!(
+                "{origin} is a folder, not a configuration; a run goes on with --resume {origin}"
+            )));
+        }
+        let bytes = std::fs::read(path).map_err(|error| {
+            ConfigError::Unreadable(format!("cannot read configuration {origin}: {error}"))
+        })?;
+        let Ok(text) = String::from_utf8(bytes) else {
+            return Err(ConfigError::Unreadable(format!(
+                "{origin} is no text, and so no configuration; a checkpoint goes on with --resume {origin}"
+            )));
+        };
+        if path.extension().is_none_or(|extension| extension != "json") {
+            return Ok(Self::parse(&text, &origin)?.named_after(path));
+        }
+        let mut json = serde_json::Deserializer::from_str(&text);
+        let config = Self::read(&mut json, &origin)?;
+        json.end().map_err(|error| ConfigError::value(&origin, "", &error))?;
+        Ok(config.named_after(path))
+    }
+
+    fn named_after(mut self, path: &Path) -> Self {
+        if let (Self::UNNAMED, Some(stem)) = (self.name.as_str(), path.file_stem()) {
+            let unnamed = std::mem::replace(&mut self.name, stem.to_string_lossy().into_owned());
+            if self.check().is_err() {
+                // A file may be called what a run's folder may not.
+                self.name = unnamed;
+            }
+        }
+        self
+    }
+
     /// The configuration as TOML, every value spelled out.
     pub fn to_toml(&self) -> String {
         toml::to_string_pretty(self).expect("a configuration is numbers, strings, lists and tables")
@@ -164,6 +219,19 @@ impl Config {
         );
         Err(DescriptionError::new("loss.kind", reason))
     }
+}
+
+/// Reads a part of a configuration from values in any form that serde knows, unchecked.
+///
+/// # Errors
+/// Names the field that is not known, with the nearest known word, or is of another type.
+pub fn read_values<'de, T, D>(values: D, origin: &str) -> Result<T, ConfigError>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de, Error: std::fmt::Display>,
+{
+    serde_path_to_error::deserialize(values)
+        .map_err(|error| ConfigError::value(origin, error.path(), error.inner()))
 }
 
 fn default_name() -> String {

@@ -11,8 +11,21 @@ use lif_core::grid::GridSpec;
 /// # Errors
 /// If this build or machine has no such engine, or the engine cannot compute the network.
 pub fn engine_for(network: &Network, config: &Config) -> Result<BoxedEngine<f32>, EngineError> {
+    let training = config.training.for_engine(config.loss, network)?;
+    engine_with(network, config, training)
+}
+
+/// [`engine_for`] with another `training` than that of `config`: one with gradients by input spike
+/// times, say.
+///
+/// # Errors
+/// Those of [`engine_for`].
+pub fn engine_with(
+    network: &Network,
+    config: &Config,
+    training: Training<f32>,
+) -> Result<BoxedEngine<f32>, EngineError> {
     let settings = &config.training;
-    let training = settings.for_engine(config.loss, network)?;
     match config.grid {
         Some(grid) => clock_driven(network, grid, training, &settings.backend, settings.threads),
         None => {

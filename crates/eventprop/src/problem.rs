@@ -20,6 +20,7 @@ pub use solution::{
 use lif_core::loss::Loss;
 use lif_core::{Network, Parameters};
 use serde::Serialize;
+use std::path::Path;
 
 /// A problem whose parts fit each other.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,5 +59,19 @@ impl Problem {
     /// If the parameters are not of the network's shape, or hold what JSON has no number for.
     pub fn to_json(&self) -> String {
         write::json(self)
+    }
+
+    /// Reads the problem file at `path`.
+    ///
+    /// # Errors
+    /// If it cannot be read; those of [`parse`](Self::parse), with the file's name before their place.
+    pub fn load(path: &Path) -> Result<Self, ProblemError> {
+        let name = path.display();
+        let json = std::fs::read(path)
+            .map_err(|error| ProblemError::new("", format!("cannot read {name}: {error}")))?;
+        Self::parse(&json).map_err(|error| match error.path.as_str() {
+            "" => ProblemError::new(name.to_string(), error.reason),
+            inside => ProblemError::new(format!("{name}: {inside}"), error.reason),
+        })
     }
 }

@@ -19,6 +19,21 @@ pub enum Readout {
 }
 
 impl Readout {
+    /// All there are.
+    pub const ALL: [Self; 5] =
+        [Self::FirstSpike, Self::SpikeTimeSum, Self::VMax, Self::Mean, Self::ExpMean];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FirstSpike => "first_spike",
+            Self::SpikeTimeSum => "spike_time_sum",
+            Self::VMax => "vmax",
+            Self::Mean => "mean",
+            Self::ExpMean => "exp_mean",
+        }
+    }
+
     /// Whether it is measured on spikes (and not on voltages).
     pub fn needs_spikes(self) -> bool {
         matches!(self, Self::FirstSpike | Self::SpikeTimeSum)
@@ -52,6 +67,19 @@ pub trait Objective<T>: Send + Sync {
     /// The loss of a sample with measurements `outputs` (one a neuron) and label `label`; writes its
     /// derivatives by them to `gradient` (of the same length).
     fn evaluate(&self, outputs: &[T], label: usize, gradient: &mut [T]) -> T;
+
+    /// [`evaluate`](Self::evaluate) for the sample at position `sample` of a batch: what engines call.
+    /// To be implemented where the derivatives of each sample come from elsewhere.
+    fn evaluate_in_batch(
+        &self,
+        sample: usize,
+        outputs: &[T],
+        label: usize,
+        gradient: &mut [T],
+    ) -> T {
+        let _ = sample;
+        self.evaluate(outputs, label, gradient)
+    }
 
     /// The loss in closed description, where it is one that other devices know.
     fn known(&self) -> Option<Loss> {

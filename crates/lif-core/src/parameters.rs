@@ -99,6 +99,23 @@ impl<T: Real> Parameters<T> {
         }
     }
 
+    /// The list that `id` names.
+    ///
+    /// # Panics
+    /// If there is no such connection or layer.
+    pub fn list_mut(&mut self, id: ParameterId) -> &mut Vec<T> {
+        match id {
+            ParameterId::Weights(position) => &mut self.connections[position].weights,
+            ParameterId::Delays(position) => &mut self.connections[position].delays,
+            ParameterId::TauMem(position) => &mut self.layers[position].tau_mem,
+            ParameterId::TauSyn(position) => &mut self.layers[position].tau_syn,
+            ParameterId::Threshold(position) => &mut self.layers[position].threshold,
+            ParameterId::Bias(position) => &mut self.layers[position].bias,
+            ParameterId::AdaptationBeta(position) => &mut self.layers[position].adaptation_beta,
+            ParameterId::AdaptationTau(position) => &mut self.layers[position].adaptation_tau,
+        }
+    }
+
     /// Calls `visit` with the kind and the values of every list, connections first, in a fixed order.
     pub fn for_each<'a>(&'a self, mut visit: impl FnMut(ParameterId, &'a [T])) {
         for (position, connection) in self.connections.iter().enumerate() {

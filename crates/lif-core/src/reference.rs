@@ -141,7 +141,8 @@ impl Reference {
         by_output: &mut [f64],
     ) -> Result<f64, EngineError> {
         let objective = &self.training.objective;
-        let loss = objective.evaluate(&measurement.values, label as usize, by_output);
+        let loss =
+            objective.evaluate_in_batch(sample, &measurement.values, label as usize, by_output);
         if loss.is_finite() { Ok(loss) } else { Err(self.not_finite("the loss", sample)) }
     }
 

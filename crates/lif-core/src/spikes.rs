@@ -89,6 +89,11 @@ impl<T: Real> SpikeBatch<T> {
         Ok(Self { offsets, times, indices })
     }
 
+    /// Its three flat arrays: offsets, times, indices.
+    pub fn into_parts(self) -> (Vec<usize>, Vec<T>, Vec<u32>) {
+        (self.offsets, self.times, self.indices)
+    }
+
     /// The number of samples.
     pub fn len(&self) -> usize {
         self.offsets.len() - 1

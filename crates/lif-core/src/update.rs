@@ -129,6 +129,33 @@ pub fn check_shape<T: Real>(own: &Parameters<T>, given: &Parameters<T>) -> Resul
     }
 }
 
+/// Checks that every value is one that a network can have: what comes from outside may not be.
+///
+/// # Errors
+/// [`EngineError::Shape`], naming the first list with a value that is not finite, a negative delay, a time
+/// constant that is not positive or a threshold that is not above the reset.
+pub fn check_values<T: Real>(
+    network: &Network,
+    parameters: &Parameters<T>,
+) -> Result<(), EngineError> {
+    let mut broken = None;
+    parameters.for_each(|id, values| {
+        let lowest = match id {
+            ParameterId::Weights(_) | ParameterId::Bias(_) => f64::NEG_INFINITY,
+            ParameterId::Delays(_) | ParameterId::AdaptationBeta(_) => -f64::MIN_POSITIVE,
+            ParameterId::TauMem(_) | ParameterId::TauSyn(_) | ParameterId::AdaptationTau(_) => 0.0,
+            ParameterId::Threshold(layer) => {
+                network.layers()[layer].constants().map_or(0.0, |constants| constants.reset)
+            }
+        };
+        let wrong = |value: &&T| !(value.is_finite() && value.as_f64() > lowest);
+        if let Some(value) = values.iter().find(wrong) {
+            broken.get_or_insert_with(|| format!("{value} is no value for {id:?}"));
+        }
+    });
+    broken.map_or(Ok(()), |reason| Err(EngineError::Shape(reason)))
+}
+
 fn lists<T: Real>(parameters: &Parameters<T>) -> std::vec::IntoIter<&[T]> {
     let mut lists = Vec::new();
     parameters.for_each(|_, values| lists.push(values));
@@ -160,5 +187,31 @@ fn layer_of(network: &Network, id: ParameterId) -> usize {
         | ParameterId::Bias(layer)
         | ParameterId::AdaptationBeta(layer)
         | ParameterId::AdaptationTau(layer) => layer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{ConnectionSpec, LayerSpec};
+
+    #[test]
+    fn values_that_no_network_has_are_named() {
+        let layers = vec![LayerSpec::input("in", 1), LayerSpec::lif("out", 1, 20.0, 5.0)];
+        let dense = ConnectionSpec { delays: true, ..ConnectionSpec::dense("in", "out") };
+        let network = Network::new(10.0, layers, vec![dense]).unwrap();
+        let whole = Parameters::<f64>::initial(&network);
+        assert_eq!(check_values(&network, &whole), Ok(()));
+        for (id, value) in [
+            (ParameterId::Weights(0), f64::NAN),
+            (ParameterId::Delays(0), -1.0),
+            (ParameterId::TauMem(1), 0.0),
+            (ParameterId::Threshold(1), 0.0),
+        ] {
+            let mut parameters = whole.clone();
+            parameters.list_mut(id)[0] = value;
+            let error = check_values(&network, &parameters).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("{value} is no value for {id:?}")), "{error}");
+        }
     }
 }

@@ -170,7 +170,7 @@ impl<T: LaneReal> Run<T> {
         let label = task.labels[sample] as usize;
         self.derivatives.clear();
         self.derivatives.resize(values.len(), T::zero());
-        let loss = task.objective.evaluate(values, label, &mut self.derivatives);
+        let loss = task.objective.evaluate_in_batch(sample, values, label, &mut self.derivatives);
         let not_finite = |what, layer| EngineError::NotFinite { what, layer: name(layer), sample };
         if !loss.is_finite() {
             return Err(not_finite("the loss", model.output));

@@ -130,7 +130,8 @@ impl Chunk {
         let blocks = work.weights.blocks();
         let neurons = (blocks - 1) * LANES + work.weights.neurons_of(blocks - 1);
         let first = &self.first[self.first.len() - blocks * LANES..];
-        let loss = learning.loss.evaluate(&first[..neurons], label, &mut self.upstream[..neurons]);
+        let loss =
+            learning.loss.evaluate(sample, &first[..neurons], label, &mut self.upstream[..neurons]);
         self.losses.push(loss);
         self.correct += usize::from(earliest(&first[..neurons]) == label);
 

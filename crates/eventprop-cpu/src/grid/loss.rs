@@ -35,12 +35,20 @@ impl StepLoss {
         }
     }
 
-    /// [`Objective::evaluate`] at first steps `first`.
+    /// [`Objective::evaluate_in_batch`] at first steps `first`.
     #[inline]
-    pub(super) fn evaluate(&self, first: &[f32], label: usize, gradient: &mut [f32]) -> f32 {
+    pub(super) fn evaluate(
+        &self,
+        sample: usize,
+        first: &[f32],
+        label: usize,
+        gradient: &mut [f32],
+    ) -> f32 {
         let (scale, decay, late, late_slope) = match self {
             Self::Table { scale, decay, late, late_slope } => (scale, decay, late, late_slope),
-            Self::Other(objective) => return objective.evaluate(first, label, gradient),
+            Self::Other(objective) => {
+                return objective.evaluate_in_batch(sample, first, label, gradient);
+            }
         };
         let earliest = first.iter().copied().fold(f32::INFINITY, f32::min);
         let mut sum = 0.0;

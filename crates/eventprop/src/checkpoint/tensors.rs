@@ -1,7 +1,7 @@
 //! Parameters as named tensors, and back.
 
 use super::Checkpoint;
-use lif_core::network::{Connection, ConnectionKind, Layer};
+use crate::names::{parameter_name, parameter_shape};
 use lif_core::{Network, ParameterId, Parameters};
 use safetensors::{Dtype, SafeTensors, View};
 use std::borrow::Cow;
@@ -48,7 +48,7 @@ pub(super) fn of_checkpoint(checkpoint: &Checkpoint) -> Vec<Tensor> {
             if !values.is_empty() {
                 tensors.push(Tensor {
                     name: name(network, group, id),
-                    shape: shape(network, id, values.len()),
+                    shape: parameter_shape(network, id, values.len()),
                     bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
                 });
             }
@@ -111,34 +111,5 @@ fn fill(tensors: &SafeTensors<'_>, name: &str, values: &mut [f32]) -> Result<(),
 }
 
 fn name(network: &Network, group: &str, id: ParameterId) -> String {
-    let layer = |position: usize, field| {
-        format!("{group}.layers.{}.{field}", network.layers()[position].name)
-    };
-    match id {
-        ParameterId::Weights(position) => format!("{group}.connections.{position}.weights"),
-        ParameterId::Delays(position) => format!("{group}.connections.{position}.delays"),
-        ParameterId::TauMem(position) => layer(position, "tau_mem"),
-        ParameterId::TauSyn(position) => layer(position, "tau_syn"),
-        ParameterId::Threshold(position) => layer(position, "threshold"),
-        ParameterId::Bias(position) => layer(position, "bias"),
-        ParameterId::AdaptationBeta(position) => layer(position, "adaptation_beta"),
-        ParameterId::AdaptationTau(position) => layer(position, "adaptation_tau"),
-    }
-}
-
-fn shape(network: &Network, id: ParameterId, len: usize) -> Vec<usize> {
-    let (ParameterId::Weights(position) | ParameterId::Delays(position)) = id else {
-        return vec![len];
-    };
-    let Connection { from, to, kind, .. } = &network.connections()[position];
-    let (from, to) = (&network.layers()[*from], &network.layers()[*to]);
-    let channels = |layer: &Layer| layer.shape.map_or(1, |shape| shape[0]);
-    match kind {
-        ConnectionKind::Dense => vec![from.size, to.size],
-        ConnectionKind::Conv2d(window) => {
-            let [height, width] = window.kernel;
-            vec![channels(to), channels(from), height, width]
-        }
-        ConnectionKind::SumPool2d { .. } => vec![len],
-    }
+    format!("{group}.{}", parameter_name(network, id))
 }

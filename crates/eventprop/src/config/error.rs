@@ -1,11 +1,15 @@
 use super::place::Place;
 use lif_core::DescriptionError;
+use std::fmt::Display;
 use std::ops::Range;
 
 /// Why a configuration is not one. Prints as one line: where, what, what to do.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
+    /// The file cannot be read, or is none that could be a configuration.
+    #[error("{0}")]
+    Unreadable(String),
     /// Not TOML, an unknown key, a value of the wrong type.
     #[error("{origin}:{line}:{column}: {reason}")]
     Syntax {
@@ -16,6 +20,14 @@ pub enum ConfigError {
         /// Column in characters, from 1.
         column: usize,
         /// What is wrong there.
+        reason: String,
+    },
+    /// The same where there are no lines.
+    #[error("{origin}: {reason}")]
+    Value {
+        /// The file, or what stands for it.
+        origin: String,
+        /// Which key or value, and what is wrong with it.
         reason: String,
     },
     /// A value out of its range.
@@ -49,6 +61,18 @@ impl ConfigError {
         };
         let Place { line, column } = Place::of_byte(text, span.start);
         Self::Syntax { origin: origin.into(), line, column, reason }
+    }
+
+    /// An unknown key or a value of the wrong type, at `path`.
+    pub(super) fn value(origin: &str, path: impl Display, error: impl Display) -> Self {
+        let message = error.to_string();
+        let reason = UnknownWord::find(&message).map_or(message.clone(), |word| word.reason());
+        let reason = match path.to_string().as_str() {
+            // What serde_path_to_error cannot place.
+            "" | "." | "?" => reason,
+            path => format!("{path}: {reason}"),
+        };
+        Self::Value { origin: origin.into(), reason }
     }
 
     pub(super) fn invalid(origin: &str, text: &str, source: DescriptionError) -> Self {

@@ -1,7 +1,7 @@
 use super::error::suggest;
 use crate::initialiser::{ConnectionStart, Initialiser};
 use lif_core::network::{ConnectionKindSpec, ConnectionSpec, LayerSpec};
-use lif_core::{DescriptionError, Network, Parameters};
+use lif_core::{DescriptionError, Network, Parameters, Real};
 use serde::{Deserialize, Serialize};
 
 /// A network: the fields of a problem file, with initialisers in place of weights.
@@ -94,7 +94,10 @@ impl NetworkConfig {
     ///
     /// # Errors
     /// Those of [`build`](Self::build), or a delay drawn below 0.
-    pub fn initial_parameters(&self, seed: u64) -> Result<Parameters<f32>, DescriptionError> {
+    pub fn initial_parameters<T: Real>(
+        &self,
+        seed: u64,
+    ) -> Result<Parameters<T>, DescriptionError> {
         let starts: Vec<_> = self.connections.iter().map(ConnectionConfig::start).collect();
         crate::initialiser::initial_parameters(&self.build()?, &starts, seed)
     }

@@ -1,10 +1,12 @@
 use super::Config;
 use lif_core::loss::Loss;
 use lif_core::network::{LayerKind, OneOrMany};
+use serde::Deserialize;
 use std::path::PathBuf;
 
 /// Single values that replace those of a configuration: the flags of the command line.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Overrides {
     /// `training.epochs`.
     pub epochs: Option<u32>,

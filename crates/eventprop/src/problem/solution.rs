@@ -1,10 +1,11 @@
 use super::Problem;
 use super::nested::NestedArray;
+use crate::names::parameter_shape;
 use lif_core::engine::{Batch, Engine, EngineError, Training};
-use lif_core::network::{ConnectionKind, Layer, Network};
+use lif_core::network::{Layer, Network};
 use lif_core::reference::Reference;
 use lif_core::reference::finite_difference;
-use lif_core::{LayerParameters, Parameters, Real, SpikeBatch};
+use lif_core::{LayerParameters, ParameterId, Parameters, Real, SpikeBatch};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -193,23 +194,14 @@ impl ConnectionGradient {
     }
 
     fn new(network: &Network, position: usize, gradient: &Parameters<f64>) -> Self {
-        let connection = &network.connections()[position];
-        let (from, to) = (&network.layers()[connection.from], &network.layers()[connection.to]);
-        let channels = |layer: &Layer| layer.shape.map_or(1, |shape| shape[0]);
-        let shape = match &connection.kind {
-            ConnectionKind::Dense => Some(vec![from.size, to.size]),
-            ConnectionKind::Conv2d(window) => {
-                Some(vec![channels(to), channels(from), window.kernel[0], window.kernel[1]])
-            }
-            ConnectionKind::SumPool2d { .. } => None,
-        };
         let own = &gradient.connections[position];
-        let nested = |values: &[f64]| {
-            shape.clone().map(|shape| NestedArray { shape, values: values.to_vec() })
+        let nested = |id, values: &[f64]| {
+            let shape = parameter_shape(network, id, values.len());
+            (!values.is_empty()).then(|| NestedArray { shape, values: values.to_vec() })
         };
         Self {
-            weights: nested(&own.weights),
-            delays: if connection.delays { nested(&own.delays) } else { None },
+            weights: nested(ParameterId::Weights(position), &own.weights),
+            delays: nested(ParameterId::Delays(position), &own.delays),
         }
     }
 }

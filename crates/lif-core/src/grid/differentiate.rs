@@ -199,7 +199,10 @@ fn evaluate<T: Real>(
         .chunks(neurons)
         .zip(gradient.chunks_mut(neurons))
         .zip(labels)
-        .map(|((outputs, gradient), &label)| objective.evaluate(outputs, label as usize, gradient))
+        .enumerate()
+        .map(|(sample, ((outputs, gradient), &label))| {
+            objective.evaluate_in_batch(sample, outputs, label as usize, gradient)
+        })
         .collect();
     let share = T::of(labels.len() as f64).recip();
     gradient.iter_mut().for_each(|gradient| *gradient *= share);

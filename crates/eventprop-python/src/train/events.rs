@@ -1,0 +1,84 @@
+//! What Python hears of a training.
+
+use super::stops;
+use eventprop::Event;
+use pyo3::prelude::*;
+use std::ops::ControlFlow;
+
+/// A batch that led to an update, and the epoch so far.
+#[pyclass(frozen, get_all, module = "eventprop")]
+pub(crate) struct Batch {
+    /// The epoch, from 0.
+    epoch: u32,
+    /// The batch, from 0.
+    batch: usize,
+    /// The batches of the epoch.
+    batches: usize,
+    /// The learning rate used.
+    lr: f64,
+    /// Mean loss of the epoch so far.
+    loss: f64,
+    /// Fraction of the epoch's samples so far that were predicted right.
+    accuracy: f64,
+    /// Samples of the epoch so far.
+    samples: usize,
+    /// Wall time of the epoch so far in s.
+    seconds: f64,
+}
+
+#[pymethods]
+impl Batch {
+    fn __repr__(&self) -> String {
+        let Self { epoch, batch, batches, loss, .. } = self;
+        format!("Batch(epoch {epoch}, {batch} of {batches}, loss {loss:.4})")
+    }
+}
+
+/// Passes batches on to a callback, and looks for Ctrl-C after each.
+pub(super) struct Listener<'a> {
+    on_batch: Option<&'a Py<PyAny>>,
+    raised: Option<PyErr>,
+}
+
+impl<'a> Listener<'a> {
+    pub(super) fn new(on_batch: Option<&'a Py<PyAny>>) -> Self {
+        Self { on_batch, raised: None }
+    }
+
+    /// Called without the interpreter's lock.
+    pub(super) fn hear(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        let heard = Python::attach(|py| {
+            py.check_signals()?;
+            match (event, self.on_batch) {
+                (Event::Batch { epoch, batch, batches, lr, sums }, Some(on_batch)) => {
+                    let batch = Batch {
+                        epoch,
+                        batch,
+                        batches,
+                        lr,
+                        loss: sums.mean_loss(),
+                        accuracy: sums.accuracy(),
+                        samples: sums.samples,
+                        seconds: sums.seconds,
+                    };
+                    Ok(stops(&on_batch.bind(py).call1((batch,))?))
+                }
+                _ => Ok(false),
+            }
+        });
+        match heard {
+            Ok(false) => ControlFlow::Continue(()),
+            Ok(true) => ControlFlow::Break(()),
+            Err(raised) => {
+                // The first one: later events of the same epoch would find nothing.
+                self.raised.get_or_insert(raised);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    /// What was raised, by a callback or by Ctrl-C.
+    pub(super) fn outcome(self) -> PyResult<()> {
+        self.raised.map_or(Ok(()), Err)
+    }
+}
