@@ -3,7 +3,8 @@ use anyhow::{Context, Result};
 use std::process::{Command, ExitCode};
 
 /// Run what continuous integration runs: formatting, lints, documentation, gradients,
-/// instructions a training sample, CUDA kernels without a GPU, dependencies, tests.
+/// instructions a training sample, CUDA kernels without a GPU, several ranks, packages, dependencies,
+/// tests.
 ///
 /// The tests come last, so that their summary is what is read last.
 #[derive(clap::Args)]
@@ -17,15 +18,20 @@ pub(crate) struct Args {
 const TESTS: &str = "cargo test";
 
 /// What comes before it: environment and command.
-const CHECKS: [(&[(&str, &str)], &str); 9] = [
+const CHECKS: [(&[(&str, &str)], &str); 11] = [
     (&[], "cargo fmt --all --check"),
-    (&[], "cargo clippy --workspace --all-targets --features xtask/gradcheck -- -D warnings"),
-    (&[("RUSTDOCFLAGS", "-D warnings")], "cargo doc --workspace --no-deps"),
+    (
+        &[],
+        "cargo clippy --workspace --exclude eventprop-mpi --all-targets --features xtask/gradcheck -- -D warnings",
+    ),
+    (&[("RUSTDOCFLAGS", "-D warnings")], "cargo doc --workspace --exclude eventprop-mpi --no-deps"),
     (&[], "cargo xtask gradcheck"),
     (&[], "cargo xtask bench --instructions"),
     (&[], "cargo xtask cuda-check"),
     (&[], "cargo xtask cuda-emulate"),
     (&[], "cargo xtask gpu-pack --emulator --run --out target/gpu-pack-toy"),
+    (&[], "cargo xtask mpi-check"),
+    (&[], "cargo xtask publish-check"),
     (&[], "cargo xtask deny"),
 ];
 

@@ -9,11 +9,15 @@ mod deny;
 mod fuzz;
 mod gpu_pack;
 mod gradcheck;
+mod mpi;
+mod mpi_check;
 mod native;
 mod nir_check;
 mod pictures;
+mod publish_check;
 mod pypi;
 mod results;
+mod scaling;
 mod soak;
 mod tensorboard;
 mod train;
@@ -43,8 +47,11 @@ enum Command {
     Fuzz(fuzz::Args),
     Gradcheck(gradcheck::Args),
     NirCheck(nir_check::Args),
+    MpiCheck(mpi_check::Args),
+    PublishCheck(publish_check::Args),
     Results(results::Args),
     Pictures(pictures::Args),
+    Scaling(scaling::Args),
     Soak(soak::Args),
     Tensorboard(tensorboard::Args),
     Train(train::Args),
@@ -62,8 +69,11 @@ fn main() -> ExitCode {
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Gradcheck(args) => gradcheck::run(&args),
         Command::NirCheck(args) => nir_check::run(&args),
+        Command::MpiCheck(args) => mpi_check::run(&args),
+        Command::PublishCheck(args) => publish_check::run(&args),
         Command::Results(args) => results::run(&args),
         Command::Pictures(args) => pictures::run(&args),
+        Command::Scaling(args) => scaling::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Tensorboard(args) => tensorboard::run(&args),
         Command::Train(args) => train::run(&args),

@@ -46,7 +46,7 @@ fn the_counts_are_right() {
             counted += 1;
         }
     }
-    assert_eq!(counted, 7);
+    assert_eq!(counted, 8);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod cadence;
 mod flags;
+mod follow;
+mod ranks;
 mod resume;
 mod session;
 
@@ -12,6 +14,7 @@ use anyhow::{Result, bail};
 use cadence::{Cadence, Countdown};
 use eventprop::{Checkpoint, Config, Data, RunFolder, Trainer};
 use flags::Flags;
+use ranks::Ranks;
 use resume::{Left, Resumed};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -31,7 +34,8 @@ Examples:
   eventprop train my.toml                         ... and to train
   eventprop train --data-folder fashion           IDX files of one's own
   eventprop train --set data.dropout=0.1          any other value of the configuration
-  eventprop train --resume runs/latest            go on where a run stopped")]
+  eventprop train --resume runs/latest            go on where a run stopped
+  mpirun -n 4 eventprop train                     on four processes (needs --features mpi)")]
 pub(crate) struct Args {
     /// A configuration file, in place of a preset.
     #[arg(value_name = "CONFIG.toml", conflicts_with_all = ["preset", "resume"])]
@@ -50,6 +54,10 @@ pub(crate) struct Args {
     /// or 1h. There is one at the end of each epoch in any case.
     #[arg(long, value_name = "N|TIME", default_value = "5m")]
     checkpoint_every: Cadence,
+    /// With several ranks: the size in MiB of a set of spikes up to which every rank holds all of it; of a
+    /// larger one each holds its part.
+    #[arg(long, value_name = "MIB", default_value_t = eventprop::parallel::REPLICATED >> 20)]
+    replicate_up_to: usize,
     /// Write an event file for TensorBoard into the run's folder: tensorboard --logdir runs
     #[arg(long)]
     tensorboard: bool,
@@ -87,37 +95,78 @@ impl Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode> {
-    if let Some(path) = &args.resume {
-        return resume(path, &args);
+    let ranks = Ranks::join()?;
+    let outcome = start(&args, &ranks);
+    ranks.leave(outcome)
+}
+
+/// The first rank finds out what is to be done; all do it.
+fn start(args: &Args, ranks: &Ranks) -> Result<ExitCode> {
+    let (left, folder) = match ranks.is_first() {
+        true => prepare(args, ranks)?,
+        false => (None, None),
+    };
+    let Some(left) = ranks.share(left)? else { return Ok(ExitCode::SUCCESS) };
+    let failed = Ok(ExitCode::from(2));
+    let backend = &left.config().training.backend;
+    let parallel = ranks.parallel(args.replicate_up_to << 20, backend);
+    let Some(parallel) = ranks.agree(parallel)? else { return failed };
+    let trainer = Data::load(left.config()).map_err(Into::into).and_then(|data| {
+        if ranks.is_first() {
+            announce(left.config(), &data, ranks.count(), args.style())?;
+        }
+        left.trainer(data, parallel)
+    });
+    let Some(trainer) = ranks.agree(trainer)? else { return failed };
+    if !ranks.is_first() {
+        let run = ranks.share_path(Path::new(""))?;
+        return follow::follow(trainer, ranks.rank(), &run);
     }
-    let mut config = config(&args)?;
+    let folder = match folder {
+        Some(folder) => folder,
+        None => RunFolder::create(&args.run_dir(), trainer.config())?,
+    };
+    ranks.share_path(folder.path())?;
+    train(trainer, folder, args, ranks.count())
+}
+
+/// What is to be trained from where on, and the folder of a run that goes on; nothing if all that was
+/// asked for is to print the configuration.
+fn prepare(args: &Args, ranks: &Ranks) -> Result<(Option<Left>, Option<RunFolder>)> {
+    let (left, folder) = match &args.resume {
+        Some(path) => resume(path, args)?,
+        None => (Left::Beginning(Box::new(config(args, ranks)?)), None),
+    };
     if args.print_config {
-        write!(io::stdout(), "{}", config.to_toml())?;
-        return Ok(ExitCode::SUCCESS);
+        write!(io::stdout(), "{}", left.config().to_toml())?;
+        return Ok((None, None));
+    }
+    Ok((Some(left), folder))
+}
+
+/// Preset or file, changed by flags, checked.
+fn config(args: &Args, ranks: &Ranks) -> Result<Config> {
+    let config = match (&args.config, &args.preset) {
+        (Some(path), _) => source::read_config(path)?,
+        (None, Some(preset)) => Config::preset(preset)?,
+        (None, None) => Config::preset("mnist")?,
+    };
+    let mut config = args.flags.apply(config)?;
+    if ranks.is_a_job() {
+        config.cut_batches();
+    }
+    if args.print_config {
+        return Ok(config);
     }
     source::find_data(&mut config);
     if let Some(folder) = &mut config.data.folder {
         // The run may be gone on with from elsewhere.
         *folder = std::path::absolute(&folder)?;
     }
-    let data = Data::load(&config)?;
-    announce(&config, &data, args.style())?;
-    let trainer = Trainer::new(config, data)?;
-    let folder = RunFolder::create(&args.run_dir(), trainer.config())?;
-    train(trainer, folder, &args)
+    Ok(config)
 }
 
-/// Preset or file, changed by flags, checked.
-fn config(args: &Args) -> Result<Config> {
-    let config = match (&args.config, &args.preset) {
-        (Some(path), _) => source::read_config(path)?,
-        (None, Some(preset)) => Config::preset(preset)?,
-        (None, None) => Config::preset("mnist")?,
-    };
-    args.flags.apply(config)
-}
-
-fn resume(path: &Path, args: &Args) -> Result<ExitCode> {
+fn resume(path: &Path, args: &Args) -> Result<(Left, Option<RunFolder>)> {
     if !args.flags.is_empty() {
         bail!("a resumed run keeps its configuration: leave the other flags out");
     }
@@ -130,28 +179,16 @@ fn resume(path: &Path, args: &Args) -> Result<ExitCode> {
             run.display(),
         );
     }
-    let (left, folder) = match resumed {
+    Ok(match resumed {
         Resumed::Run(path) => {
             let folder = RunFolder::open(path)?;
             (Left::in_folder(&folder)?, Some(folder))
         }
         Resumed::Branch(path) => (Left::Checkpoint(Box::new(Checkpoint::load(&path)?)), None),
-    };
-    if args.print_config {
-        write!(io::stdout(), "{}", left.config().to_toml())?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let data = Data::load(left.config())?;
-    announce(left.config(), &data, args.style())?;
-    let trainer = left.trainer(data)?;
-    let folder = match folder {
-        Some(folder) => folder,
-        None => RunFolder::create(&args.run_dir(), trainer.config())?,
-    };
-    train(trainer, folder, args)
+    })
 }
 
-fn announce(config: &Config, data: &Data, style: Style) -> Result<()> {
+fn announce(config: &Config, data: &Data, ranks: usize, style: Style) -> Result<()> {
     let (built, warning) = machine::instruction_sets();
     if let Some(warning) = warning.filter(|_| style != Style::Quiet) {
         eprintln!("warning: {warning}");
@@ -160,9 +197,10 @@ fn announce(config: &Config, data: &Data, style: Style) -> Result<()> {
         return Ok(());
     }
     let sizes: Vec<_> = config.network.layers.iter().map(|layer| layer.size.to_string()).collect();
+    let together = if ranks > 1 { format!(", on {ranks} ranks") } else { String::new() };
     writeln!(
         io::stdout(),
-        "eventprop {}, built for {built}: {} ({}), {} training and {} test samples",
+        "eventprop {}, built for {built}: {} ({}), {} training and {} test samples{together}",
         env!("CARGO_PKG_VERSION"),
         config.name,
         sizes.join("-"),
@@ -172,10 +210,10 @@ fn announce(config: &Config, data: &Data, style: Style) -> Result<()> {
     Ok(())
 }
 
-fn train(trainer: Trainer, folder: RunFolder, args: &Args) -> Result<ExitCode> {
+fn train(trainer: Trainer, folder: RunFolder, args: &Args, ranks: usize) -> Result<ExitCode> {
     if args.tensorboard {
         folder.write_tensorboard()?;
     }
     let display = Display::new(trainer.config().training.epochs, args.style(), args.print_freq);
-    session::train(trainer, folder, display, Countdown::new(args.checkpoint_every))
+    session::train(trainer, folder, display, Countdown::new(args.checkpoint_every), ranks)
 }

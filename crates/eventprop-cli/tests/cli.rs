@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{command, eventprop, refusal, stdout, workplace};
+use common::{eventprop, refusal, stdout, workplace};
 use std::fs;
 
 #[test]
@@ -95,8 +95,10 @@ fn a_data_set_that_cannot_be_fetched_says_why() {
         ("shd", "https://zenkelab.org/datasets"),
         ("mnits", "there are: fashion-mnist, kmnist"),
     ] {
-        let output =
-            command(at, &fetch(name)).env("EVENTPROP_DATA", at.join("cache")).output().unwrap();
+        let output = common::command(at, &fetch(name))
+            .env("EVENTPROP_DATA", at.join("cache"))
+            .output()
+            .unwrap();
         let message = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{message}");
         assert!(message.contains(expected), "{message}");
@@ -205,4 +207,30 @@ fn bad_files_are_refused_in_one_line() {
     let message = refusal(at, &["train", "wrong.toml"]);
     assert!(message.contains("wrong.toml:"), "{message}");
     assert!(message.contains("did you mean \"epochs\"?"), "{message}");
+}
+
+#[cfg(not(feature = "mpi"))]
+#[test]
+fn several_ranks_need_a_build_that_knows_them() {
+    let folder = workplace();
+    let mut command = common::command(folder.path(), &["train", "small.toml"]);
+    // As mpirun starts it.
+    let output = command.env("OMPI_COMM_WORLD_SIZE", "2").output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(
+        message.contains("started on 2 ranks") && message.contains("--features mpi"),
+        "{message}"
+    );
+    assert!(!folder.path().join("runs").exists());
+}
+
+#[test]
+fn shards_are_a_value_of_the_configuration() {
+    let folder = workplace();
+    let print = ["train", "small.toml", "--shards", "4", "--print-config"];
+    let text = stdout(&eventprop(folder.path(), &print));
+    assert!(text.lines().any(|line| line == "shards = 4"), "{text}");
+    let message = refusal(folder.path(), &["train", "small.toml", "--shards", "0"]);
+    assert!(message.contains("training.shards: must be at least 1"), "{message}");
 }

@@ -25,3 +25,6 @@ $cxx $flags -c "$here/simt.cpp" -o "$output/simt.o"
 $cxx $flags -c "$here/fakecuda.cpp" -o "$output/fakecuda.o"
 $cxx -shared -Wl,-soname,libcuda.so.1 $instrument -o "$output/libcuda.so.1" \
     "$output/kernels.o" "$output/simt.o" "$output/fakecuda.o" -lpthread
+# The stand-in for NCCL finds the driver's stand-in by its name, when both are loaded.
+$cxx -std=c++17 -O2 -g -fPIC -Wall -Wextra -shared -Wl,-soname,libnccl.so -o "$output/libnccl.so" \
+    "$here/fakenccl.cpp" -L"$output" -l:libcuda.so.1 -lpthread

@@ -13,6 +13,8 @@ mod device;
 mod engine;
 mod engine_trait;
 mod library;
+#[cfg(feature = "nccl")]
+mod nccl;
 mod plan;
 mod probe;
 mod program;
@@ -24,4 +26,6 @@ mod weights;
 pub use engine::{CudaEngine, CudaOptions};
 #[cfg(simt_emulator)]
 pub use library::set_emulator_schedule;
+#[cfg(feature = "nccl")]
+pub use nccl::{JobId, Nccl};
 pub use probe::{DeviceInfo, probe};

@@ -17,6 +17,30 @@ pub(crate) fn compiler_is_present() -> bool {
     unsafe { cudarc::nvrtc::sys::is_culib_present() }
 }
 
+/// Whether libnccl can be loaded. On the emulator: the stand-in that is built with it.
+#[cfg(feature = "nccl")]
+pub(crate) fn nccl_is_present() -> bool {
+    #[cfg(simt_emulator)]
+    load_nccl_stand_in();
+    // SAFETY: as above.
+    unsafe { cudarc::nccl::sys::is_culib_present() }
+}
+
+/// Loads the stand-in for NCCL under the name of the library, so that later loads find it.
+#[cfg(all(simt_emulator, feature = "nccl"))]
+fn load_nccl_stand_in() {
+    static LOADED: std::sync::Once = std::sync::Once::new();
+    LOADED.call_once(|| {
+        driver_is_present();
+        let library = std::path::Path::new(&emulator()).with_file_name("libnccl.so");
+        // SAFETY: our own library, which has no initialisers. It stays loaded.
+        match unsafe { libloading::Library::new(library) } {
+            Ok(library) => std::mem::forget(library),
+            Err(error) => panic!("the stand-in for NCCL cannot be loaded: {error}"),
+        }
+    });
+}
+
 /// The emulator's library: the one built with the crate, or the one that the environment names.
 #[cfg(simt_emulator)]
 fn emulator() -> std::ffi::OsString {

@@ -18,6 +18,7 @@ pub use network::{ConnectionConfig, NetworkConfig};
 pub use overrides::{OverrideError, Overrides};
 pub use training::{RateTargetConfig, TrainingConfig};
 
+use crate::parallel::DEFAULT_SHARDS;
 use lif_core::grid::GridSpec;
 use lif_core::loss::Loss;
 use lif_core::{DescriptionError, Network};
@@ -126,9 +127,23 @@ impl Config {
         self.loss.check()?;
         self.check_loss(&network)?;
         self.training.check(&network)?;
-        match &self.grid {
-            Some(grid) => grid.check(),
-            None => Ok(()),
+        let Some(grid) = &self.grid else { return Ok(()) };
+        grid.check()?;
+        if grid.bump > 0.0 && self.training.shards.is_some_and(|shards| shards > 1) {
+            let reason = "raises weights by what happened in the whole batch, which shards do not see; \
+                          set it to 0 or leave training.shards out";
+            return Err(DescriptionError::new("grid.bump", reason));
+        }
+        Ok(())
+    }
+
+    /// Has batches cut into [`DEFAULT_SHARDS`] unless it is said how, so that any number of ranks up to
+    /// that gives the same bits. The clock-driven model's remedy for silent neurons needs whole batches:
+    /// such a configuration stays as it is, for one rank.
+    pub fn cut_batches(&mut self) {
+        let whole = self.grid.is_some_and(|grid| grid.bump > 0.0);
+        if self.training.shards.is_none() && !whole {
+            self.training.shards = Some(DEFAULT_SHARDS);
         }
     }
 

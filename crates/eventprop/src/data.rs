@@ -11,6 +11,7 @@ pub use error::DataError;
 pub use samples::Samples;
 
 use crate::config::Config;
+use crate::parallel::part;
 use lif_core::{DescriptionError, Network};
 use source::{Part, Source};
 
@@ -56,6 +57,23 @@ impl Data {
         let data = Self { train, validation, test: source.part(Part::Test)? };
         data.check(&config.network.build()?)?;
         Ok(data)
+    }
+
+    /// Leaves this rank its part of every set of more than `limit` bytes. A set whose samples are blended
+    /// with others stays whole.
+    pub(crate) fn parted(self, rank: usize, ranks: usize, limit: usize) -> Self {
+        let parted = |samples: Samples| {
+            if ranks == 1 || samples.bytes() <= limit || !samples.change_alone() {
+                return samples;
+            }
+            let held = part(rank, ranks, samples.len());
+            samples.hold(held)
+        };
+        Self {
+            train: parted(self.train),
+            validation: self.validation.map(parted),
+            test: parted(self.test),
+        }
     }
 
     /// Checks that the samples fit `network`.

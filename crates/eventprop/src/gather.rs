@@ -1,8 +1,9 @@
 //! Batches put together beside the engine's work.
 
 use crate::data::{Changing, EpochDraws, Samples};
-use lif_core::SpikeBatch;
+use crate::parallel::Layout;
 use lif_core::engine::Batch;
+use lif_core::{SpikeBatch, SpikeError};
 use std::ops::ControlFlow;
 use std::sync::mpsc;
 use std::thread;
@@ -20,6 +21,19 @@ pub(crate) struct Pass<'a> {
     pub(crate) first: usize,
     /// What changes samples; without it they stay as they are.
     pub(crate) draws: Option<EpochDraws>,
+    /// Which samples of a batch are gathered.
+    pub(crate) pick: Pick,
+}
+
+/// Which samples of a batch are gathered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pick {
+    /// All of them.
+    All,
+    /// Those that this rank differentiates.
+    Own(Layout),
+    /// Those that this rank holds.
+    Held,
 }
 
 /// A batch in memory that is used again and again.
@@ -36,6 +50,27 @@ pub(crate) struct GatheredBatch {
 impl GatheredBatch {
     pub(crate) fn batch(&self) -> Batch<'_, f32> {
         Batch { spikes: &self.spikes, labels: &self.labels }
+    }
+
+    /// Becomes an empty batch at `position`.
+    pub(crate) fn clear(&mut self, position: usize) {
+        self.position = position;
+        self.samples.clear();
+        self.spikes.clear();
+        self.labels.clear();
+    }
+
+    /// Appends a sample.
+    pub(crate) fn push(
+        &mut self,
+        sample: u32,
+        label: u32,
+        spikes: impl Iterator<Item = (f32, u32)>,
+    ) -> Result<(), SpikeError> {
+        self.spikes.push_sorted(spikes)?;
+        self.samples.push(sample);
+        self.labels.push(label);
+        Ok(())
     }
 }
 
@@ -80,38 +115,46 @@ impl Pass<'_> {
         })
     }
 
-    /// Calls `visit(position, samples, their positions in the whole data set)` with every batch in
-    /// order, until it breaks off or fails: for an engine that has the spikes.
+    /// Calls `visit(position, its samples' positions in the whole data set)` with every batch in order,
+    /// until it breaks off or fails: for an engine that has the spikes.
     pub(crate) fn for_each_in_set<E>(
         &self,
-        mut visit: impl FnMut(usize, &[u32], &[u32]) -> Result<ControlFlow<()>, E>,
+        mut visit: impl FnMut(usize, &[u32]) -> Result<ControlFlow<()>, E>,
     ) -> Result<ControlFlow<()>, E> {
         let mut in_set = Vec::with_capacity(self.batch_size);
         for position in self.first..self.batches() {
             let samples = self.samples_of(position);
             in_set.clear();
             in_set.extend(samples.iter().map(|&s| self.samples.in_set(s as usize) as u32));
-            if visit(position, samples, &in_set)?.is_break() {
+            if visit(position, &in_set)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    fn samples_of(&self, position: usize) -> &[u32] {
+    /// All samples of a batch.
+    pub(crate) fn samples_of(&self, position: usize) -> &[u32] {
         let start = position * self.batch_size;
         &self.order[start..self.order.len().min(start + self.batch_size)]
     }
 
     fn gather(&self, position: usize, changing: &mut Changing<'_>, batch: &mut GatheredBatch) {
-        batch.position = position;
-        batch.samples.clear();
-        batch.samples.extend_from_slice(self.samples_of(position));
-        batch.labels.clear();
+        batch.clear(position);
+        let all = self.samples_of(position);
+        match self.pick {
+            Pick::All => batch.samples.extend_from_slice(all),
+            Pick::Own(layout) => {
+                batch.samples.extend_from_slice(&all[layout.samples_of(layout.rank, all.len())]);
+            }
+            Pick::Held => {
+                let held = all.iter().filter(|&&sample| self.samples.holds(sample as usize));
+                batch.samples.extend(held);
+            }
+        }
         batch
             .labels
             .extend(batch.samples.iter().map(|&sample| self.samples.label(sample as usize)));
-        batch.spikes.clear();
         changing.push(&batch.samples, &mut batch.spikes);
     }
 }

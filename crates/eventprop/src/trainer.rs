@@ -2,43 +2,31 @@
 
 mod error;
 mod event;
+mod step;
 
 pub use error::TrainError;
 pub use event::Event;
 
 use crate::checkpoint::Checkpoint;
-use crate::config::Config;
+use crate::config::{Config, TrainingConfig};
 use crate::data::{Data, EpochDraws, Samples};
 use crate::engines::engine_for;
 use crate::evaluate::evaluate;
-use crate::gather::{GatheredBatch, Pass};
+use crate::gather::{Pass, Pick};
 use crate::metrics::{EpochRecord, Evaluation, LayerActivity};
+use crate::parallel::{Parallel, Team, TeamError};
 use crate::progress::{EpochSums, Progress};
 use crate::schedule::LearningRate;
 use crate::silent::{SilentRemedy, lift_silent, silent_neurons};
-use lif_core::Network;
-use lif_core::engine::{BatchStatistics, Engine, EngineError, UpdateStatistics};
+use error::{Place, StepError};
+use lif_core::engine::{Engine, EngineError};
 use lif_core::loss::Objective;
+use lif_core::{DescriptionError, Network};
 use mnist_spikes::Dropout;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Sums gradients and statistics over the machines that each differentiated a part of a batch.
-///
-/// The one place between gradient and update: without it a trainer calls
-/// [`Engine::train_step`], with it [`Engine::differentiate`], this, [`Engine::update`].
-pub trait Reduce: Send {
-    /// Replaces both by their sum over all machines. Every machine must get the same bits.
-    ///
-    /// # Errors
-    /// If another machine cannot be reached; training stops with it.
-    fn reduce(
-        &mut self,
-        gradient: &mut [f32],
-        statistics: &mut BatchStatistics,
-    ) -> std::io::Result<()>;
-}
+use step::{step, step_in_team, step_kept};
 
 /// Trains a network epoch by epoch. Prints nothing: what happens comes as [`Event`]s.
 ///
@@ -66,7 +54,8 @@ pub struct Trainer {
     objective: Arc<dyn Objective<f32>>,
     rate: LearningRate,
     data: Data,
-    reduce: Option<Box<dyn Reduce>>,
+    /// Those who share each batch; none where it is computed as a whole.
+    team: Option<Team>,
     /// Whether the engine keeps the training samples.
     kept: bool,
     progress: Progress,
@@ -80,10 +69,18 @@ impl Trainer {
     /// If the configuration is invalid, the data do not fit the network, or the engine cannot
     /// compute it.
     pub fn new(config: Config, data: Data) -> Result<Self, TrainError> {
-        let mut engine = engine_for(&config.network.build()?, &config)?;
+        Self::new_in(config, data, Parallel::alone())
+    }
+
+    /// The same as one of the ranks of `parallel`, each of which has the same `config` and `data`.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and if a batch has fewer shards or samples than there are ranks.
+    pub fn new_in(config: Config, data: Data, parallel: Parallel) -> Result<Self, TrainError> {
+        let mut engine = local_engine(&config.network.build()?, &config, &parallel)?;
         engine.load(&config.network.initial_parameters(config.training.seed)?)?;
         let objective = Arc::new(config.loss);
-        Self::with_engine(config, engine, objective, data)
+        Self::with_engine_in(config, engine, objective, data, parallel)
     }
 
     /// A training from the start on an engine of one's own, with the parameters it holds. The engine
@@ -93,20 +90,41 @@ impl Trainer {
     /// If the configuration is invalid or the data do not fit the engine's network.
     pub fn with_engine(
         config: Config,
-        mut engine: Box<dyn Engine<f32>>,
+        engine: Box<dyn Engine<f32>>,
         objective: Arc<dyn Objective<f32>>,
         data: Data,
     ) -> Result<Self, TrainError> {
+        Self::with_engine_in(config, engine, objective, data, Parallel::alone())
+    }
+
+    /// The same as one of the ranks of `parallel`.
+    ///
+    /// # Errors
+    /// As [`with_engine`](Self::with_engine), and if a batch has fewer shards or samples than there are ranks.
+    pub fn with_engine_in(
+        config: Config,
+        mut engine: Box<dyn Engine<f32>>,
+        objective: Arc<dyn Objective<f32>>,
+        data: Data,
+        parallel: Parallel,
+    ) -> Result<Self, TrainError> {
         config.check()?;
         data.check(engine.network())?;
+        let Parallel { collective, replicated, .. } = parallel;
+        let (rank, ranks) = (collective.rank(), collective.ranks());
+        check_ranks(ranks, &config.training)?;
+        let shards = config.training.shards.unwrap_or(1);
+        let data = data.parted(rank, ranks, replicated);
+        let team = (shards > 1).then(|| Team::new(collective, shards));
         let rate = config.training.learning_rate();
         let progress = Progress::default();
         // Where they do not fit, they are handed over batch by batch.
-        let kept = config.data.dropout == 0.0
+        let kept = team.is_none()
+            && config.data.dropout == 0.0
             && data.train.are_fixed()
             && engine.resident().is_some_and(|engine| engine.keep(data.train.whole_set()).is_ok());
-        let (reduce, tested) = (None, None);
-        Ok(Self { config, engine, objective, rate, data, reduce, kept, progress, tested })
+        let tested = None;
+        Ok(Self { config, engine, objective, rate, data, team, kept, progress, tested })
     }
 
     /// Goes on from a checkpoint.
@@ -114,18 +132,25 @@ impl Trainer {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn resume(checkpoint: Checkpoint, data: Data) -> Result<Self, TrainError> {
+        Self::resume_in(checkpoint, data, Parallel::alone())
+    }
+
+    /// The same as one of the ranks of `parallel`, of which there need not be as many as before.
+    ///
+    /// # Errors
+    /// As [`new_in`](Self::new_in).
+    pub fn resume_in(
+        checkpoint: Checkpoint,
+        data: Data,
+        parallel: Parallel,
+    ) -> Result<Self, TrainError> {
         let Checkpoint { config, network, parameters, optimiser, progress } = checkpoint;
-        let mut engine = engine_for(&network, &config)?;
+        let mut engine = local_engine(&network, &config, &parallel)?;
         engine.load(&parameters)?;
         engine.load_optimiser_state(&optimiser)?;
         let objective = Arc::new(config.loss);
-        let trainer = Self::with_engine(config, engine, objective, data)?;
+        let trainer = Self::with_engine_in(config, engine, objective, data, parallel)?;
         Ok(Self { progress, ..trainer })
-    }
-
-    /// Sums gradients by `reduce` before each update.
-    pub fn with_reduce(self, reduce: Box<dyn Reduce>) -> Self {
-        Self { reduce: Some(reduce), ..self }
     }
 
     /// The configuration.
@@ -165,7 +190,8 @@ impl Trainer {
     }
 
     /// Trains to the end of the epoch under way, measures, and returns its record; or none if
-    /// `on_event` broke off after a batch (the next call goes on there) or all epochs are done.
+    /// `on_event` broke off after a batch (the next call goes on there) or all epochs are done. Where
+    /// ranks share the training, all break off if one does, and all fail if one does.
     ///
     /// # Errors
     /// Names epoch, batch, layer and sample where a loss or a gradient is not finite or the activity
@@ -181,7 +207,7 @@ impl Trainer {
             epoch: self.progress.epoch,
             batches: self.data.train.len().div_ceil(self.config.training.batch_size),
         });
-        if started.is_break() || self.train_batches(&mut on_event)?.is_break() {
+        if self.any(started.is_break())? || self.train_batches(&mut on_event)?.is_break() {
             return Ok(None);
         }
         self.remedy_silence()?;
@@ -195,7 +221,7 @@ impl Trainer {
         &mut self,
         on_event: &mut impl FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, TrainError> {
-        let Self { config, engine, rate, data, reduce, kept, progress, .. } = self;
+        let Self { config, engine, rate, data, team, kept, progress, .. } = self;
         let (epoch, seed) = (progress.epoch, config.training.seed);
         let order = mnist_spikes::order(seed, u64::from(epoch), data.train.len());
         let pass = Pass {
@@ -207,12 +233,18 @@ impl Trainer {
                 epoch: u64::from(epoch),
                 dropout: Dropout::new(config.data.dropout, seed, u64::from(epoch)),
             }),
+            pick: match team {
+                None => Pick::All,
+                Some(team) if data.train.are_whole() => Pick::Own(team.layout()),
+                Some(_) => Pick::Held,
+            },
         };
         let batches = pass.batches();
         let (start, before) = (Instant::now(), progress.sums.seconds);
-        let mut after = |position, samples: &[u32], lr, stepped: Result<_, error::StepError>| {
-            let (batch, update) =
-                stepped.map_err(|error| error.into_error(epoch, position, samples, &data.train))?;
+        let set = &data.train;
+        let place = |position| Place { epoch, position, samples: pass.samples_of(position), set };
+        let mut after = |position, lr, stepped: Result<_, StepError>| {
+            let (batch, update) = stepped.map_err(|error| place(position).of(error))?;
             progress.sums.add(batch, update);
             progress.sums.seconds = before + start.elapsed().as_secs_f64();
             progress.batch = position + 1;
@@ -220,20 +252,45 @@ impl Trainer {
             Ok(on_event(Event::Batch { epoch, batch: position, batches, lr, sums }))
         };
         let rate = |position| rate.at(epoch, position, batches);
-        let flow = if *kept && reduce.is_none() {
-            pass.for_each_in_set(|position, samples, in_set| {
+        let flow = if let Some(team) = &mut *team {
+            pass.for_each(|gathered| {
+                let (position, lr) = (gathered.position, rate(gathered.position));
+                let place = place(position);
+                let stepped = step_in_team(team, engine.as_mut(), gathered, lr, place);
+                let flow = after(position, lr, stepped)?;
+                let broken = team.any(flow.is_break()).map_err(|error| place.of(error.into()))?;
+                Ok(if broken { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            })
+        } else if *kept {
+            pass.for_each_in_set(|position, in_set| {
                 let lr = rate(position);
-                after(position, samples, lr, step_kept(engine.as_mut(), in_set, lr))
+                after(position, lr, step_kept(engine.as_mut(), in_set, lr))
             })
         } else {
             pass.for_each(|gathered| {
                 let lr = rate(gathered.position);
-                let stepped = step(engine.as_mut(), gathered, lr, reduce.as_deref_mut());
-                after(gathered.position, &gathered.samples, lr, stepped)
+                let stepped = step(engine.as_mut(), gathered, lr);
+                after(gathered.position, lr, stepped)
             })
         };
-        progress.sums.add_activity(engine.take_activity());
+        let mut activity = engine.take_activity();
+        if let (Some(team), Ok(_)) = (team, &flow) {
+            team.sum_activity(&mut activity)
+                .map_err(|error| between_batches(progress, data).of(error.into()))?;
+        }
+        progress.sums.add_activity(activity);
         flow
+    }
+
+    /// Whether any rank wants what this one may want: every rank asks at once, and learns the same. For
+    /// what ranks do between epochs.
+    ///
+    /// # Errors
+    /// If another rank cannot be reached.
+    pub fn any(&mut self, wants: bool) -> Result<bool, TrainError> {
+        let Self { team, progress, data, .. } = self;
+        let Some(team) = team else { return Ok(wants) };
+        team.any(wants).map_err(|error| between_batches(progress, data).of(error.into()))
     }
 
     fn remedy_silence(&mut self) -> Result<(), TrainError> {
@@ -250,10 +307,20 @@ impl Trainer {
     }
 
     fn finish_epoch(&mut self) -> Result<EpochRecord, TrainError> {
-        let mut measure =
-            |samples: &Samples| evaluate(self.engine.as_mut(), self.objective.as_ref(), samples);
-        let validation = self.data.validation.as_ref().map(&mut measure).transpose()?;
-        let tested = measure(&self.data.test)?;
+        let Self { engine, objective, team, data, progress, .. } = &mut *self;
+        let mut measure = |samples: &Samples| match team {
+            None => Ok(evaluate(engine.as_mut(), objective.as_ref(), samples)?),
+            Some(team) => {
+                team.evaluate(engine.as_mut(), objective.as_ref(), samples).map_err(|error| {
+                    match error {
+                        TeamError::Own(error) => TrainError::Engine(error),
+                        error => between_batches(progress, data).of(error.into()),
+                    }
+                })
+            }
+        };
+        let validation = data.validation.as_ref().map(&mut measure).transpose()?;
+        let tested = measure(&data.test)?;
         let sums = std::mem::take(&mut self.progress.sums);
         let batches = self.progress.batch;
         let record = EpochRecord {
@@ -280,48 +347,35 @@ impl Trainer {
     }
 }
 
-/// One batch from gradient to update.
-fn step(
-    engine: &mut dyn Engine<f32>,
-    gathered: &GatheredBatch,
-    lr: f64,
-    reduce: Option<&mut (dyn Reduce + 'static)>,
-) -> Result<(BatchStatistics, UpdateStatistics), error::StepError> {
-    let (batch, update) = match reduce {
-        None => engine.train_step(gathered.batch(), lr)?,
-        Some(reduce) => {
-            let mut batch = engine.differentiate(gathered.batch())?;
-            reduce.reduce(engine.gradient_buffer(), &mut batch)?;
-            (batch, engine.update(lr)?)
-        }
-    };
-    check_loss(engine, &batch)?;
-    Ok((batch, update))
+/// The engine of `config` as one rank of `parallel`.
+fn local_engine(
+    network: &Network,
+    config: &Config,
+    parallel: &Parallel,
+) -> Result<Box<dyn Engine<f32>>, EngineError> {
+    let mut local = config.clone();
+    if local.training.threads == 0 {
+        local.training.threads = parallel.threads;
+    }
+    engine_for(network, &local)
 }
 
-/// The same for samples that the engine keeps.
-fn step_kept(
-    engine: &mut dyn Engine<f32>,
-    samples: &[u32],
-    lr: f64,
-) -> Result<(BatchStatistics, UpdateStatistics), error::StepError> {
-    let Some(resident) = engine.resident() else {
-        let reason = "the engine no longer keeps the samples it was given";
-        return Err(EngineError::Batch(reason.into()).into());
-    };
-    let (batch, update) =
-        resident.train(samples, samples.len(), &[lr]).map_err(|failed| failed.error)?;
-    check_loss(engine, &batch)?;
-    Ok((batch, update))
+/// Where something fails that belongs to no batch.
+fn between_batches<'a>(progress: &Progress, data: &'a Data) -> Place<'a> {
+    let (epoch, position) = (progress.epoch, progress.batch);
+    Place { epoch, position, samples: &[], set: &data.train }
 }
 
-fn check_loss(engine: &dyn Engine<f32>, batch: &BatchStatistics) -> Result<(), EngineError> {
-    if batch.loss.is_finite() {
+fn check_ranks(ranks: usize, training: &TrainingConfig) -> Result<(), DescriptionError> {
+    let (batch_size, shards) = (training.batch_size, training.shards.unwrap_or(1));
+    if ranks <= shards.min(batch_size) {
         return Ok(());
     }
-    let sample = engine.losses().iter().position(|loss| !loss.is_finite()).unwrap_or(0);
-    let layer = engine.network().output().name.clone();
-    Err(EngineError::NotFinite { what: "the loss", layer, sample })
+    let reason = format!(
+        "{ranks} ranks share batches of {batch_size} samples, cut into {shards}: each needs a shard of \
+         at least one sample"
+    );
+    Err(DescriptionError::new("training.shards", reason))
 }
 
 fn layer_activity(network: &Network, sums: &EpochSums) -> Vec<LayerActivity> {

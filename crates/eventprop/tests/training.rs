@@ -3,12 +3,12 @@
 #![cfg(feature = "cpu")]
 
 use eventprop::lif_core::SpikeBatch;
-use eventprop::lif_core::engine::{BatchStatistics, Training};
+use eventprop::lif_core::engine::Training;
 use eventprop::lif_core::loss::{Objective, Readout};
 use eventprop::mnist_spikes::SpikeData;
 use eventprop::{
-    Checkpoint, Config, Data, Event, Initialiser, Reduce, Samples, SilentRemedy, TrainError,
-    Trainer, backend,
+    Checkpoint, Config, Data, Event, Initialiser, Samples, SilentRemedy, TrainError, Trainer,
+    backend,
 };
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -168,40 +168,6 @@ fn a_resumed_training_ends_with_the_same_bits() {
             assert!(timeless(resumed.checkpoint()) == whole, "{preset}, stopped after {stop}");
         }
     }
-}
-
-/// One machine of one: counts how often it is asked.
-struct Alone(Arc<std::sync::atomic::AtomicUsize>);
-
-impl Reduce for Alone {
-    fn reduce(&mut self, _: &mut [f32], _: &mut BatchStatistics) -> std::io::Result<()> {
-        match self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
-            15 => Err(std::io::Error::other("the other machine is gone")),
-            _ => Ok(()),
-        }
-    }
-}
-
-#[test]
-fn gradients_pass_through_the_reduction() {
-    let mut config = config("mnist");
-    config.training.epochs = 1;
-    let whole = trained(config.clone());
-    let asked = Arc::default();
-    let reduce = Box::new(Alone(Arc::clone(&asked)));
-    let mut trainer = Trainer::new(config.clone(), data()).unwrap().with_reduce(reduce);
-    run(&mut trainer);
-    assert!(timeless(trainer.checkpoint()) == whole);
-    assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 10);
-
-    config.training.epochs = 2;
-    let mut trainer = Trainer::resume(trainer.checkpoint(), data()).unwrap();
-    assert!(trainer.is_finished());
-    let reduce = Box::new(Alone(asked));
-    trainer = Trainer::new(config, data()).unwrap().with_reduce(reduce);
-    let error = trainer.run_epoch(|_| ControlFlow::Continue(())).unwrap_err();
-    let message = error.to_string();
-    assert!(message.starts_with("epoch 1, batch 6: gradients cannot be summed"), "{message}");
 }
 
 /// Cross-entropy of the highest voltage, but NaN where the label is 2.

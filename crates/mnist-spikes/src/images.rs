@@ -44,6 +44,19 @@ impl ImageSet {
         Ok(Self { pixels, height, width, labels, classes })
     }
 
+    /// The images at `range`.
+    ///
+    /// # Panics
+    /// If they do not all exist.
+    pub fn part(&self, range: std::ops::Range<usize>) -> Self {
+        let size = self.height * self.width;
+        Self {
+            pixels: self.pixels[range.start * size..range.end * size].to_vec(),
+            labels: self.labels[range].to_vec(),
+            ..*self
+        }
+    }
+
     /// The number of images.
     pub fn len(&self) -> usize {
         self.labels.len()

@@ -23,6 +23,10 @@ pub(super) struct Flags {
     /// Samples a batch.
     #[arg(long, value_name = "N", visible_alias = "batch_size")]
     batch_size: Option<usize>,
+    /// Parts of a batch whose gradients are computed apart and added in a fixed order; set when mpirun
+    /// starts the program, and then as many as there may be ranks.
+    #[arg(long, value_name = "N")]
+    shards: Option<usize>,
     /// Seed of weights, order and dropout.
     #[arg(long)]
     seed: Option<u64>,
@@ -83,6 +87,7 @@ impl Flags {
             epochs: self.epochs,
             lr: self.lr,
             batch_size: self.batch_size,
+            shards: self.shards,
             seed: self.seed,
             backend: self.backend.as_ref().or(self.device.as_ref()).cloned(),
             threads: self.threads,

@@ -1,5 +1,5 @@
 use anyhow::{Context, Result, bail};
-use eventprop::{Checkpoint, Config, Data, RunFolder, Trainer};
+use eventprop::{Checkpoint, Config, Data, Parallel, RunFolder, Trainer};
 use std::path::{Path, PathBuf};
 
 /// What `--resume` names.
@@ -27,6 +27,9 @@ impl Resumed {
     }
 }
 
+/// What a configuration begins with on its way to other ranks; no checkpoint does.
+const BEGINNING: &[u8] = b"config:";
+
 /// A training as it was left.
 pub(super) enum Left {
     /// It came as far as a checkpoint.
@@ -51,6 +54,24 @@ impl Left {
         Ok(Self::Beginning(Box::new(Config::parse(&text, &name)?)))
     }
 
+    /// As bytes, for other ranks.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Checkpoint(checkpoint) => checkpoint.to_bytes(),
+            Self::Beginning(config) => [BEGINNING, config.to_toml().as_bytes()].concat(),
+        }
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Ok(match bytes.strip_prefix(BEGINNING) {
+            Some(config) => {
+                let config = std::str::from_utf8(config)?;
+                Self::Beginning(Box::new(Config::parse(config, "the first rank's configuration")?))
+            }
+            None => Self::Checkpoint(Box::new(Checkpoint::from_bytes(bytes)?)),
+        })
+    }
+
     pub(super) fn config(&self) -> &Config {
         match self {
             Self::Checkpoint(checkpoint) => &checkpoint.config,
@@ -58,10 +79,10 @@ impl Left {
         }
     }
 
-    pub(super) fn trainer(self, data: Data) -> Result<Trainer> {
+    pub(super) fn trainer(self, data: Data, parallel: Parallel) -> Result<Trainer> {
         Ok(match self {
-            Self::Checkpoint(checkpoint) => Trainer::resume(*checkpoint, data)?,
-            Self::Beginning(config) => Trainer::new(*config, data)?,
+            Self::Checkpoint(checkpoint) => Trainer::resume_in(*checkpoint, data, parallel)?,
+            Self::Beginning(config) => Trainer::new_in(*config, data, parallel)?,
         })
     }
 }

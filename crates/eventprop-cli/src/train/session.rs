@@ -1,11 +1,13 @@
 use super::cadence::Countdown;
-use crate::interrupt;
+use crate::interrupt::{self, OrElse, Role};
 use crate::live::{Report, State};
 use crate::progress::Display;
 use anyhow::{Context, Error, Result, anyhow};
-use eventprop::{Event, RunFolder, Trainer};
+use eventprop::{Event, Progress, RunFolder, Trainer};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Trains to the end, or to the next batch after Ctrl-C, and writes to `folder` as `countdown` says,
 /// at the end of each epoch and at the end.
@@ -14,19 +16,29 @@ pub(super) fn train(
     folder: RunFolder,
     display: Display,
     countdown: Countdown,
+    ranks: usize,
 ) -> Result<ExitCode> {
-    interrupt::listen()?;
+    interrupt::listen(Role::First)?;
     let report = Report::new(folder.path(), trainer.config().training.epochs);
-    let mut session = Session { trainer, folder, display, countdown, report, last_good: None };
+    let last_good = None;
+    let mut session = Session { trainer, folder, display, countdown, report, ranks, last_good };
     let outcome = session.run();
     session.report.state(match &outcome {
         Ok(()) if session.trainer.is_finished() => State::Finished,
         Ok(()) => State::Stopped,
         Err(_) => State::Failed,
     });
+    interrupt::or_else(None);
     outcome?;
     if session.trainer.is_finished() { session.finished() } else { session.interrupted() }
 }
+
+/// Said when several ranks were asked to stop and could not: the starter kills those that are left when
+/// one has died.
+pub(super) const ENDED: &str = "a rank died, or the job was ended while a batch was computed";
+
+/// How long ranks have to end their batch: Open MPI kills a second after it has asked.
+const GRACE: Duration = Duration::from_millis(600);
 
 struct Session {
     trainer: Trainer,
@@ -34,6 +46,7 @@ struct Session {
     display: Display,
     countdown: Countdown,
     report: Report,
+    ranks: usize,
     /// How far the checkpoint on the disk has come.
     last_good: Option<String>,
 }
@@ -46,7 +59,7 @@ impl Session {
         while !self.trainer.is_finished() {
             self.train_on()?;
             self.save()?;
-            if interrupt::happened() {
+            if self.trainer.any(interrupt::happened())? {
                 break;
             }
         }
@@ -98,6 +111,11 @@ impl Session {
         match drawn.and_then(|()| self.folder.save(&self.trainer.checkpoint())) {
             Ok(()) => {
                 self.last_good = Some(self.place());
+                if self.ranks > 1 {
+                    let message = way_back(ENDED, &self.place(), &self.folder.checkpoint());
+                    let message = Box::new(move || Some(message.clone()));
+                    interrupt::or_else(Some(OrElse { grace: GRACE, message }));
+                }
                 self.countdown.restart();
                 Ok(())
             }
@@ -105,13 +123,8 @@ impl Session {
         }
     }
 
-    /// Where the training stands, for people.
     fn place(&self) -> String {
-        let progress = self.trainer.progress();
-        match progress.batch {
-            0 => format!("after epoch {}", progress.epoch),
-            batch => format!("epoch {}, batch {batch}", progress.epoch + 1),
-        }
+        place(self.trainer.progress())
     }
 
     /// The error, and what there is to go on from.
@@ -119,11 +132,9 @@ impl Session {
         self.display.close();
         let path = self.folder.checkpoint();
         match &self.last_good {
-            Some(place) if path.is_file() => anyhow!(
-                "{}; the last good checkpoint ({place}) is {}",
-                crate::one_line(&error),
-                path.display()
-            ),
+            Some(place) if path.is_file() => {
+                anyhow!(way_back(&crate::one_line(&error), place, &path))
+            }
             _ => error,
         }
     }
@@ -140,4 +151,17 @@ impl Session {
         self.display.finish(last, self.folder.path())?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Where a training stands, for people.
+pub(super) fn place(progress: &Progress) -> String {
+    match progress.batch {
+        0 => format!("after epoch {}", progress.epoch),
+        batch => format!("epoch {}, batch {batch}", progress.epoch + 1),
+    }
+}
+
+/// An error, and the checkpoint there is to go on from.
+pub(super) fn way_back(error: &str, place: &str, checkpoint: &Path) -> String {
+    format!("{error}; the last good checkpoint ({place}) is {}", checkpoint.display())
 }

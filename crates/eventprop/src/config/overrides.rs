@@ -12,6 +12,8 @@ pub struct Overrides {
     pub lr: Option<f64>,
     /// `training.batch_size`.
     pub batch_size: Option<usize>,
+    /// `training.shards`.
+    pub shards: Option<usize>,
     /// `training.seed`.
     pub seed: Option<u64>,
     /// `training.backend`.
@@ -64,6 +66,7 @@ impl Overrides {
         set(&mut training.epochs, self.epochs);
         set(&mut training.lr, self.lr);
         set(&mut training.batch_size, self.batch_size);
+        training.shards = self.shards.or(training.shards);
         set(&mut training.seed, self.seed);
         if let Some(backend) = &self.backend {
             training.backend.clone_from(backend);

@@ -18,6 +18,11 @@ pub struct TrainingConfig {
     pub epochs: u32,
     /// Samples a batch; the last of an epoch may be smaller.
     pub batch_size: usize,
+    /// Parts that a batch is cut into, whose gradients are computed apart and added along a tree: what
+    /// makes results the same on any number of machines (see [`crate::parallel`]). None for the batch
+    /// as a whole, on one machine; it rounds differently.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<usize>,
     /// The full learning rate.
     pub lr: f64,
     /// Seed of the initial weights, the order of samples and the dropout.
@@ -59,6 +64,7 @@ impl Default for TrainingConfig {
             epochs: 10,
             batch_size: 32,
             lr: 0.005,
+            shards: None,
             seed: 0,
             backend: "cpu".into(),
             threads: 0,
@@ -142,6 +148,9 @@ impl TrainingConfig {
         }
         if self.batch_size == 0 {
             return refuse("batch_size", "must be at least 1, got 0".into());
+        }
+        if self.shards == Some(0) {
+            return refuse("shards", "must be at least 1, got 0".into());
         }
         if i64::try_from(self.seed).is_err() {
             return refuse("seed", format!("must be below 2^63, got {}", self.seed));

@@ -7,12 +7,19 @@ use mnist_spikes::augment::{
     Blend, EventAugmentation, EventAugmenter, ImageAugmentation, ImageAugmenter,
 };
 use mnist_spikes::{Draws, Dropout, ImageSet, Purpose};
+use std::ops::Range;
 
 /// How the samples of a set are changed in each epoch.
 #[derive(Clone, Debug)]
 pub(crate) enum Changes {
     /// The images they were made of are changed and encoded again.
-    Images { images: ImageSet, augmenter: ImageAugmenter, encoder: Encoder },
+    Images {
+        images: ImageSet,
+        /// The sample that the first of them became.
+        first: usize,
+        augmenter: ImageAugmenter,
+        encoder: Encoder,
+    },
     /// Their spikes are.
     Events { augmenter: EventAugmenter, blend: f64, seed: u64 },
 }
@@ -25,7 +32,30 @@ impl Changes {
         seed: u64,
     ) -> Result<Self, DataError> {
         let augmenter = augmentation.prepare(images.height(), images.width(), seed)?;
-        Ok(Self::Images { images: images.clone(), augmenter, encoder })
+        Ok(Self::Images { images: images.clone(), first: 0, augmenter, encoder })
+    }
+
+    /// What the samples at `range` of the set need.
+    pub(super) fn of(&self, range: Range<usize>) -> Self {
+        let mut changes = self.clone();
+        if let Self::Images { images, first, .. } = &mut changes {
+            *images = images.part(range.start - *first..range.end - *first);
+            *first = range.start;
+        }
+        changes
+    }
+
+    /// Whether a sample is changed without looking at others.
+    pub(super) fn need_one_sample(&self) -> bool {
+        !matches!(self, Self::Events { blend, .. } if *blend > 0.0)
+    }
+
+    /// The memory of what samples are made of anew, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Images { images, .. } => images.pixels().len(),
+            Self::Events { .. } => 0,
+        }
     }
 
     pub(super) fn events(
@@ -60,6 +90,7 @@ enum Work<'a> {
     Nothing,
     Images {
         images: &'a ImageSet,
+        first: usize,
         augmenter: &'a ImageAugmenter,
         encoder: Encoder,
         changed: Vec<u8>,
@@ -77,9 +108,13 @@ impl<'a> Changing<'a> {
     pub(crate) fn new(samples: &'a Samples, draws: Option<EpochDraws>) -> Self {
         let work = match samples.changes.as_deref().filter(|_| draws.is_some()) {
             None => Work::Nothing,
-            Some(Changes::Images { images, augmenter, encoder }) => {
-                Work::Images { images, augmenter, encoder: *encoder, changed: Vec::new() }
-            }
+            Some(Changes::Images { images, first, augmenter, encoder }) => Work::Images {
+                images,
+                first: *first,
+                augmenter,
+                encoder: *encoder,
+                changed: Vec::new(),
+            },
             Some(Changes::Events { augmenter, blend, seed }) => Work::Events {
                 augmenter: augmenter.clone(),
                 blend: (*blend > 0.0).then(|| (*blend, samples.blend(*seed))),
@@ -117,12 +152,12 @@ impl Work<'_> {
             Work::Nothing => {
                 samples.iter().for_each(|&sample| batch.push_train(set.spikes(sample as usize)));
             }
-            Work::Images { images, augmenter, encoder, changed } => {
+            Work::Images { images, first, augmenter, encoder, changed } => {
                 let size = images.height() * images.width();
                 changed.resize(samples.len() * size, 0);
                 for (changed, &sample) in changed.chunks_exact_mut(size).zip(samples) {
                     let sample = set.in_set(sample as usize);
-                    augmenter.apply(images.image(sample), epoch, sample as u64, changed);
+                    augmenter.apply(images.image(sample - *first), epoch, sample as u64, changed);
                 }
                 // One call for all: the encoder's table is made once.
                 encoder.push(changed, size, batch);

@@ -3,7 +3,7 @@ use super::augment::Changes;
 use super::source::{Part, Source, encode};
 use crate::config::DataConfig;
 use lif_core::engine::Batch;
-use lif_core::{DescriptionError, Network, SpikeTrain};
+use lif_core::{DescriptionError, Network, SpikeBatch, SpikeTrain};
 use mnist_spikes::augment::Blend;
 use mnist_spikes::{SpikeData, folder};
 use std::ops::Range;
@@ -15,6 +15,8 @@ use std::sync::Arc;
 pub struct Samples {
     data: Arc<SpikeData>,
     range: Range<usize>,
+    /// Those whose spikes are here, where not all are; labels always are.
+    held: Option<Range<usize>>,
     /// How they are changed in each training epoch.
     pub(super) changes: Option<Arc<Changes>>,
 }
@@ -23,7 +25,7 @@ impl Samples {
     /// All samples of `data`.
     pub fn new(data: SpikeData) -> Self {
         let range = 0..data.labels.len();
-        Self { data: Arc::new(data), range, changes: None }
+        Self { data: Arc::new(data), range, held: None, changes: None }
     }
 
     /// The first `count` samples and the others.
@@ -95,12 +97,56 @@ impl Samples {
         self.data.classes
     }
 
+    /// Keeps the spikes of the samples `held` only, and what they are made of anew.
+    ///
+    /// # Panics
+    /// If they do not all exist or some are gone already.
+    pub(crate) fn hold(self, held: Range<usize>) -> Self {
+        assert!(self.held.is_none(), "samples are parted once");
+        let mut spikes = SpikeBatch::new();
+        held.clone().for_each(|sample| spikes.push_train(self.spikes(sample)));
+        let labels = (0..self.len()).map(|sample| self.label(sample)).collect();
+        let in_set = self.range.start + held.start..self.range.start + held.end;
+        let changes = self.changes.map(|changes| Arc::new(changes.of(in_set)));
+        let SpikeData { classes, inputs, shape, .. } = *self.data;
+        let data = SpikeData { spikes, labels, classes, inputs, shape };
+        Self { data: Arc::new(data), range: self.range, held: Some(held), changes }
+    }
+
+    /// Whether the spikes of a sample are here.
+    pub(crate) fn holds(&self, sample: usize) -> bool {
+        self.held.as_ref().is_none_or(|held| held.contains(&sample))
+    }
+
+    /// Whether the spikes of all samples are here.
+    pub(crate) fn are_whole(&self) -> bool {
+        self.held.is_none()
+    }
+
+    /// Whether samples can be changed without the others at hand.
+    pub(crate) fn change_alone(&self) -> bool {
+        self.changes.as_deref().is_none_or(Changes::need_one_sample)
+    }
+
+    /// The memory of the data set they are a range of, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.data.spikes.spike_count() * (size_of::<f32>() + size_of::<u32>())
+            + self.changes.as_deref().map_or(0, Changes::bytes)
+    }
+
     /// The spikes of a sample.
     ///
     /// # Panics
-    /// If there is no such sample.
+    /// If there is no such sample, or its spikes are not here.
     pub fn spikes(&self, sample: usize) -> SpikeTrain<'_, f32> {
-        self.data.spikes.get(self.in_set(sample))
+        let place = match &self.held {
+            None => self.in_set(sample),
+            Some(held) => {
+                assert!(held.contains(&sample), "sample {sample} is on another machine");
+                sample - held.start
+            }
+        };
+        self.data.spikes.get(place)
     }
 
     /// The label of a sample.
@@ -108,7 +154,9 @@ impl Samples {
     /// # Panics
     /// If there is no such sample.
     pub fn label(&self, sample: usize) -> u32 {
-        self.data.labels[self.in_set(sample)]
+        let place = self.in_set(sample);
+        // Parted samples have their own labels only.
+        self.data.labels[if self.held.is_none() { place } else { sample }]
     }
 
     /// The whole data set that they are a range of (see [`in_set`](Self::in_set)).

@@ -1,4 +1,5 @@
 use crate::data::Samples;
+use crate::parallel::TeamError;
 use lif_core::DescriptionError;
 use lif_core::engine::EngineError;
 
@@ -24,9 +25,12 @@ pub enum TrainError {
         /// What happened.
         source: EngineError,
     },
-    /// Gradients could not be summed over machines.
-    #[error("epoch {epoch}, batch {batch}: gradients cannot be summed: {source}")]
-    Reduce {
+    /// Another rank failed, and every rank stopped: what it said.
+    #[error("{0}")]
+    Elsewhere(String),
+    /// Another rank cannot be reached.
+    #[error("epoch {epoch}, batch {batch}: no connection to the other ranks: {source}")]
+    Connection {
         /// The epoch, from 1.
         epoch: u32,
         /// The batch, from 1.
@@ -55,28 +59,49 @@ pub(super) enum StepError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
-    Reduce(#[from] std::io::Error),
+    Connection(#[from] std::io::Error),
+    #[error("{0}")]
+    Elsewhere(String),
 }
 
-impl StepError {
-    pub(super) fn into_error(
-        self,
-        epoch: u32,
-        position: usize,
-        batch_samples: &[u32],
-        samples: &Samples,
-    ) -> TrainError {
-        let (epoch, batch) = (epoch + 1, position + 1);
-        match self {
-            Self::Reduce(source) => TrainError::Reduce { epoch, batch, source },
-            Self::Engine(source) => {
+impl From<TeamError> for StepError {
+    fn from(error: TeamError) -> Self {
+        match error {
+            TeamError::Connection(error) => Self::Connection(error),
+            TeamError::Own(error) => Self::Engine(error),
+            TeamError::Elsewhere(text) => Self::Elsewhere(text),
+        }
+    }
+}
+
+/// Where in a training something happens.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The epoch, from 0.
+    pub(super) epoch: u32,
+    /// The batch, from 0.
+    pub(super) position: usize,
+    /// The samples of the batch.
+    pub(super) samples: &'a [u32],
+    /// The set they are from.
+    pub(super) set: &'a Samples,
+}
+
+impl Place<'_> {
+    /// The error as one that happened here.
+    pub(super) fn of(self, error: StepError) -> TrainError {
+        let (epoch, batch) = (self.epoch + 1, self.position + 1);
+        match error {
+            StepError::Connection(source) => TrainError::Connection { epoch, batch, source },
+            StepError::Elsewhere(text) => TrainError::Elsewhere(text),
+            StepError::Engine(source) => {
                 let blamed = match &source {
                     EngineError::NotFinite { sample, .. } | EngineError::Runaway { sample, .. } => {
-                        batch_samples.get(*sample)
+                        self.samples.get(*sample)
                     }
                     _ => None,
                 };
-                let sample = SampleName(blamed.map(|&sample| samples.in_set(sample as usize)));
+                let sample = SampleName(blamed.map(|&sample| self.set.in_set(sample as usize)));
                 TrainError::Batch { epoch, batch, sample, source }
             }
         }
