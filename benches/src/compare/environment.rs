@@ -1,5 +1,4 @@
 use anyhow::{Context, Result};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -23,14 +22,9 @@ impl Environment {
         let python = folder.join("bin/python");
         let mut install = Command::new(&python);
         install.args(["-m", "pip", "install", "--quiet"]);
-        let requirements = crate::root().join("benches/compare/requirements.txt");
-        if system_torch {
-            let text = fs::read_to_string(&requirements).context("cannot read the requirements")?;
-            let small = |line: &&str| !["#", "torch=="].iter().any(|s| line.starts_with(s));
-            install.arg("--no-deps").args(text.lines().filter(small));
-        } else {
-            install.arg("--requirement").arg(requirements);
-        }
+        let file = if system_torch { "requirements-system.txt" } else { "requirements.txt" };
+        install.args(system_torch.then_some("--no-deps")).arg("--requirement");
+        install.arg(crate::root().join("benches/compare").join(file));
         succeed(&mut install, "installing the peers")?;
         Ok(Self { python })
     }
