@@ -36,7 +36,7 @@ impl Data {
     /// If files cannot be read or are no data set, or the samples do not fit the network.
     pub fn load(config: &Config) -> Result<Self, DataError> {
         let settings = &config.data;
-        let source = Source::open(settings)?;
+        let mut source = Source::open(settings)?;
         let train = source.part(Part::Train)?;
         if settings.validation >= train.len() {
             let (validation, samples) = (settings.validation, train.len());
@@ -54,6 +54,7 @@ impl Data {
         };
         let changes = source.changes(config.training.seed, &train)?;
         let train = train.changed_by(changes);
+        source.forget_training();
         let data = Self { train, validation, test: source.part(Part::Test)? };
         data.check(&config.network.build()?)?;
         Ok(data)

@@ -74,6 +74,13 @@ impl<'a> Source<'a> {
         Ok(Samples::new(data))
     }
 
+    /// Lets go of what only the training samples were made of.
+    pub(super) fn forget_training(&mut self) {
+        if let Some(images) = &mut self.images {
+            images.train = images.train.slice(0..0);
+        }
+    }
+
     /// How the configuration changes the samples `train` in each epoch.
     pub(super) fn changes(
         &self,
