@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The crates that continuous integration builds with what they need.
-const APART: [&str; 1] = ["crates/eventprop-python"];
+const APART: [&str; 2] = ["crates/eventprop-mpi", "crates/eventprop-python"];
 
 #[test]
 fn every_other_crate_is_a_default_member() {

@@ -2,7 +2,13 @@
 
 mod training;
 
-use training::{RECIPES, train};
+use eventprop_cpu::{CpuEngine, CpuOptions};
+use lif_core::engine::{Batch, Engine, Training};
+use lif_core::loss::Loss;
+use lif_core::network::{ConnectionSpec, LayerSpec};
+use lif_core::{Network, Parameters, SpikeBatch};
+use proptest::prelude::*;
+use training::{RECIPES, Random, train};
 
 #[test]
 fn weights_are_bit_identical_for_any_number_of_threads() {
@@ -14,6 +20,58 @@ fn weights_are_bit_identical_for_any_number_of_threads() {
                 one.iter().zip(&many).filter(|&(&one, many)| one != many.to_bits()).count();
             assert_eq!(one.len(), many.len());
             assert_eq!(differing, 0, "{}: {threads} threads against 1", recipe.name);
+        }
+    }
+}
+
+/// A hidden layer wide enough to be shared out among threads, of which few neurons spike late.
+fn gradient(hidden: usize, samples: usize, seed: u64, threads: usize) -> Vec<u32> {
+    let layers = vec![
+        LayerSpec::input("input", 5),
+        LayerSpec::lif("hidden", hidden, 20.0, 5.0),
+        LayerSpec::lif("output", 3, 20.0, 5.0),
+    ];
+    let connections =
+        vec![ConnectionSpec::dense("input", "hidden"), ConnectionSpec::dense("hidden", "output")];
+    let network = Network::new(60.0, layers, connections).unwrap();
+    let training = Training {
+        input_gradients: false,
+        constant_gradients: false,
+        ..Training::exact(Loss::TtfsCrossEntropy { tau: 0.5, alpha: 0.003, tau_early: 6.4 })
+    };
+    let options = CpuOptions { threads: Some(threads) };
+    let mut engine = CpuEngine::<f32>::new(&network, training, options).unwrap();
+    let mut random = Random(seed);
+    let mut parameters = Parameters::initial(&network);
+    for (connection, (mean, spread)) in
+        parameters.connections.iter_mut().zip([(1.5, 0.78), (0.93 * 200.0 / hidden as f32, 0.1)])
+    {
+        connection.weights.iter_mut().for_each(|weight| *weight = mean + spread * random.normal());
+    }
+    engine.load(&parameters).unwrap();
+    let (mut spikes, mut labels) = (SpikeBatch::new(), Vec::new());
+    for _ in 0..samples {
+        let mut train: Vec<(f32, u32)> =
+            (0..5).map(|input| (random.below(3000) as f32 / 100.0, input)).collect();
+        train.sort_by(|a, b| a.0.total_cmp(&b.0));
+        spikes.push_sorted(train).unwrap();
+        labels.push(random.below(3));
+    }
+    engine.differentiate(Batch { spikes: &spikes, labels: &labels }).unwrap();
+    engine.gradient_buffer().iter().map(|gradient| gradient.to_bits()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn gradients_are_bit_identical_for_any_number_of_threads(
+        hidden in 120_usize..300,
+        samples in 1_usize..60,
+        seed: u64,
+    ) {
+        let one = gradient(hidden, samples, seed, 1);
+        for threads in [2, 3, 7] {
+            prop_assert!(one == gradient(hidden, samples, seed, threads), "{threads} threads");
         }
     }
 }

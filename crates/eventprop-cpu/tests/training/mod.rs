@@ -165,7 +165,8 @@ fn batches() -> Vec<(SpikeBatch<f32>, Vec<u32>)> {
 }
 
 /// SplitMix64.
-struct Random(u64);
+#[derive(Clone, Debug)]
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -176,12 +177,12 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, bound: u32) -> u32 {
+    pub(crate) fn below(&mut self, bound: u32) -> u32 {
         (self.next() % u64::from(bound)) as u32
     }
 
     /// The sum of twelve uniform numbers, about normal.
-    fn normal(&mut self) -> f32 {
+    pub(crate) fn normal(&mut self) -> f32 {
         (0..12).map(|_| (self.next() >> 40) as f32 / (1 << 24) as f32).sum::<f32>() - 6.0
     }
 }
