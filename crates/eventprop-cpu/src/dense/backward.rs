@@ -126,8 +126,14 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
         let Some(last) = adjoint.injections.first() else { return };
         mu.start(self.blocks.len(), None, 0);
         let mut injections = adjoint.injections.iter().peekable();
-        // mu_V is kept as it was before it decayed, by a factor that all neurons share.
-        let mut decayed = T::one();
+        // mu_V is kept as it was before it decayed, by a factor that all neurons share: those of other
+        // threads too, so it is followed from the end of the stream.
+        let groups = &stream.groups[..];
+        let after = (last.interval as usize..groups.len().saturating_sub(1)).rev();
+        let mut decayed = after.fold(T::one(), |decayed, before| {
+            let decayed = decayed * groups[before].mem;
+            if decayed < T::of(LEAST_DECAY) { T::one() } else { decayed }
+        });
         for index in (0..=last.interval as usize).rev() {
             while let Some(injection) =
                 injections.next_if(|injection| injection.interval as usize == index)
