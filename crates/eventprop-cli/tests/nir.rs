@@ -71,7 +71,7 @@ fn what_has_no_equal_is_refused_in_one_line() {
             &["import", "recurrent.nir", "--duration", "9", "--out", "x.json", "--samples", "1"],
             "3 neurons",
         ),
-        (&["export", "missing"], "there is no missing"),
+        (&["export", "missing"], "there is no file missing"),
         (&["export", "seed"], "clock-driven"),
     ] {
         let message = refusal(at, arguments);

@@ -40,6 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         LayerSpec::li("output", 3, 20.0, 5.0),
     ];
     config.network.connections[0].weights = Some(Initialiser::Normal { mean: 3.0, sd: 2.0 });
+    config.network.connections[1].weights = Some(Initialiser::Normal { mean: 0.2, sd: 0.37 });
     config.data.dropout = 0.0;
     config.training.epochs = 5;
 

@@ -104,7 +104,7 @@ fn value(dataset: &Dataset) -> Result<Value, Error> {
 
 fn numbers<T: H5Type + Copy + AsF64>(dataset: &Dataset, storage: Storage) -> Result<Value, Error> {
     let array = dataset.read_array::<T>()?;
-    let values = array.iter().map(|&value| value.as_f64()).collect();
+    let values = array.iter().map(|&value| value.to_f64()).collect();
     Ok(Value::Array(Array { shape: array.shape().to_vec(), values, storage }))
 }
 
@@ -122,20 +122,20 @@ fn edges(dataset: &Dataset) -> Result<Vec<(String, String)>, ImportError> {
 }
 
 trait AsF64 {
-    fn as_f64(self) -> f64;
+    fn to_f64(self) -> f64;
 }
 
-macro_rules! as_f64 {
+macro_rules! to_f64 {
     ($($type:ty),*) => {
         $(impl AsF64 for $type {
-            fn as_f64(self) -> f64 {
+            fn to_f64(self) -> f64 {
                 self as f64
             }
         })*
     };
 }
 
-as_f64!(i8, u8, i16, u16, i32, u32, i64, u64, f32, f64);
+to_f64!(i8, u8, i16, u16, i32, u32, i64, u64, f32, f64);
 
 fn hdf5(error: Error) -> ImportError {
     broken(format!("HDF5: {error}"))

@@ -26,7 +26,7 @@ impl From<serde_path_to_error::Error<serde_json::Error>> for ProblemError {
     fn from(error: serde_path_to_error::Error<serde_json::Error>) -> Self {
         let path = error.path().to_string();
         // serde_path_to_error calls the whole file "." and what it cannot place "?".
-        let path = if path == "." { String::new() } else { path };
+        let path = if path == "." || path == "?" { String::new() } else { path };
         let error = error.inner();
         let reason = with_nearest(&error.to_string());
         let no_json = error.is_syntax() || error.is_eof();
