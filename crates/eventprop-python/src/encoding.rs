@@ -74,17 +74,16 @@ pub(crate) fn points(
     Ok(Spikes::from_batch(py, encoding.encode::<f32>(&points).spikes))
 }
 
+/// Coordinates and classes.
+type Points<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray1<u32>>);
+
 /// Draws points of the Yin-Yang set (Kriener, Göltz & Petrovici 2022); sizes and seeds (5000, 42), (1000,
 /// 41) and (1000, 40) give the published training, validation and test set.
 ///
 /// Returns:
 ///     float64 ``[points, 2]`` from 0 to 1, and uint32 ``[points]``: 0 yin, 1 yang, 2 dot.
 #[pyfunction]
-pub(crate) fn yin_yang(
-    py: Python<'_>,
-    size: usize,
-    seed: u32,
-) -> PyResult<(Bound<'_, PyArray2<f64>>, Bound<'_, PyArray1<u32>>)> {
+pub(crate) fn yin_yang(py: Python<'_>, size: usize, seed: u32) -> PyResult<Points<'_>> {
     let points = py.detach(|| draw(size, seed));
     let coordinates: Vec<_> = points.iter().flat_map(|point| [point.x, point.y]).collect();
     let classes: Vec<_> = points.iter().map(|point| point.class).collect();

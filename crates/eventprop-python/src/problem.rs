@@ -1,6 +1,6 @@
 use crate::error::{no_precision, raise, refuse};
 use eventprop::backend::{self, Precision};
-use eventprop::lif_core::engine::{EngineError, Training};
+use eventprop::lif_core::engine::Training;
 use eventprop::problem::{Problem, Solution, solve, solve_by_finite_differences};
 use pyo3::prelude::*;
 use pythonize::pythonize;
@@ -53,7 +53,7 @@ fn by_engine<T: Precision>(py: Python<'_>, problem: &Problem, name: &str) -> PyR
     let solved = py.detach(|| {
         let training = Training::<T>::exact(problem.loss);
         let mut engine = backend::create(name, &problem.network, training, None)?;
-        Ok::<_, EngineError>(solve(problem, engine.as_mut())?)
+        solve(problem, engine.as_mut())
     });
     solved.map_err(raise)
 }
