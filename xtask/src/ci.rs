@@ -3,8 +3,10 @@ use anyhow::{Context, Result};
 use std::process::{Command, ExitCode};
 
 /// Run what continuous integration runs: formatting, lints, documentation, gradients,
-/// instructions a training sample, CUDA kernels without a GPU, several ranks, packages, the Python
-/// package, dependencies, tests.
+/// instructions a training sample, CUDA kernels without a GPU, dependencies, tests.
+///
+/// Several ranks, packages and the Python package have commands of their own: `mpi-check`,
+/// `publish-check` and `wheel`.
 ///
 /// The tests come last, so that their summary is what is read last.
 #[derive(clap::Args)]
@@ -18,7 +20,7 @@ pub(crate) struct Args {
 const TESTS: &str = "cargo test";
 
 /// What comes before it: environment and command.
-const CHECKS: [(&[(&str, &str)], &str); 12] = [
+const CHECKS: [(&[(&str, &str)], &str); 9] = [
     (&[], "cargo fmt --all --check"),
     (
         &[],
@@ -30,9 +32,6 @@ const CHECKS: [(&[(&str, &str)], &str); 12] = [
     (&[], "cargo xtask cuda-check"),
     (&[], "cargo xtask cuda-emulate"),
     (&[], "cargo xtask gpu-pack --emulator --run --out target/gpu-pack-toy"),
-    (&[], "cargo xtask mpi-check"),
-    (&[], "cargo xtask publish-check"),
-    (&[], "cargo xtask wheel --with-torch"),
     (&[], "cargo xtask deny"),
 ];
 
