@@ -3,10 +3,10 @@ use anyhow::{Context, Result};
 use std::process::{Command, ExitCode};
 
 /// Run what continuous integration runs: formatting, lints, documentation, gradients,
-/// instructions a training sample, CUDA kernels without a GPU, dependencies, tests.
+/// instructions a training sample, CUDA kernels without a GPU, several ranks, packages, the Python
+/// package, dependencies, tests.
 ///
-/// Several ranks, packages, the Python package and the pack for GPUs have commands of their own:
-/// `mpi-check`, `publish-check`, `wheel` and `gpu-pack`.
+/// Needs what `.ci/run` installs: libopenmpi-dev and libclang-dev, python3-torch, valgrind.
 ///
 /// The tests come last, so that their summary is what is read last.
 #[derive(clap::Args)]
@@ -20,17 +20,21 @@ pub(crate) struct Args {
 const TESTS: &str = "cargo test";
 
 /// What comes before it: environment and command.
-const CHECKS: [(&[(&str, &str)], &str); 8] = [
+const CHECKS: [(&[(&str, &str)], &str); 12] = [
     (&[], "cargo fmt --all --check"),
     (
         &[],
-        "cargo clippy --workspace --exclude eventprop-mpi --all-targets --features xtask/gradcheck -- -D warnings",
+        "cargo clippy --workspace --all-targets --features xtask/gradcheck,eventprop-cli/mpi -- -D warnings",
     ),
-    (&[("RUSTDOCFLAGS", "-D warnings")], "cargo doc --workspace --exclude eventprop-mpi --no-deps"),
+    (&[("RUSTDOCFLAGS", "-D warnings")], "cargo doc --workspace --no-deps"),
     (&[], "cargo xtask gradcheck"),
     (&[], "cargo xtask bench --instructions"),
     (&[], "cargo xtask cuda-check"),
     (&[], "cargo xtask cuda-emulate"),
+    (&[], "cargo xtask gpu-pack --emulator --run --out target/gpu-pack-toy"),
+    (&[], "cargo xtask mpi-check"),
+    (&[], "cargo xtask publish-check"),
+    (&[], "cargo xtask wheel --with-torch"),
     (&[], "cargo xtask deny"),
 ];
 

@@ -6,13 +6,13 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Check the training on several ranks, on this machine: build with `--features mpi`, lint, then train on
+/// Check the training on several ranks, on this machine: build with `--features mpi`, then train on
 /// 1, 2 and 3 ranks and compare bits, with data replicated and parted; kill a rank and go on with fewer.
 ///
 /// Needs libopenmpi-dev and libclang-dev.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Check this build of the program, and build and lint nothing.
+    /// Check this build of the program, and build nothing.
     #[arg(long)]
     program: Option<PathBuf>,
 }
@@ -20,9 +20,7 @@ pub(crate) struct Args {
 /// The presets compared: a dense network, and one of learned delays.
 const PRESETS: [&str; 2] = ["yin-yang", "yin-yang-delays"];
 
-/// One thread a rank: what the number of threads does is another test's question.
-const TRAIN: [&str; 8] =
-    ["train", "--quiet", "--epochs", "1", "--batch-size", "50", "--threads", "1"];
+const TRAIN: [&str; 6] = ["train", "--quiet", "--epochs", "1", "--batch-size", "50"];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     mpi::check_installed()?;
@@ -45,23 +43,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn build() -> Result<PathBuf> {
-    // The features of the whole workspace, so that what other commands built is used.
-    cargo(
-        "clippy --workspace --all-targets --features xtask/gradcheck,eventprop-cli/mpi -- -D warnings",
-    )?;
-    cargo("doc --package eventprop-mpi --no-deps")?;
-    cargo("build --bin eventprop --features eventprop-cli/mpi")?;
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--bin", "eventprop", "--features", "eventprop-cli/mpi"]);
+    native::succeed(cargo.current_dir(root()?), "the build")?;
     Ok(root()?.join("target/debug/eventprop"))
-}
-
-fn cargo(arguments: &str) -> Result<()> {
-    eprintln!("$ cargo {arguments}");
-    let mut command = Command::new(env!("CARGO"));
-    command
-        .args(arguments.split_whitespace())
-        .env("RUSTDOCFLAGS", "-D warnings")
-        .current_dir(root()?);
-    native::succeed(&mut command, "cargo")
 }
 
 /// Trainings of one preset whose every bit has to be the same.
