@@ -3,6 +3,7 @@
 mod error;
 mod file;
 mod tensors;
+mod write;
 
 pub use error::CheckpointError;
 pub use file::write_atomically;
@@ -15,8 +16,10 @@ use lif_core::{Network, Parameters};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::fmt;
 use std::path::Path;
+use tensors::Tensor;
 
 /// The entry of the safetensors metadata that holds the description. One entry only: the order of
 /// several is not fixed, and the same checkpoint should be the same bytes.
@@ -47,14 +50,14 @@ pub struct Checkpoint {
 ///
 /// Files of format 1 must stay readable: what is added here, or to a type used here, has a default.
 #[derive(Serialize, Deserialize)]
-struct Description {
+struct Description<'a> {
     version: u32,
     /// Of everything else; see [`checksum`]. Empty while that is being computed.
     sha256: String,
     config: String,
-    network: Network,
+    network: Cow<'a, Network>,
     optimiser_steps: u64,
-    progress: Progress,
+    progress: Cow<'a, Progress>,
 }
 
 /// What is known of a description of any version.
@@ -73,7 +76,8 @@ impl Checkpoint {
     /// # Errors
     /// If the folder cannot be written or is full; a file that stood there is unharmed.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
-        write_atomically(path, &self.to_bytes())
+        let (description, tensors) = self.contents();
+        write_atomically_with(path, |file| write::write(file, (KEY, &description), &tensors))
             .map_err(|source| CheckpointError::Write { path: path.into(), source })
     }
 
@@ -111,20 +115,27 @@ impl Checkpoint {
 
     /// The bytes of the file.
     pub fn to_bytes(&self) -> Vec<u8> {
+        let (description, tensors) = self.contents();
+        let mut bytes = Vec::new();
+        write::write(&mut bytes, (KEY, &description), &tensors)
+            .expect("memory takes what is written");
+        bytes
+    }
+
+    /// What the file holds.
+    fn contents(&self) -> (Description<'_>, Vec<Tensor<'_>>) {
         let tensors = tensors::of_checkpoint(self);
         let mut description = Description {
             version: Self::FORMAT,
             sha256: String::new(),
             config: self.config.to_toml(),
-            network: self.network.clone(),
+            network: Cow::Borrowed(&self.network),
             optimiser_steps: self.optimiser.steps,
-            progress: self.progress.clone(),
+            progress: Cow::Borrowed(&self.progress),
         };
-        let named = tensors.iter().map(|tensor| (&*tensor.name, &*tensor.bytes));
-        description.sha256 = checksum(&json(&description), named);
-        let metadata = HashMap::from([(KEY.to_string(), json(&description))]);
-        let views = tensors.iter().map(|tensor| (&tensor.name, tensor));
-        safetensors::serialize(views, Some(metadata)).expect("shapes fit the tensors' bytes")
+        let named = tensors.iter().map(|tensor| (&*tensor.name, tensor.bytes()));
+        description.sha256 = checksum(&description, named);
+        (description, tensors)
     }
 
     /// Reads the bytes of a file.
@@ -143,7 +154,7 @@ impl Checkpoint {
         if version == 0 || version > Self::FORMAT {
             return Err(CheckpointError::Version { found: version, known: Self::FORMAT });
         }
-        let description: Description = serde_json::from_str(text)
+        let description: Description<'_> = serde_json::from_str(text)
             .map_err(|error| broken(format!("its description is damaged ({error})")))?;
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| broken(error.to_string()))?;
         let mut named: Vec<_> = tensors.iter().collect();
@@ -155,6 +166,7 @@ impl Checkpoint {
             return Err(broken("it was altered: the checksum does not match".into()));
         }
         let Description { config, network, optimiser_steps, progress, .. } = description;
+        let (network, progress) = (network.into_owned(), progress.into_owned());
         let config = Config::parse(&config, "its configuration")
             .map_err(|error| broken(error.to_string()))?;
         let read = |group| tensors::read(&tensors, &network, group).map_err(broken);
@@ -172,22 +184,29 @@ impl Checkpoint {
     }
 }
 
+/// As JSON.
+impl fmt::Display for Description<'_> {
+    fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write::json(self, text)
+    }
+}
+
 /// SHA-256 over the description's JSON (with its own `sha256` empty) and the tensors by name, each
 /// with its length before it.
-fn checksum<'a>(description: &str, tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
+fn checksum<'a>(
+    description: &impl fmt::Display,
+    tensors: impl Iterator<Item = (&'a str, impl AsRef<[u8]>)>,
+) -> String {
     let mut hash = Sha256::new();
+    hash.update(write::length(description).to_le_bytes());
+    write::into(&mut |bytes| hash.update(bytes), description);
     let mut add = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     };
-    add(description.as_bytes());
     for (name, bytes) in tensors {
         add(name.as_bytes());
-        add(bytes);
+        add(bytes.as_ref());
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn json(description: &Description) -> String {
-    serde_json::to_string(description).expect("a description is numbers, strings and lists")
 }

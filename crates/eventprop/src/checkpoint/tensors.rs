@@ -3,8 +3,8 @@
 use super::Checkpoint;
 use crate::names::{parameter_name, parameter_shape};
 use lif_core::{Network, ParameterId, Parameters};
-use safetensors::{Dtype, SafeTensors, View};
-use std::borrow::Cow;
+use safetensors::{Dtype, SafeTensors};
+use serde::Serialize;
 
 /// The parameters' names start with it.
 pub(super) const PARAMETERS: &str = "parameters";
@@ -13,32 +13,38 @@ pub(super) const FIRST: &str = "first";
 /// The optimiser's second moments' names start with it.
 pub(super) const SECOND: &str = "second";
 
-pub(super) struct Tensor {
+pub(super) struct Tensor<'a> {
     pub(super) name: String,
     shape: Vec<usize>,
-    pub(super) bytes: Vec<u8>,
+    values: &'a [f32],
 }
 
-impl View for &Tensor {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
+impl Tensor<'_> {
+    /// The bytes of the file: made when they are asked for, so that no network is in memory twice.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.values.iter().flat_map(|value| value.to_le_bytes()).collect()
     }
 
-    fn shape(&self) -> &[usize] {
-        &self.shape
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        size_of_val(self.values)
     }
 
-    fn data(&self) -> Cow<'_, [u8]> {
-        (&self.bytes[..]).into()
+    pub(super) fn info(&self, data_offsets: (usize, usize)) -> Info<'_> {
+        Info { dtype: "F32", shape: &self.shape, data_offsets }
     }
+}
 
-    fn data_len(&self) -> usize {
-        self.bytes.len()
-    }
+/// What the header of the file says of a tensor.
+#[derive(Serialize)]
+pub(super) struct Info<'a> {
+    dtype: &'static str,
+    shape: &'a [usize],
+    data_offsets: (usize, usize),
 }
 
 /// All tensors of a checkpoint, by name.
-pub(super) fn of_checkpoint(checkpoint: &Checkpoint) -> Vec<Tensor> {
+pub(super) fn of_checkpoint(checkpoint: &Checkpoint) -> Vec<Tensor<'_>> {
     let Checkpoint { network, parameters, optimiser, .. } = checkpoint;
     let mut tensors = Vec::new();
     for (group, values) in
@@ -49,7 +55,7 @@ pub(super) fn of_checkpoint(checkpoint: &Checkpoint) -> Vec<Tensor> {
                 tensors.push(Tensor {
                     name: name(network, group, id),
                     shape: parameter_shape(network, id, values.len()),
-                    bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+                    values,
                 });
             }
         });
