@@ -76,8 +76,7 @@ impl<T: LaneReal> Machine<T> {
         let mut below = streams.iter_mut();
         let inputs = &plan.inputs;
         if let Some(first) = below.next() {
-            first.resize_with(samples, Stream::default);
-            first.par_iter_mut().enumerate().for_each(|(sample, stream)| {
+            slots(first, samples).par_iter_mut().enumerate().for_each(|(sample, stream)| {
                 stream.fill(
                     batch.get(sample).iter(),
                     duration,
@@ -89,12 +88,11 @@ impl<T: LaneReal> Machine<T> {
         for (layer, spiking) in plan.spiking.iter_mut().enumerate() {
             let input = &inputs[layer];
             let weights = &weights[input.first_row..][..input.blocks.len()];
-            spikes[layer].resize_with(samples, SampleSpikes::default);
-            spiking.forward(weights, &streams[layer], &mut spikes[layer])?;
+            let spikes = slots(&mut spikes[layer], samples);
+            spiking.forward(weights, &streams[layer][..samples], spikes)?;
             if let Some(input) = inputs.get(layer + 1) {
-                let above = &mut streams[layer + 1];
-                above.resize_with(samples, Stream::default);
-                above.par_iter_mut().zip(&spikes[layer]).for_each(|(stream, spikes)| {
+                let above = slots(&mut streams[layer + 1], samples);
+                above.par_iter_mut().zip(&*spikes).for_each(|(stream, spikes)| {
                     stream.fill(spikes.by_time(), duration, &input.decay, input.from_zero);
                 });
             }
@@ -105,7 +103,7 @@ impl<T: LaneReal> Machine<T> {
         match (&mut plan.readout, inputs.last()) {
             (Some(readout), Some(input)) => {
                 let weights = &weights[input.first_row..][..input.blocks.len()];
-                readout.forward(weights, &streams[inputs.len() - 1], outputs);
+                readout.forward(weights, &streams[inputs.len() - 1][..samples], outputs);
             }
             _ => {
                 let readout = training.objective.readout();
@@ -165,7 +163,7 @@ impl<T: LaneReal> Machine<T> {
                 readout.backward(
                     &weights[rows.clone()],
                     &mut gradient[rows],
-                    &mut streams[layer],
+                    &mut streams[layer][..samples],
                     derivatives,
                     errors_below,
                 );
@@ -187,7 +185,7 @@ impl<T: LaneReal> Machine<T> {
         for (layer, spiking) in plan.spiking.iter_mut().enumerate().rev() {
             let input = &plan.inputs[layer];
             if let Some(above) = streams.get(layer + 1) {
-                spikes[layer]
+                spikes[layer][..samples]
                     .par_iter_mut()
                     .zip(above)
                     .for_each(|(spikes, stream)| spikes.errors.clone_from(&stream.errors));
@@ -201,12 +199,12 @@ impl<T: LaneReal> Machine<T> {
             grazing += spiking.backward(
                 &weights[rows.clone()],
                 &mut gradient[rows],
-                &mut streams[layer],
-                &spikes[layer],
+                &mut streams[layer][..samples],
+                &spikes[layer][..samples],
                 settings,
                 layer > 0 || training.input_gradients,
             );
-            for spike in spikes[layer].iter().flat_map(|sample| &sample.spikes) {
+            for spike in spikes[layer][..samples].iter().flat_map(|sample| &sample.spikes) {
                 self.activity[layer][spike.neuron as usize] += 1;
             }
         }
@@ -219,7 +217,7 @@ impl<T: LaneReal> Machine<T> {
             return;
         }
         self.input_gradient.resize(batch.spike_count(), T::zero());
-        for (sample, stream) in self.streams[0].iter().enumerate() {
+        for (sample, stream) in self.streams[0][..batch.len()].iter().enumerate() {
             let first = batch.range(sample).start;
             self.input_gradient[first..first + stream.errors.len()].copy_from_slice(&stream.errors);
         }
@@ -269,6 +267,15 @@ impl<T: LaneReal> Machine<T> {
             .collect();
         squares.iter().sum::<f64>().sqrt()
     }
+}
+
+/// The first `samples` slots, more of them if need be and never fewer: a batch of evaluation is larger
+/// than one of training, and what each sample took is of use to the next.
+fn slots<V: Default>(slots: &mut Vec<V>, samples: usize) -> &mut [V] {
+    if slots.len() < samples {
+        slots.resize_with(samples, V::default);
+    }
+    &mut slots[..samples]
 }
 
 /// Measures a spiking output layer.
