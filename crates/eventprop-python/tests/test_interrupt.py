@@ -14,7 +14,10 @@ from conftest import toy_config, toy_data
 
 #: Says where it is, waits for nothing, and trains for far longer than the test does.
 PROGRAM = """
+import signal
 import sys
+# A shell's background job ignores it, and so would its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, sys.argv[1])
 import eventprop as ep
 from conftest import toy_config, toy_data
