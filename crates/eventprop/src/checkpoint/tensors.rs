@@ -20,7 +20,7 @@ pub(super) struct Tensor<'a> {
 }
 
 impl Tensor<'_> {
-    /// The bytes of the file: made when they are asked for, so that no network is in memory twice.
+    /// The bytes of the file: made when they are asked for, so that the file is never in memory as a whole.
     pub(super) fn bytes(&self) -> Vec<u8> {
         self.values.iter().flat_map(|value| value.to_le_bytes()).collect()
     }
