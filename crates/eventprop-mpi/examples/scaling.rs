@@ -25,6 +25,8 @@ fn main() -> Result<()> {
     config.training.batch_size = batch_size;
     config.training.shards = Some(shards);
     config.training.threads = 1;
+    // What is learned would change the number of spikes, and with it the work of later steps.
+    config.training.lr = f64::MIN_POSITIVE;
     config.check()?;
     let data = Data::load(&config)?;
 
