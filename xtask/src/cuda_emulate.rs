@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 /// Run the tests of the CUDA engine without a GPU: its kernels on an emulator that stands in for the
-/// driver, under several orders of threads, then under ThreadSanitizer.
+/// driver, under several orders of threads, on several ranks, then under ThreadSanitizer.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Instead, remove each `__syncthreads` in turn and see that the tests notice.
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.mutate {
         return mutate();
     }
-    let mut passed = tests(None, &[])?;
+    let mut passed = tests(None, &[])? && ranks()?;
     if passed && !args.without_tsan {
         passed = sanitized(&kernels()?, false)?;
     }
@@ -47,6 +47,22 @@ fn tests(library: Option<&Path>, names: &[&str]) -> Result<bool> {
         }
         None => Ok(command.status()?.success()),
     }
+}
+
+/// Training on several ranks, which are threads here, on the emulator and a stand-in for NCCL.
+fn ranks() -> Result<bool> {
+    let mut command = Command::new(env!("CARGO"));
+    command.args([
+        "test",
+        "--package",
+        "eventprop",
+        "--features",
+        "nccl",
+        "--test",
+        "parallel",
+        "nccl",
+    ]);
+    Ok(command.env("SIMT_EMULATOR", "1").status()?.success())
 }
 
 /// The test of few threads under ThreadSanitizer, with kernels from a folder.
@@ -72,7 +88,8 @@ fn sanitized(kernels: &Path, quiet: bool) -> Result<bool> {
 
 fn cargo_test() -> Command {
     let mut command = Command::new(env!("CARGO"));
-    command.args(["test", "--package", "eventprop-cuda"]).env("SIMT_EMULATOR", "1");
+    command.args(["test", "--package", "eventprop-cuda", "--features", "nccl"]);
+    command.env("SIMT_EMULATOR", "1");
     command
 }
 

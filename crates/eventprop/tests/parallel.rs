@@ -223,6 +223,32 @@ fn changed_images_come_from_whoever_holds_them() {
     assert!(others.iter().all(|other| *other == one));
 }
 
+/// The CUDA engine on ranks whose gradients and samples go by NCCL. `cargo xtask cuda-emulate` runs it on
+/// stand-ins for GPU and NCCL.
+#[cfg(feature = "nccl")]
+#[test]
+fn ranks_that_talk_by_nccl_give_the_same_bits() {
+    let mut config = config(Some(5));
+    config.training.backend = "cuda".into();
+    config.training.epochs = 1;
+    // Its gradient is large enough to go by NCCL on the way back, too.
+    config.network.layers[1].size = 700;
+    if let Err(missing) = eventprop::parallel::OverNccl::join(Box::new(Member::all(1).remove(0))) {
+        assert!(std::env::var_os("SIMT_EMULATOR").is_none(), "{missing}");
+        eprintln!("not run: {missing}");
+        return;
+    }
+    let one = finish(Trainer::new(config.clone(), data()).unwrap());
+    for (ranks, limit) in [(2, usize::MAX), (3, 0)] {
+        let others = on_ranks(ranks, limit, |parallel| {
+            let collective = eventprop::parallel::OverNccl::join(parallel.collective).unwrap();
+            let parallel = Parallel { collective: Box::new(collective), ..parallel };
+            finish(Trainer::new_in(config.clone(), data(), parallel).unwrap())
+        });
+        assert!(others.iter().all(|other| *other == one), "{ranks} ranks");
+    }
+}
+
 #[test]
 fn one_shard_is_the_batch_as_a_whole() {
     let mut whole = finish(Trainer::new(config(None), data()).unwrap());
