@@ -20,6 +20,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 use tensors::Tensor;
+use write::Json;
 
 /// The entry of the safetensors metadata that holds the description. One entry only: the order of
 /// several is not fixed, and the same checkpoint should be the same bytes.
@@ -77,7 +78,7 @@ impl Checkpoint {
     /// If the folder cannot be written or is full; a file that stood there is unharmed.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
         let (description, tensors) = self.contents();
-        write_atomically_with(path, |file| write::write(file, (KEY, &description), &tensors))
+        write_atomically_with(path, |file| write::write(file, (KEY, &Json(&description)), &tensors))
             .map_err(|source| CheckpointError::Write { path: path.into(), source })
     }
 
@@ -117,7 +118,7 @@ impl Checkpoint {
     pub fn to_bytes(&self) -> Vec<u8> {
         let (description, tensors) = self.contents();
         let mut bytes = Vec::new();
-        write::write(&mut bytes, (KEY, &description), &tensors)
+        write::write(&mut bytes, (KEY, &Json(&description)), &tensors)
             .expect("memory takes what is written");
         bytes
     }
@@ -134,7 +135,7 @@ impl Checkpoint {
             progress: Cow::Borrowed(&self.progress),
         };
         let named = tensors.iter().map(|tensor| (&*tensor.name, tensor.bytes()));
-        description.sha256 = checksum(&description, named);
+        description.sha256 = checksum(&Json(&description), named);
         (description, tensors)
     }
 
@@ -181,13 +182,6 @@ impl Checkpoint {
             network,
             progress,
         })
-    }
-}
-
-/// As JSON.
-impl fmt::Display for Description<'_> {
-    fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write::json(self, text)
     }
 }
 

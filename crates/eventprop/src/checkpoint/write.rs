@@ -15,18 +15,21 @@ pub(super) fn write(
     /// What the header's length is a multiple of.
     const ALIGNMENT: u64 = 8;
     let header = Header { metadata: Metadata(metadata.0, metadata.1), tensors };
-    let mut length = Length(0);
-    serde_json::to_writer(&mut length, &header)?;
-    let aligned = length.0.next_multiple_of(ALIGNMENT);
+    let length = length(&Json(&header));
+    let aligned = length.next_multiple_of(ALIGNMENT);
     file.write_all(&aligned.to_le_bytes())?;
     serde_json::to_writer(&mut *file, &header)?;
-    file.write_all(&[b' '; ALIGNMENT as usize][..(aligned - length.0) as usize])?;
+    file.write_all(&[b' '; ALIGNMENT as usize][..(aligned - length) as usize])?;
     tensors.iter().try_for_each(|tensor| file.write_all(&tensor.bytes()))
 }
 
-/// Writes a value as JSON.
-pub(super) fn json(value: &impl Serialize, text: &mut fmt::Formatter<'_>) -> fmt::Result {
-    serde_json::to_writer(Text(text), value).map_err(|_| fmt::Error)
+/// A value as JSON.
+pub(super) struct Json<'a, V>(pub(super) &'a V);
+
+impl<V: Serialize> fmt::Display for Json<'_, V> {
+    fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+        serde_json::to_writer(Text(text), self.0).map_err(|_| fmt::Error)
+    }
 }
 
 /// The bytes of a text.
@@ -75,20 +78,6 @@ impl<D: fmt::Display> Serialize for Metadata<'_, D> {
         let mut entries = serializer.serialize_map(Some(1))?;
         entries.serialize_entry(self.0, &Value(self.1))?;
         entries.end()
-    }
-}
-
-/// Counts bytes.
-struct Length(u64);
-
-impl Write for Length {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
