@@ -1,5 +1,6 @@
 //! What this machine can do at most on one thread: fused multiply-adds, roots and divisions, and
-//! bytes from each level of its memory. Engines are measured against it.
+//! bytes from each level of its memory; and what two threads do of the first. Engines are measured
+//! against it.
 
 use crate::machine;
 use std::hint::black_box;
@@ -28,6 +29,28 @@ pub fn multiply_adds() -> f32x16 {
         }
     }
     chains.into_iter().fold(f32x16::splat(0.0), |sum, chain| sum + chain)
+}
+
+/// Fused multiply-adds (f32) of each thread in a call of [`together`].
+pub const TOGETHER: u64 = TURNS * MULTIPLY_ADDS;
+
+/// Enough to make little of starting a thread.
+const TURNS: u64 = 200;
+
+/// [`multiply_adds`] on several threads at once. Cores that share their units, or a host that lends out
+/// less than it says, do not do twice the work of one.
+pub fn together(threads: usize) {
+    std::thread::scope(|scope| {
+        let turns = || {
+            for _ in 0..TURNS {
+                black_box(multiply_adds());
+            }
+        };
+        for _ in 1..threads {
+            scope.spawn(turns);
+        }
+        turns();
+    });
 }
 
 /// Square roots and divisions as fast as they go: what Adam needs of each, once a weight.

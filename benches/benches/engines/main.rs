@@ -23,6 +23,7 @@ fn main() -> anyhow::Result<()> {
     // What runs on one thread is timed by the processor time it takes, the rest by the wall.
     let (mut wall, mut one) = (few_samples(), few_samples().with_measurement(ProcessorTime));
     machine(&mut one);
+    together(&mut wall);
     setup(&mut wall);
     for threads in threads() {
         if threads == 1 {
@@ -65,6 +66,18 @@ fn machine(criterion: &mut Criterion<ProcessorTime>) {
         group.throughput(Throughput::Bytes(2 * level.working_set as u64));
         group.bench_function(BenchmarkId::new("modify", level.name), |b| {
             b.iter(|| ceilings::modify(black_box(&mut rows)));
+        });
+    }
+    group.finish();
+}
+
+/// What its threads can do at once.
+fn together(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("ceiling");
+    for threads in threads() {
+        group.throughput(Throughput::Elements(threads as u64 * ceilings::TOGETHER));
+        group.bench_function(BenchmarkId::new("together", threads), |b| {
+            b.iter(|| ceilings::together(threads));
         });
     }
     group.finish();

@@ -73,6 +73,8 @@ Forward and backward are of a sample, update is of a batch.
 /// Rates of this machine: operations and bytes a second.
 struct Ceilings {
     multiply_adds: f64,
+    /// On two threads at once, and the times of the work of one that this is; where there are two.
+    together: Option<(f64, f64)>,
     roots: f64,
     /// By level: read, and read and written.
     levels: Vec<(Level, f64, f64)>,
@@ -98,6 +100,10 @@ impl Ceilings {
         });
         Ok(Self {
             multiply_adds: ceilings::MULTIPLY_ADDS as f64 / seconds("multiply-adds", "1")?,
+            together: seconds("together", "2")
+                .ok()
+                .zip(seconds("together", "1").ok())
+                .map(|(two, one)| (2.0 * ceilings::TOGETHER as f64 / two, 2.0 * one / two)),
             roots: ceilings::ROOTS as f64 / seconds("roots", "1")?,
             levels: levels.collect::<Result<_>>()?,
         })
@@ -106,6 +112,10 @@ impl Ceilings {
     fn table(&self) -> String {
         let mut table = Table::new(["ceiling", "billions a second"]);
         table.row(["multiply-adds".into(), giga(self.multiply_adds)]);
+        if let Some((rate, times)) = self.together {
+            let rate = format!("{}: {times:.2}x one thread by the same clock", giga(rate));
+            table.row(["multiply-adds, two threads at once (wall time)".into(), rate]);
+        }
         table.row(["square roots, each with a division".into(), giga(self.roots)]);
         for (level, read, modify) in &self.levels {
             let size = level.working_set >> 10;
