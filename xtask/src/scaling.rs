@@ -162,8 +162,8 @@ struct Costs {
 }
 
 impl Costs {
-    /// From batches of one and of [`MANY`] shards, and one of a size whole and cut. A sample costs more in
-    /// a large shard than in a small one, whose spikes stay in a near cache: the size of shards is kept.
+    /// From batches of one and of [`MANY`] shards, and one of a size whole and cut. The runs with several
+    /// ranks have shards of the same size, so whatever that does to a sample's cost is in both.
     fn of(one: &Step, many: &Step, whole: &Step, cut: &Step) -> Self {
         let samples_and_shard = (many.cpu - one.cpu) / (MANY - 1) as f64;
         let shard = (cut.cpu - whole.cpu) / (SHARDS - 1) as f64;
