@@ -172,6 +172,7 @@ fn data_settings_that_do_not_go_together_are_named() {
         ("augmentation = { jitter = 1.0 }", "data.augmentation.jitter: means nothing for images"),
         ("augmentation = { shif = 1.0 }", "did you mean \"shift\"?"),
         (&format!("{recorded}\naugmentation = {{ elastic = 1.0 }}"), "data.augmentation.elastic: "),
+        (&format!("{recorded}\naugmentation = {{ flip = true }}"), "data.augmentation.flip: "),
         (
             &format!("{recorded}\naugmentation = {{ shift = 1.5 }}"),
             "data.augmentation.shift: must be a whole",

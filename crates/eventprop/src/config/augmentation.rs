@@ -16,6 +16,9 @@ pub struct AugmentationConfig {
     /// Images: the distance in pixels of the points that are displaced, default 7.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spacing: Option<f64>,
+    /// Images: every other one on average has its left and right exchanged.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub flip: bool,
     /// Events: the standard deviation of what is added to each time, in ms.
     pub jitter: f64,
     /// Events: the probability with which each is dropped.
@@ -40,9 +43,9 @@ impl AugmentationConfig {
             "images",
             [("jitter", self.jitter), ("drop", self.drop), ("blend", self.blend)],
         )?;
-        let Self { shift, rotation, elastic, spacing, .. } = *self;
+        let Self { shift, rotation, elastic, spacing, flip, .. } = *self;
         let spacing = spacing.unwrap_or(ImageAugmentation::NONE.spacing);
-        let augmentation = ImageAugmentation { shift, rotation, elastic, spacing };
+        let augmentation = ImageAugmentation { shift, rotation, elastic, spacing, flip };
         augmentation.prepare(1, 1, 0).map_err(|error| invalid(&error))?;
         Ok(augmentation)
     }
@@ -52,11 +55,12 @@ impl AugmentationConfig {
     /// # Errors
     /// Names what means nothing for events or is out of its range.
     pub fn of_events(&self) -> Result<(EventAugmentation, f64), DescriptionError> {
-        let Self { shift, rotation, elastic, spacing, jitter, drop, blend } = *self;
+        let Self { shift, rotation, elastic, spacing, flip, jitter, drop, blend } = *self;
         let spacing = spacing.unwrap_or(0.0);
+        let flip = f64::from(u8::from(flip));
         self.refuse_given(
             "events",
-            [("rotation", rotation), ("elastic", elastic), ("spacing", spacing)],
+            [("rotation", rotation), ("elastic", elastic), ("spacing", spacing), ("flip", flip)],
         )?;
         if !(shift.fract() == 0.0 && (0.0..=1e6).contains(&shift)) {
             let reason = format!("must be a whole number of channels, got {shift}");

@@ -3,7 +3,7 @@ use super::{AugmentationError, check_amount};
 use crate::draws::{Draws, Purpose};
 use crate::images::ImageSet;
 
-/// Moves, turns and bends images.
+/// Moves, turns, bends and flips images.
 ///
 /// Each pixel of the new image takes its value from a place in the old one, interpolated bilinearly;
 /// beyond the edge the old one is black.
@@ -19,11 +19,15 @@ pub struct ImageAugmentation {
     pub elastic: f64,
     /// The distance of those control points in pixels, at least 1: how locally it is bent.
     pub spacing: f64,
+    /// Every other image on average has its left and right exchanged: for what looks the same in a
+    /// mirror, as clothes do and digits do not.
+    pub flip: bool,
 }
 
 impl ImageAugmentation {
     /// Leaves images as they are.
-    pub const NONE: Self = Self { shift: 0.0, rotation: 0.0, elastic: 0.0, spacing: 7.0 };
+    pub const NONE: Self =
+        Self { shift: 0.0, rotation: 0.0, elastic: 0.0, spacing: 7.0, flip: false };
 
     /// The augmentation for images of `height` x `width` pixels.
     ///
@@ -66,7 +70,7 @@ impl ImageAugmenter {
     pub fn apply(&self, image: &[u8], epoch: u64, sample: u64, changed: &mut [u8]) {
         let (height, width) = (self.height, self.width);
         assert_eq!((image.len(), changed.len()), (height * width, height * width), "image size");
-        let ImageAugmentation { shift, rotation, elastic, .. } = self.settings;
+        let ImageAugmentation { shift, rotation, elastic, flip, .. } = self.settings;
         let mut draws = Draws::new(Purpose::Image, self.seed, epoch, sample);
         let (down, right) = (draws.uniform(-shift, shift), draws.uniform(-shift, shift));
         let (sin, cos) = draws.uniform(-rotation, rotation).to_radians().sin_cos();
@@ -75,6 +79,7 @@ impl ImageAugmenter {
             let mut field = || Field::draw(&self.rows, &self.columns, elastic, &mut draws);
             (field(), field())
         });
+        let flipped = flip && draws.unit() < 0.5;
 
         let middle = (0.5 * (height - 1) as f32, 0.5 * (width - 1) as f32);
         let framed = Framed::new(image, height, width);
@@ -95,6 +100,9 @@ impl ImageAugmenter {
                 let x = column as f32 - middle.1 - right as f32;
                 rows[column] += middle.0 + cos * y - sin * x;
                 columns[column] += middle.1 + sin * y + cos * x;
+            }
+            if flipped {
+                columns.iter_mut().for_each(|column| *column = (width - 1) as f32 - *column);
             }
             framed.sample(&rows, &columns, changed);
         }
@@ -167,6 +175,23 @@ mod tests {
     }
 
     #[test]
+    fn half_of_the_images_are_flipped_and_nothing_else_happens() {
+        let flip = ImageAugmentation { flip: true, ..ImageAugmentation::NONE };
+        let augmenter = flip.prepare(28, 28, 1).unwrap();
+        let image = image();
+        let mirrored: Vec<u8> =
+            image.chunks(28).flat_map(|row| row.iter().rev().copied()).collect();
+        let mut changed = vec![0; 784];
+        let flipped = (0..1000).filter(|&sample| {
+            augmenter.apply(&image, 3, sample, &mut changed);
+            assert!(changed == image || changed == mirrored);
+            changed == mirrored
+        });
+        // Five standard deviations about the mean.
+        assert!((421..=579).contains(&flipped.count()));
+    }
+
+    #[test]
     fn turning_keeps_the_distance_from_the_middle() {
         let mut image = vec![0; 25];
         image[2] = 240; // middle of the top row
@@ -188,7 +213,12 @@ mod tests {
 
     #[test]
     fn drawn_by_seed_epoch_and_sample() {
-        let settings = ImageAugmentation { shift: 2.0, rotation: 10.0, elastic: 1.0, spacing: 7.0 };
+        let settings = ImageAugmentation {
+            shift: 2.0,
+            rotation: 10.0,
+            elastic: 1.0,
+            ..ImageAugmentation::NONE
+        };
         let change = |seed, epoch, sample| {
             let mut changed = vec![0; 784];
             settings.prepare(28, 28, seed).unwrap().apply(&image(), epoch, sample, &mut changed);
@@ -207,9 +237,9 @@ mod tests {
         #[test]
         fn any_settings_and_sizes(
             height in 1_usize..40, width in 1_usize..40, shift in 0.0..1e9, rotation in 0.0..720.0,
-            elastic in 0.0..1e9, spacing in 1.0..100.0
+            elastic in 0.0..1e9, spacing in 1.0..100.0, flip: bool
         ) {
-            let settings = ImageAugmentation { shift, rotation, elastic, spacing };
+            let settings = ImageAugmentation { shift, rotation, elastic, spacing, flip };
             let augmenter = settings.prepare(height, width, 1).unwrap();
             let image = vec![9; height * width];
             let mut changed = vec![0; height * width];
