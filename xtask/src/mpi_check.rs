@@ -17,8 +17,8 @@ pub(crate) struct Args {
     program: Option<PathBuf>,
 }
 
-/// The presets compared: a dense network, and one of learned delays.
-const PRESETS: [&str; 2] = ["yin-yang", "yin-yang-delays"];
+/// The presets compared: a dense network, one of learned delays, and the clock-driven ones.
+const PRESETS: [&str; 4] = ["yin-yang", "yin-yang-delays", "seed", "seed-readme"];
 
 const TRAIN: [&str; 6] = ["train", "--quiet", "--epochs", "1", "--batch-size", "50"];
 

@@ -11,6 +11,7 @@
 //! depends on the number of threads.
 
 mod batch;
+mod bump;
 mod chunk;
 mod dynamics;
 mod engine;

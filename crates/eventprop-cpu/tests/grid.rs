@@ -9,6 +9,7 @@ use lif_core::optimiser::{Clip, LearningRates, Optimiser};
 use lif_core::{Network, Parameters, SpikeBatch};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
+use std::ops::ControlFlow;
 
 const LOSS: Loss = Loss::TtfsCrossEntropy { tau: 2.0, alpha: 0.01, tau_early: 10.0 };
 
@@ -224,6 +225,52 @@ proptest! {
         prop_assert_eq!(outputs.values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>(), first_steps.clone());
         let classes = first_steps.chunks(quiet.neurons).map(|row| Some(GridModel::predict(row) as u32));
         prop_assert_eq!(outputs.predictions, classes.collect::<Vec<_>>());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn parts_of_a_batch_are_bumped_as_the_whole(problem in problem(), cut in 0..=20_usize) {
+        let labels = &problem.labels;
+        let cut = cut.min(labels.len());
+        let (spikes, parts) = (problem.spikes(), [0..cut, cut..labels.len()]);
+        let part = |range: &std::ops::Range<usize>| {
+            let mut part = SpikeBatch::new();
+            range.clone().for_each(|sample| part.push_train(spikes.get(sample)));
+            part
+        };
+        let mut whole = problem.engine(training(problem.variant), 1);
+        let statistics = whole.differentiate(Batch { spikes: &spikes, labels }).unwrap();
+
+        let mut cut = problem.engine(training(problem.variant), 1);
+        let bump = cut.bump().unwrap();
+        let bumped = loop {
+            let silent = parts.iter().map(|range| bump.silent(&part(range)).unwrap());
+            let silent = silent.reduce(|a, b| a.iter().zip(&b).map(|(a, b)| a + b).collect());
+            if let ControlFlow::Break(statistics) = bump.raise(&silent.unwrap()) {
+                break statistics;
+            }
+        };
+        prop_assert_eq!(bumped.bumps, statistics.bumps);
+        prop_assert_eq!(bumped.bump_gave_up, statistics.bump_gave_up);
+        let mut losses = Vec::new();
+        for range in &parts {
+            let batch = Batch { spikes: &part(range), labels: &labels[range.clone()] };
+            let of_part = cut.differentiate(batch).unwrap();
+            prop_assert_eq!((of_part.bumps, of_part.bump_gave_up), (0, 0));
+            losses.extend_from_slice(cut.losses());
+        }
+        prop_assert_eq!(losses, whole.losses());
+        cut.update(0.0).unwrap();
+        whole.update(0.0).unwrap();
+        prop_assert_eq!(cut.parameters(), whole.parameters());
+
+        // The next batch may be a whole one again.
+        let batch = Batch { spikes: &spikes, labels };
+        prop_assert_eq!(cut.differentiate(batch).unwrap(), whole.differentiate(batch).unwrap());
+        prop_assert_eq!(cut.parameters(), whole.parameters());
     }
 }
 

@@ -183,23 +183,13 @@ impl Config {
         self.check_loss(&network)?;
         self.training.check(&network)?;
         let Some(grid) = &self.grid else { return Ok(()) };
-        grid.check()?;
-        if grid.bump > 0.0 && self.training.shards.is_some_and(|shards| shards > 1) {
-            let reason = "raises weights by what happened in the whole batch, which shards do not see; \
-                          set it to 0 or leave training.shards out";
-            return Err(DescriptionError::new("grid.bump", reason));
-        }
-        Ok(())
+        grid.check()
     }
 
     /// Has batches cut into [`DEFAULT_SHARDS`] unless it is said how, so that any number of ranks up to
-    /// that gives the same bits. The clock-driven model's remedy for silent neurons needs whole batches:
-    /// such a configuration stays as it is, for one rank.
+    /// that gives the same bits.
     pub fn cut_batches(&mut self) {
-        let whole = self.grid.is_some_and(|grid| grid.bump > 0.0);
-        if self.training.shards.is_none() && !whole {
-            self.training.shards = Some(DEFAULT_SHARDS);
-        }
+        self.training.shards.get_or_insert(DEFAULT_SHARDS);
     }
 
     fn check_loss(&self, network: &Network) -> Result<(), DescriptionError> {

@@ -203,6 +203,26 @@ fn parted_data_give_the_same_bits() {
 }
 
 #[test]
+fn silent_neurons_are_bumped_for_what_all_ranks_see() {
+    for preset in ["seed", "seed-readme"] {
+        let mut config = Config::preset(preset).unwrap();
+        let layers = &mut config.network.layers;
+        (layers[0].size, layers[1].size) = (INPUTS, CLASSES);
+        config.network.connections[0].weights = Some(Initialiser::Normal { mean: 0.5, sd: 0.5 });
+        let training = &mut config.training;
+        (training.epochs, training.batch_size, training.threads) = (3, 11, 1);
+        config.cut_batches();
+        let one = finish(Trainer::new(config.clone(), data()).unwrap());
+        assert!(one.progress.history[0].bumps > 0, "nothing was bumped");
+        for (ranks, limit) in [(1, 0), (2, 0), (3, usize::MAX), (4, 0)] {
+            for (rank, other) in trained(&config, ranks, limit).into_iter().enumerate() {
+                assert!(other == one, "{preset}, rank {rank} of {ranks}");
+            }
+        }
+    }
+}
+
+#[test]
 fn changed_images_come_from_whoever_holds_them() {
     let mut config = Config::preset("mnist").unwrap();
     config.network.layers[1].size = 16;
@@ -388,14 +408,6 @@ fn more_ranks_than_shards_or_samples_are_refused() {
     let mut small = config(Some(8));
     small.training.batch_size = 3;
     assert!(refused(&small));
-    // Whole batches are what the clock-driven model raises weights by.
-    let mut grid = Config::preset("seed").unwrap();
-    grid.cut_batches();
-    assert_eq!(grid.training.shards, None);
-    grid.training.shards = Some(2);
-    assert!(grid.check().unwrap_err().to_string().contains("grid.bump"));
-    grid.grid.as_mut().unwrap().bump = 0.0;
-    grid.check().unwrap();
 }
 
 proptest! {

@@ -1,5 +1,9 @@
 //! What every engine can be asked to do. The training loop knows nothing else of them.
 
+mod bump;
+
+pub use bump::Bump;
+
 use crate::loss::{Loss, Objective};
 use crate::network::Network;
 use crate::optimiser::{Clip, LearningRates, Optimiser};
@@ -98,6 +102,12 @@ pub trait Engine<T: Real>: Send {
 
     /// Training on samples that stay where the engine computes, if it has it.
     fn resident(&mut self) -> Option<&mut dyn Resident<T>> {
+        None
+    }
+
+    /// What it does about silent neurons of a batch before it differentiates it, for those who
+    /// differentiate it in parts; none where it does nothing.
+    fn bump(&mut self) -> Option<&mut dyn Bump<T>> {
         None
     }
 }

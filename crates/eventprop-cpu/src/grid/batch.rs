@@ -1,13 +1,14 @@
 //! What [`GridEngine`] does with a batch: chunks of it on all threads, then the sums over them.
 
+use super::bump::Bumping;
 use super::chunk::{CHUNK, Chunk, Learning, Work, add_gradients};
 use super::engine::GridEngine;
 use super::input::Source;
 use super::rows::LANES;
 use lif_core::SpikeBatch;
 use lif_core::engine::{BatchStatistics, Engine, EngineError, check_inputs};
-use lif_core::grid::{GridSpec, GridVariant};
 use rayon::prelude::*;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wide::f32x16;
 
@@ -54,63 +55,29 @@ impl GridEngine {
         Ok(())
     }
 
-    /// Runs a batch, raising the weights of silent neurons as [`lif_core::grid`] does.
+    /// Runs a batch, raising the weights of silent neurons unless that has been done.
     fn run_awake(
         &mut self,
         source: &Source<'_>,
         labels: &[u32],
     ) -> Result<BatchStatistics, EngineError> {
-        let GridSpec { variant, bump, max_repeats, .. } = *self.model.spec();
-        let mut statistics = BatchStatistics::default();
         self.run(Some(source), Some(labels))?;
-        let mut silent = self.silent();
-        if silent.is_empty() || bump == 0.0 {
-            return Ok(statistics);
+        if self.in_parts.is_some() {
+            return Ok(BatchStatistics::default());
         }
-        if variant == GridVariant::First {
-            statistics.bumps = self.raise(&silent, bump);
-            return Ok(statistics);
-        }
-        let original = self.weights.clone();
-        let mut raised = vec![0; self.activity.len()];
-        for _ in 0..max_repeats {
-            self.raise(&silent, bump);
-            silent.iter().for_each(|&neuron| raised[neuron as usize] += 1);
-            self.run(None, Some(labels))?;
-            silent = self.silent();
-            if silent.is_empty() {
-                break;
+        let mut bumping = Bumping::default();
+        loop {
+            let silent = self.silent_neurons();
+            match self.bump_silent(&mut bumping, &silent) {
+                ControlFlow::Continue(()) => self.run(None, Some(labels))?,
+                ControlFlow::Break(statistics) => {
+                    if statistics.bump_gave_up > 0 {
+                        self.run(None, Some(labels))?;
+                    }
+                    return Ok(statistics);
+                }
             }
         }
-        if !silent.is_empty() {
-            for &neuron in &silent {
-                self.weights.restore(neuron as usize, &original);
-                raised[neuron as usize] = 0;
-            }
-            self.totals = self.weights.totals();
-            statistics.bump_gave_up = silent.len() as u64;
-            self.run(None, Some(labels))?;
-        }
-        statistics.bumps = raised.iter().sum();
-        Ok(statistics)
-    }
-
-    /// Raises the weights of `neurons`; returns how many they are.
-    fn raise(&mut self, neurons: &[u32], bump: f64) -> u64 {
-        for &neuron in neurons {
-            self.weights.raise(neuron as usize, bump as f32);
-        }
-        self.totals = self.weights.totals();
-        neurons.len() as u64
-    }
-
-    /// The neurons that were silent in some sample of the pass last run.
-    fn silent(&self) -> Vec<u32> {
-        let all = self.chunks.iter().flat_map(|chunk| &chunk.silent);
-        let mut silent: Vec<u32> = all.copied().collect();
-        silent.sort_unstable();
-        silent.dedup();
-        silent
     }
 
     /// Runs a batch forward, and backward if there are labels: that of `source`, or the one run before.

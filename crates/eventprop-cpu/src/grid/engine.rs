@@ -1,3 +1,4 @@
+use super::bump::InParts;
 use super::chunk::{Chunk, earliest};
 use super::dynamics::Dynamics;
 use super::input::{GridInput, Source};
@@ -5,7 +6,7 @@ use super::loss::StepLoss;
 use super::resident::Kept;
 use super::rows::{LANES, Rows};
 use lif_core::engine::{
-    Batch, BatchStatistics, Engine, EngineError, OptimiserState, Outputs, Resident, Training,
+    Batch, BatchStatistics, Bump, Engine, EngineError, OptimiserState, Outputs, Resident, Training,
     UpdateStatistics, check_inputs,
 };
 use lif_core::grid::{GridModel, GridSpec, GridVariant};
@@ -41,6 +42,8 @@ pub struct GridEngine {
     pub(super) input_gradient: Vec<f32>,
     pub(super) activity: Vec<u64>,
     pub(super) kept: Kept,
+    /// None where batches are differentiated as a whole.
+    pub(super) in_parts: Option<InParts>,
 }
 
 impl GridEngine {
@@ -85,6 +88,7 @@ impl GridEngine {
             losses: Vec::new(),
             input_gradient: Vec::new(),
             kept: Kept::default(),
+            in_parts: None,
             model,
             training,
         })
@@ -151,6 +155,7 @@ impl Engine<f32> for GridEngine {
             let reason = "on a grid the constants of neurons are those of the description";
             return Err(EngineError::Shape(reason.into()));
         }
+        self.in_parts = None;
         self.weights.set(&parameters.connections[0].weights);
         self.totals = self.weights.totals();
         Ok(())
@@ -228,6 +233,7 @@ impl Engine<f32> for GridEngine {
     }
 
     fn update(&mut self, learning_rate: f64) -> Result<UpdateStatistics, EngineError> {
+        self.end_parts();
         let statistics = self.gradient.clip(self.training.clip);
         self.updates += 1;
         let rate = learning_rate * self.training.learning_rates.weights;
@@ -254,6 +260,10 @@ impl Engine<f32> for GridEngine {
 
     fn resident(&mut self) -> Option<&mut dyn Resident<f32>> {
         Some(self)
+    }
+
+    fn bump(&mut self) -> Option<&mut dyn Bump<f32>> {
+        (self.model.spec().bump > 0.0).then_some(self)
     }
 }
 

@@ -10,6 +10,7 @@ use lif_core::SpikeBatch;
 use lif_core::engine::{Batch, BatchStatistics, Engine, EngineError};
 use lif_core::loss::Objective;
 use std::io;
+use std::ops::ControlFlow;
 
 /// This rank and its connection to the others.
 pub(crate) struct Team {
@@ -73,6 +74,7 @@ impl Team {
         samples: usize,
         describe: impl Fn(&EngineError) -> String,
     ) -> Result<BatchStatistics, TeamError> {
+        let bumped = self.bump(engine, own.spikes, &describe)?;
         let layout = self.layout;
         let shards = layout.shards_of(layout.rank, samples);
         let first = layout.samples_of(layout.rank, samples).start;
@@ -113,7 +115,33 @@ impl Team {
         self.sum
             .reduce(self.collective.as_mut(), layout, samples, engine.gradient_buffer())
             .map_err(TeamError::Connection)?;
-        Ok(all.iter().fold(BatchStatistics::default(), add_record))
+        Ok(all.iter().fold(bumped, add_record))
+    }
+
+    /// Has the engine of every rank look after neurons that are silent somewhere in a batch, of which
+    /// `own` is this rank's part.
+    fn bump(
+        &mut self,
+        engine: &mut dyn Engine<f32>,
+        own: &SpikeBatch<f32>,
+        describe: impl Fn(&EngineError) -> String,
+    ) -> Result<BatchStatistics, TeamError> {
+        let Some(engine) = engine.bump() else { return Ok(BatchStatistics::default()) };
+        let collective = self.collective.as_mut();
+        loop {
+            let outcome = engine.silent(own);
+            let text = outcome.as_ref().map(|_| ()).map_err(&describe);
+            let agreed = agree(collective, text).map_err(TeamError::Connection)?;
+            let mut silent = match (outcome, agreed) {
+                (Ok(silent), Ok(())) => silent,
+                (Err(error), _) => return Err(TeamError::Own(error)),
+                (_, Err(text)) => return Err(TeamError::Elsewhere(text)),
+            };
+            collective.sum(&mut silent).map_err(TeamError::Connection)?;
+            if let ControlFlow::Break(statistics) = engine.raise(&silent) {
+                return Ok(statistics);
+            }
+        }
     }
 
     fn gather(&mut self, own: &[Record], samples: usize) -> io::Result<Vec<Record>> {
