@@ -1,6 +1,7 @@
 use crate::root;
 use anyhow::{Context, Result};
 use std::process::{Command, ExitCode};
+use std::time::Instant;
 
 /// Run what continuous integration runs: formatting, lints, documentation, gradients,
 /// instructions a training sample, CUDA kernels without a GPU, several ranks, packages, the Python
@@ -42,6 +43,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let tests: (&[(&str, &str)], &str) = (&[], TESTS);
     for (environment, command) in CHECKS.into_iter().chain((!args.without_tests).then_some(tests)) {
         eprintln!("\n$ {command}");
+        let start = Instant::now();
         let mut words = command.split(' ').skip(1);
         let status = Command::new(env!("CARGO"))
             .args(&mut words)
@@ -53,6 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             eprintln!("error: {command} failed");
             return Ok(ExitCode::FAILURE);
         }
+        eprintln!("{command}: {:.0} s", start.elapsed().as_secs_f64());
     }
     Ok(ExitCode::SUCCESS)
 }
