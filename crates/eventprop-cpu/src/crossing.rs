@@ -93,8 +93,8 @@ fn set_times<T: LaneReal>(roots: &impl Roots<T>, spikes: &mut [Spike<T>], stream
         }
         let elapsed = roots.elapsed(T::Lanes::from_array(marks)).to_array();
         for (spike, elapsed) in chunk.iter_mut().zip(elapsed) {
-            let group = &stream.groups[spike.interval as usize];
-            spike.time = (group.time + elapsed).min(group.next);
+            let (start, end) = stream.span(spike.interval as usize);
+            spike.time = (start + elapsed).min(end);
         }
     }
 }

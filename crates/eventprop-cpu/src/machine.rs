@@ -188,7 +188,7 @@ impl<T: LaneReal> Machine<T> {
                 spikes[layer][..samples]
                     .par_iter_mut()
                     .zip(above)
-                    .for_each(|(spikes, stream)| spikes.errors.clone_from(&stream.errors));
+                    .for_each(|(spikes, stream)| spikes.take_errors(&stream.errors));
             }
             let rate = training.rate_targets.iter().find(|rate| rate.layer == layer + 1);
             let settings = JumpSettings {

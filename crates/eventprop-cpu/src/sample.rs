@@ -6,7 +6,7 @@ use crate::lanes::LaneReal;
 pub(crate) struct SampleSpikes<T> {
     /// The spikes.
     pub(crate) spikes: Vec<Spike<T>>,
-    /// The loss's derivative by each spike's time; spikes beyond never arrived anywhere.
+    /// The loss's derivative by each spike's time.
     pub(crate) errors: Vec<T>,
     /// Scratch: whether a neuron has spiked.
     seen: Vec<bool>,
@@ -16,6 +16,13 @@ impl<T: LaneReal> SampleSpikes<T> {
     /// (time, neuron) in order of time.
     pub(crate) fn by_time(&self) -> impl ExactSizeIterator<Item = (T, u32)> {
         self.spikes.iter().map(|spike| (spike.time, spike.neuron))
+    }
+
+    /// Takes the errors of the arrivals above; spikes beyond them never arrived anywhere.
+    pub(crate) fn take_errors(&mut self, errors: &[T]) {
+        self.errors.clear();
+        self.errors.extend_from_slice(errors);
+        self.errors.resize(self.spikes.len(), T::zero());
     }
 
     /// Sets the error of each spike by its rank among its neuron's spikes: `error(neuron, first)`.

@@ -5,12 +5,15 @@ use crate::lanes::{LANES, LaneReal, Lanes};
 /// from each group to the next (from the last to the end of the simulation).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stream<T> {
-    /// The groups, ascending in time.
-    pub(crate) groups: Vec<Group<T>>,
-    /// The sending neuron of each event, group after group.
-    pub(crate) sources: Vec<u32>,
     /// The loss's derivative by the time of each event; filled by the backward pass where wanted.
     pub(crate) errors: Vec<T>,
+    /// How many groups and events there are now. What their lists hold beyond is of other samples.
+    count: usize,
+    arrived: usize,
+    groups: Vec<Group<T>>,
+    sources: Vec<u32>,
+    /// Each group's time in ms, then the simulation's end, up to whole lanes and one more.
+    times: Vec<T>,
 }
 
 /// Events of one time, and the interval that follows them.
@@ -23,14 +26,10 @@ pub(crate) struct Group<T> {
     pub(crate) syn: T,
     /// What the current adds to the voltage.
     pub(crate) drive: T,
-    /// One past the group's last event.
-    pub(crate) end: u32,
-    /// Time in ms.
-    pub(crate) time: T,
     /// Length of the interval in ms.
     pub(crate) dt: T,
-    /// Its end in ms.
-    pub(crate) next: T,
+    /// One past the group's last event.
+    pub(crate) end: u32,
 }
 
 impl<T: LaneReal> Stream<T> {
@@ -38,57 +37,76 @@ impl<T: LaneReal> Stream<T> {
     /// arrive. With `from_zero` there is a group at time 0 even if nothing arrives then.
     pub(crate) fn fill(
         &mut self,
-        events: impl Iterator<Item = (T, u32)>,
+        events: impl ExactSizeIterator<Item = (T, u32)>,
         duration: T,
         decay: &Decay<T>,
         from_zero: bool,
     ) {
-        self.groups.clear();
-        self.sources.clear();
-        self.sources.reserve(events.size_hint().0);
-        if from_zero {
-            self.groups.push(Group::default());
+        // Room for all, so that nothing has to be asked event by event.
+        let most = events.len() + 1;
+        let Self { groups, sources, times, .. } = self;
+        if groups.len() < most {
+            groups.resize(most, Group::default());
+            sources.resize(most, 0);
+            times.resize(most.next_multiple_of(LANES) + 1, T::zero());
         }
+        let (mut count, mut arrived) = (usize::from(from_zero), 0);
         let mut last = if from_zero { T::zero() } else { T::neg_infinity() };
-        for (time, source) in events {
+        times[0] = T::zero();
+        for ((time, source), place) in events.zip(&mut *sources) {
             if time > duration {
                 break;
             }
+            *place = source;
             if time > last {
-                self.close();
-                self.groups.push(Group { time, ..Group::default() });
+                // The group before is complete.
+                groups[count.saturating_sub(1)].end = arrived;
+                times[count] = time;
                 last = time;
+                count += 1;
             }
-            self.sources.push(source);
+            arrived += 1;
         }
-        self.close();
-        self.set_steps(duration, decay);
+        groups[count.saturating_sub(1)].end = arrived;
+        times[count..count.next_multiple_of(LANES) + 1].fill(duration);
+        (self.count, self.arrived) = (count, arrived as usize);
+        self.set_steps(decay);
     }
 
-    /// What has come so far ends the last group.
+    /// The groups, ascending in time.
     #[inline(always)]
-    fn close(&mut self) {
-        if let Some(group) = self.groups.last_mut() {
-            group.end = self.sources.len() as u32;
-        }
+    pub(crate) fn groups(&self) -> &[Group<T>] {
+        &self.groups[..self.count]
     }
 
-    fn set_steps(&mut self, duration: T, decay: &Decay<T>) {
-        let mut next = duration;
-        for group in self.groups.iter_mut().rev() {
-            (group.dt, group.next) = (next - group.time, next);
-            next = group.time;
-        }
-        for chunk in self.groups.chunks_mut(LANES) {
-            let mut dt = [T::zero(); LANES];
-            for (dt, group) in dt.iter_mut().zip(&*chunk) {
-                *dt = group.dt;
-            }
+    /// The sending neuron of each event, group after group.
+    #[inline(always)]
+    pub(crate) fn sources(&self) -> &[u32] {
+        &self.sources[..self.arrived]
+    }
+
+    /// When each group arrives, in ms.
+    pub(crate) fn times(&self) -> &[T] {
+        &self.times[..self.count]
+    }
+
+    /// When a group arrives and when its interval ends, in ms.
+    #[inline(always)]
+    pub(crate) fn span(&self, group: usize) -> (T, T) {
+        (self.times[group], self.times[group + 1])
+    }
+
+    fn set_steps(&mut self, decay: &Decay<T>) {
+        let Self { groups, times, count, .. } = self;
+        for (chunk, groups) in groups[..*count].chunks_mut(LANES).enumerate() {
+            let times = &times[chunk * LANES..];
+            let dt: [T; LANES] = std::array::from_fn(|lane| times[lane + 1] - times[lane]);
             let step = decay.step(T::Lanes::from_array(dt));
             let (mem, syn, drive) =
                 (step.mem.to_array(), step.syn.to_array(), step.drive.to_array());
-            for (lane, group) in chunk.iter_mut().enumerate() {
+            for (lane, group) in groups.iter_mut().enumerate() {
                 (group.mem, group.syn, group.drive) = (mem[lane], syn[lane], drive[lane]);
+                group.dt = dt[lane];
             }
         }
     }

@@ -120,7 +120,7 @@ impl<T: LaneReal> Adjoints<T> {
     fn collect_errors(&self, streams: &mut [Stream<T>]) {
         streams.par_iter_mut().enumerate().for_each(|(sample, stream)| {
             stream.errors.clear();
-            stream.errors.resize(stream.sources.len(), T::zero());
+            stream.errors.resize(stream.sources().len(), T::zero());
             for task in self.tasks.iter().filter(|task| task.samples.contains(&sample)) {
                 let errors = &task.errors[task.offsets[sample - task.samples.start]..];
                 let errors = errors.chunks_exact(task.blocks.len());
@@ -141,7 +141,7 @@ impl<T: LaneReal> Task<T> {
         self.offsets.push(0);
         let mut errors = 0;
         for stream in &streams[self.samples.clone()] {
-            errors += if wanted { stream.sources.len() * self.blocks.len() } else { 0 };
+            errors += if wanted { stream.sources().len() * self.blocks.len() } else { 0 };
             self.offsets.push(errors);
         }
         self.errors.clear();

@@ -90,10 +90,11 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
         let Self { stream, weights, errors, .. } = self;
         let Some(errors) = errors.as_deref_mut() else { return };
         let Some(last) = adjoint.injections.first() else { return };
+        let (groups, sources) = (stream.groups(), stream.sources());
         let (mut voltage, mut current) = (T::Lanes::zero(), T::Lanes::zero());
         let mut injections = adjoint.injections.iter().peekable();
         for index in (0..=last.interval as usize).rev() {
-            let group = &stream.groups[index];
+            let group = &groups[index];
             let drive = T::Lanes::splat(group.drive * adjoint.ratio);
             current = current.mul_add(T::Lanes::splat(group.syn), voltage * drive);
             voltage = voltage * T::Lanes::splat(group.mem);
@@ -101,15 +102,13 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
                 injections.next_if(|injection| injection.interval as usize == index)
             {
                 let place = injection.place as usize;
-                T::Lanes::scalars_mut(std::slice::from_mut(&mut voltage))[place] +=
-                    injection.voltage;
-                T::Lanes::scalars_mut(std::slice::from_mut(&mut current))[place] +=
-                    injection.current;
+                voltage = add_at(voltage, place, injection.voltage);
+                current = add_at(current, place, injection.current);
             }
             let difference = voltage - current;
-            let first = if index == 0 { 0 } else { stream.groups[index - 1].end as usize };
+            let first = if index == 0 { 0 } else { groups[index - 1].end as usize };
             let events = first..group.end as usize;
-            for (&source, error) in stream.sources[events.clone()].iter().zip(&mut errors[events]) {
+            for (&source, error) in sources[events.clone()].iter().zip(&mut errors[events]) {
                 let source = source as usize;
                 if let Some(gradient) = self.gradient[source].first_mut() {
                     *gradient = *gradient + current;
@@ -128,7 +127,7 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
         let mut injections = adjoint.injections.iter().peekable();
         // mu_V is kept as it was before it decayed, by a factor that all neurons share: those of other
         // threads too, so it is followed from the end of the stream.
-        let groups = &stream.groups[..];
+        let (groups, sources) = (stream.groups(), stream.sources());
         let after = (last.interval as usize..groups.len().saturating_sub(1)).rev();
         let mut decayed = after.fold(T::one(), |decayed, before| {
             let decayed = decayed * groups[before].mem;
@@ -140,12 +139,12 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
             {
                 mu.inject(&Injection { voltage: injection.voltage / decayed, ..*injection });
             }
-            let end = stream.groups[index].end as usize;
-            let Some(before) = index.checked_sub(1).map(|before| &stream.groups[before]) else {
-                mu.deposit(gradient, &stream.sources[..end], T::zero(), T::one());
+            let end = groups[index].end as usize;
+            let Some(before) = index.checked_sub(1).map(|before| &groups[before]) else {
+                mu.deposit(gradient, &sources[..end], T::zero(), T::one());
                 return;
             };
-            let sources = &stream.sources[before.end as usize..end];
+            let sources = &sources[before.end as usize..end];
             let drive = before.drive * adjoint.ratio * decayed;
             mu.deposit(gradient, sources, drive, before.syn);
             decayed *= before.mem;
@@ -159,21 +158,21 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
 
     fn run_with<const ERRORS: bool, const FORCED: bool>(&mut self, adjoint: &Adjoint<'_, T>) {
         let groups = match (adjoint.forcing, adjoint.injections.first()) {
-            (Some(_), _) => self.stream.groups.len(),
+            (Some(_), _) => self.stream.groups().len(),
             (None, Some(last)) => last.interval as usize + 1,
             (None, None) => return,
         };
         self.mu.start(self.blocks.len(), adjoint.forcing, groups);
         let mut injections = adjoint.injections.iter().peekable();
         for index in (0..groups).rev() {
-            let group = &self.stream.groups[index];
+            let group = &self.stream.groups()[index];
             self.mu.step(group.mem, group.syn, group.drive * adjoint.ratio);
             while let Some(injection) =
                 injections.next_if(|injection| injection.interval as usize == index)
             {
                 self.mu.inject(injection);
             }
-            let first = if index == 0 { 0 } else { self.stream.groups[index - 1].end as usize };
+            let first = if index == 0 { 0 } else { self.stream.groups()[index - 1].end as usize };
             for event in first..group.end as usize {
                 match adjoint.forcing {
                     Some(forcing) if FORCED => {
@@ -205,7 +204,7 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
         scale: T,
         forced: impl Fn(usize, (T::Lanes, T::Lanes)) -> (T::Lanes, T::Lanes),
     ) {
-        let source = self.stream.sources[event] as usize;
+        let source = self.stream.sources()[event] as usize;
         let mu = self.mu.voltage.iter().zip(&self.mu.current).enumerate();
         let mu = mu.map(|(block, (&voltage, &current))| forced(block, (voltage, current)));
         for (gradient, (_, current)) in self.gradient[source].iter_mut().zip(mu.clone()) {
@@ -220,6 +219,13 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
             }
         }
     }
+}
+
+/// With `value` added to one lane. By value, so that the lanes need no place in memory but here.
+#[inline(always)]
+fn add_at<L: Lanes>(mut lanes: L, place: usize, value: L::Scalar) -> L {
+    L::scalars_mut(std::slice::from_mut(&mut lanes))[place] += value;
+    lanes
 }
 
 impl<T: LaneReal> Mu<T> {

@@ -50,13 +50,69 @@ pub(crate) fn walk<T: LaneReal>(
     state: &mut State<T>,
     spikes: &mut Vec<Spike<T>>,
 ) -> bool {
+    match tile.blocks.len() {
+        1 => walk_one(roots, tile, stream, state, spikes),
+        _ => walk_many(roots, tile, stream, state, spikes),
+    }
+}
+
+/// The same to the bit for one block, which stays in registers.
+#[inline(always)]
+fn walk_one<T: LaneReal>(
+    roots: &impl Roots<T>,
+    tile: &Tile<'_, T>,
+    stream: &Stream<T>,
+    state: &mut State<T>,
+    spikes: &mut Vec<Spike<T>>,
+) -> bool {
+    let splat = T::Lanes::splat;
+    let block = tile.blocks.start;
+    let threshold = tile.neurons.threshold[block];
+    state.start(tile);
+    let (mut u, mut current) = (tile.neurons.start[block], T::Lanes::zero());
+    let (mut event, sources) = (0, stream.sources());
+    let mut syn = T::one();
+    for (index, group) in stream.groups().iter().enumerate() {
+        let sources = sources[event..group.end as usize].iter();
+        event = group.end as usize;
+        let mut rows = sources.map(|&source| tile.weights[source as usize * tile.stride + block]);
+        let first = match rows.next() {
+            Some(row) => current.mul_add(splat(syn), row),
+            None => current * splat(syn),
+        };
+        current = rows.fold(first, |sum, row| sum + row);
+        let kept = u * splat(group.mem);
+        let end = current.mul_add(splat(group.drive), kept);
+        syn = group.syn;
+        let mask = candidates(threshold, current, end, current * splat(syn)).bytes();
+        if mask == [0; 2] {
+            u = end;
+            continue;
+        }
+        (state.before[0], state.u[0], state.current[0], state.masks[0]) = (u, end, current, mask);
+        if !state.cross(roots, tile, group, index as u32, spikes) {
+            return false;
+        }
+        u = state.u[0];
+    }
+    true
+}
+
+#[inline(always)]
+fn walk_many<T: LaneReal>(
+    roots: &impl Roots<T>,
+    tile: &Tile<'_, T>,
+    stream: &Stream<T>,
+    state: &mut State<T>,
+    spikes: &mut Vec<Spike<T>>,
+) -> bool {
     let threshold = &tile.neurons.threshold[tile.blocks.clone()];
     state.start(tile);
-    let mut event = 0;
+    let (mut event, sources) = (0, stream.sources());
     // How far the currents have decayed since they were stored.
     let mut syn = T::one();
-    for (index, group) in stream.groups.iter().enumerate() {
-        let sources = &stream.sources[event..group.end as usize];
+    for (index, group) in stream.groups().iter().enumerate() {
+        let sources = &sources[event..group.end as usize];
         event = group.end as usize;
         let (mut first, mut last) = sources.split_at(sources.len() / AT_ONCE * AT_ONCE);
         if last.is_empty() && !first.is_empty() {

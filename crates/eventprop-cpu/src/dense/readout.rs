@@ -42,7 +42,7 @@ struct Walk<T: LaneReal> {
     /// Where each sample's voltages had their maximum.
     peaks: Vec<Peak<T::Lanes>>,
     factors: Vec<T>,
-    intervals: Vec<Interval<T::Lanes>>,
+    course: Course<T::Lanes>,
 }
 
 /// The maximum of sixteen voltages.
@@ -50,7 +50,7 @@ struct Walk<T: LaneReal> {
 struct Peak<L> {
     voltage: L,
     /// 2 g + 1 at the time of group g (after the last group: the end), 2 g + 2 inside the interval that
-    /// follows it, 0 at the very start: it only grows.
+    /// follows it, 0 at the very start.
     place: L,
     /// Inside an interval: ms from its start.
     elapsed: L,
@@ -146,9 +146,11 @@ impl<T: LaneReal> ReadoutLayer<T> {
                         sweep.run(&adjoint);
                         if let Some(errors) = &mut sweep.errors {
                             for (place, block) in blocks.clone().enumerate() {
-                                let errors = errors.iter_mut().skip(place).step_by(blocks.len());
                                 let (peak, derivative) = (peak(block), derivative(block));
-                                move_kinks(peak, derivative, decay, sweep.stream, errors);
+                                let add = |event: usize, error| {
+                                    errors[event * blocks.len() + place] += error;
+                                };
+                                move_kinks(peak, derivative, decay, sweep.stream, add);
                             }
                         }
                     }
@@ -183,7 +185,7 @@ impl<T: LaneReal> Walk<T> {
         for stream in streams {
             match measure {
                 Measure::Max => {
-                    let peak = highest(weights, bias, decay, stream, &mut self.intervals);
+                    let peak = highest(weights, bias, decay, stream, &mut self.course);
                     self.values.push(peak.voltage + bias);
                     self.peaks.push(peak);
                 }
@@ -213,6 +215,14 @@ impl<T: LaneReal> Column<'_, T> {
     }
 }
 
+/// A block's way through a sample.
+#[derive(Clone, Debug, Default)]
+struct Course<L> {
+    intervals: Vec<Interval<L>>,
+    /// Those in which a voltage turned above what was the highest by then.
+    turns: Vec<u32>,
+}
+
 /// A block's currents at the start of an interval and voltages at its end.
 #[derive(Clone, Copy, Debug, Default)]
 struct Interval<L> {
@@ -220,104 +230,112 @@ struct Interval<L> {
     u_end: L,
 }
 
-/// Follows a block's voltages through one sample to their maxima. In two passes, so that what each
-/// needs stays in registers.
+/// Follows a block's voltages through one sample to their maxima: first those at the ends of
+/// intervals, then those inside, few of which can be higher.
 #[inline(always)]
 fn highest<T: LaneReal>(
     weights: &Column<'_, T>,
     bias: T::Lanes,
     decay: &Decay<T>,
     stream: &Stream<T>,
-    intervals: &mut Vec<Interval<T::Lanes>>,
+    course: &mut Course<T::Lanes>,
 ) -> Peak<T::Lanes> {
-    follow(weights, bias, stream, intervals);
-    let mut peak = highest_of(bias, decay, stream, intervals);
+    let mut peak = follow(weights, bias, stream, course);
+    look_inside(&mut peak, bias, decay, stream, course);
     // The current just before the group at which a voltage was highest.
     let mut current = [T::zero(); LANES];
     for (lane, (current, place)) in current.iter_mut().zip(peak.place.to_array()).enumerate() {
         let interval = (place.as_f64() as usize).wrapping_sub(3) / 2;
-        if let (Some(interval), Some(group)) =
-            (intervals.get(interval), stream.groups.get(interval))
-        {
-            *current = interval.current.to_array()[lane] * group.syn;
+        if let Some(of_interval) = course.intervals.get(interval) {
+            *current = of_interval.current.to_array()[lane] * stream.groups()[interval].syn;
         }
     }
     peak.current = T::Lanes::from_array(current);
     peak
 }
 
-/// Currents and voltages from group to group.
+/// Currents and voltages from group to group, and the maxima at the ends of intervals.
 #[inline(always)]
 fn follow<T: LaneReal>(
     weights: &Column<'_, T>,
     bias: T::Lanes,
     stream: &Stream<T>,
-    intervals: &mut Vec<Interval<T::Lanes>>,
-) {
-    intervals.resize(stream.groups.len(), Interval::default());
-    let (mut u, mut current) = (-bias, T::Lanes::zero());
-    let mut event = 0;
-    for (group, interval) in stream.groups.iter().zip(intervals) {
-        current = weights.add_to(current, &stream.sources[event..group.end as usize]);
-        event = group.end as usize;
-        let kept = u * T::Lanes::splat(group.mem);
-        u = current.mul_add(T::Lanes::splat(group.drive), kept);
-        *interval = Interval { current, u_end: u };
-        current = current * T::Lanes::splat(group.syn);
-    }
-}
-
-/// The maxima among the ends of intervals and inside.
-#[inline(always)]
-fn highest_of<T: LaneReal>(
-    bias: T::Lanes,
-    decay: &Decay<T>,
-    stream: &Stream<T>,
-    intervals: &[Interval<T::Lanes>],
+    Course { intervals, turns }: &mut Course<T::Lanes>,
 ) -> Peak<T::Lanes> {
-    let mut u = -bias;
+    intervals.resize(stream.groups().len(), Interval::default());
+    turns.clear();
+    let (mut u, mut current) = (-bias, T::Lanes::zero());
     let mut peak = Peak { voltage: u, ..Peak::default() };
     // Counted in the scalar itself: exact, for there are far fewer groups than it has integers.
     let (mut place, two) = (T::one(), T::of(2.0));
-    for (index, (group, &Interval { current, u_end })) in
-        stream.groups.iter().zip(intervals).enumerate()
-    {
-        place += two;
-        // It rises at the start, falls at the end, and the current bounds what lies between.
-        let falls = u_end.gt(current * T::Lanes::splat(group.syn));
-        let inside = current.gt(u) & falls & current.gt(peak.voltage);
-        if inside.bits() != 0 {
-            peak = peak.look_inside(inside, u, current, decay, index);
+    let (mut event, sources) = (0, stream.sources());
+    for (index, (group, interval)) in stream.groups().iter().zip(intervals).enumerate() {
+        current = weights.add_to(current, &sources[event..group.end as usize]);
+        event = group.end as usize;
+        let kept = u * T::Lanes::splat(group.mem);
+        let u_end = current.mul_add(T::Lanes::splat(group.drive), kept);
+        *interval = Interval { current, u_end };
+        let current_end = current * T::Lanes::splat(group.syn);
+        let turning = turns_above(peak.voltage, u, current, u_end, current_end);
+        if turning.bytes() != [0; 2] {
+            turns.push(index as u32);
         }
+        place += two;
         let higher = u_end.gt(peak.voltage);
         peak.voltage = peak.voltage.fast_max(u_end);
         peak.place = peak.place.fast_max(higher & T::Lanes::splat(place));
-        u = u_end;
+        (u, current) = (u_end, current_end);
     }
     peak
 }
 
+/// Where a voltage may turn above `height` inside an interval: it rises at the start, falls at the end,
+/// and the current at the start bounds what lies between.
+#[inline(always)]
+fn turns_above<L: Lanes>(height: L, u: L, current: L, u_end: L, current_end: L) -> L {
+    current.gt(u) & u_end.gt(current_end) & current.gt(height)
+}
+
+/// Adds the maxima inside intervals, where they are higher.
+#[inline(always)]
+fn look_inside<T: LaneReal>(
+    peak: &mut Peak<T::Lanes>,
+    bias: T::Lanes,
+    decay: &Decay<T>,
+    stream: &Stream<T>,
+    Course { intervals, turns }: &Course<T::Lanes>,
+) {
+    for &turn in turns {
+        let index = turn as usize;
+        let Interval { current, u_end } = intervals[index];
+        let u = if index == 0 { -bias } else { intervals[index - 1].u_end };
+        let current_end = current * T::Lanes::splat(stream.groups()[index].syn);
+        // By now the highest may be higher.
+        let inside = turns_above(peak.voltage, u, current, u_end, current_end);
+        if inside.bytes() != [0; 2] {
+            peak.take_inside(inside, u, current, decay, index);
+        }
+    }
+}
+
 impl<L: Lanes> Peak<L> {
-    /// With the maxima inside an interval, of the lanes that have one there, where they are higher.
+    /// Takes the maxima inside an interval, of the lanes that have one there, where they are higher.
     #[inline(always)]
-    fn look_inside(
-        self,
+    fn take_inside(
+        &mut self,
         inside: L,
         u: L,
         current: L,
         decay: &Decay<L::Scalar>,
         interval: usize,
-    ) -> Self {
+    ) {
         let elapsed = decay.time_of_maximum(u, current);
         // There the voltage equals the current.
         let height = current * exp(-elapsed / L::splat(decay.tau_syn));
         let higher = inside & height.gt(self.voltage);
-        Self {
-            voltage: higher.select(height, self.voltage),
-            place: self.place.fast_max(higher & L::of((2 * interval + 2) as f64)),
-            elapsed: higher.select(elapsed, self.elapsed),
-            current: self.current,
-        }
+        self.voltage = higher.select(height, self.voltage);
+        self.place = higher.select(L::of((2 * interval + 2) as f64), self.place);
+        self.elapsed = higher.select(elapsed, self.elapsed);
     }
 }
 
@@ -338,7 +356,7 @@ fn inject<T: LaneReal>(
         let place = place.as_f64() as usize;
         let Some(interval) = (place / 2).checked_sub(1) else { continue };
         let is_inside = place.is_multiple_of(2);
-        let group = &stream.groups[interval];
+        let group = &stream.groups()[interval];
         let (mem, drive) =
             if is_inside { (mem[lane], drive[lane]) } else { (group.mem, group.drive) };
         injections.push(Injection {
@@ -352,23 +370,22 @@ fn inject<T: LaneReal>(
 
 /// A maximum at an arrival, where the voltage turns, moves with the arrival: its derivative by that
 /// time is the slope before it.
-fn move_kinks<'e, T: LaneReal>(
+fn move_kinks<T: LaneReal>(
     peak: &Peak<T::Lanes>,
     derivative: T::Lanes,
     decay: &Decay<T>,
     stream: &Stream<T>,
-    errors: impl Iterator<Item = &'e mut T>,
+    mut add: impl FnMut(usize, T),
 ) {
-    let mut errors: Vec<&mut T> = errors.collect();
     let slope = (peak.current - peak.voltage) / T::Lanes::splat(decay.tau_mem);
     let moved = (slope * derivative).to_array();
     for (lane, &place) in peak.place.to_array().iter().enumerate() {
         let place = place.as_f64() as usize;
         let at_group = place > 1 && !place.is_multiple_of(2);
-        if at_group && let Some(group) = stream.groups.get(place / 2) {
-            let first = stream.groups[place / 2 - 1].end;
+        if at_group && let Some(group) = stream.groups().get(place / 2) {
+            let first = stream.groups()[place / 2 - 1].end;
             if first < group.end {
-                *errors[first as usize] += moved[lane];
+                add(first as usize, moved[lane]);
             }
         }
     }
@@ -397,15 +414,16 @@ impl<T: LaneReal> Mean<'_, T> {
         let splat = T::Lanes::splat;
         let (mut u, mut current, mut arrived) = (-bias, T::Lanes::zero(), T::Lanes::zero());
         let mut event = 0;
-        for (group, &factor) in stream.groups.iter().zip(self.factors) {
-            let sum = weights.add_to(T::Lanes::zero(), &stream.sources[event..group.end as usize]);
+        for (group, &factor) in stream.groups().iter().zip(self.factors) {
+            let sum =
+                weights.add_to(T::Lanes::zero(), &stream.sources()[event..group.end as usize]);
             event = group.end as usize;
             arrived = sum.mul_add(splat(factor), arrived);
             current = current + sum;
             u = u.mul_add(splat(group.mem), current * splat(group.drive));
             current = current * splat(group.syn);
         }
-        let last = splat(self.factors[stream.groups.len()]);
+        let last = splat(self.factors[stream.groups().len()]);
         let (rate, one) = (self.rate, T::one());
         let currents =
             (arrived - last * current) * splat(decay.tau_syn / decay.tau_syn.mul_add(rate, one));
@@ -414,7 +432,7 @@ impl<T: LaneReal> Mean<'_, T> {
         let weight = if rate == T::zero() {
             one
         } else {
-            (one - self.factors[stream.groups.len()]) / (rate * self.duration)
+            (one - self.factors[stream.groups().len()]) / (rate * self.duration)
         };
         bias.mul_add(splat(weight), voltages * splat(self.duration.recip()))
     }
@@ -434,7 +452,7 @@ impl<T: LaneReal> Mean<'_, T> {
 
 fn set_factors<T: LaneReal>(factors: &mut Vec<T>, rate: T, duration: T, stream: &Stream<T>) {
     factors.clear();
-    factors.extend(stream.groups.iter().map(|group| group.time));
+    factors.extend_from_slice(stream.times());
     factors.push(duration);
     for chunk in factors.chunks_mut(LANES) {
         let mut times = [T::zero(); LANES];

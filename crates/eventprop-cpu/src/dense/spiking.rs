@@ -160,12 +160,12 @@ fn jumps<T: LaneReal>(
     settings: JumpSettings<T>,
 ) {
     let Scratch { injections, factors, of_neurons: [next, counts], grazing, .. } = scratch;
-    let spikes = &sample.spikes;
+    let spikes = &sample.spikes[..];
     reset(next, neurons.len());
     decays_to_next(spikes, &neurons, decay.tau_mem, next, factors);
     reset(next, neurons.len());
+    reset(counts, neurons.len());
     if settings.rate.is_some() {
-        reset(counts, neurons.len());
         for spike in spikes {
             if let Some(count) = counts.get_mut((spike.neuron as usize).wrapping_sub(neurons.start))
             {
@@ -173,31 +173,38 @@ fn jumps<T: LaneReal>(
             }
         }
     }
-    injections.clear();
-    let ratio = decay.adjoint_ratio();
-    for (rank, spike) in spikes.iter().enumerate().rev() {
+    let (target, strength) = settings.rate.unwrap_or_default();
+    let to_current = decay.adjoint_ratio();
+    let heights = &heights[neurons.clone()];
+    let (next, counts) = (&mut next[..heights.len()], &counts[..heights.len()]);
+    injections.resize(spikes.len(), Injection::default());
+    let (mut found, mut grazed) = (0, 0);
+    let known = sample.errors[..spikes.len()].iter().zip(&factors[..spikes.len()]);
+    for (spike, (&error, &factor)) in spikes.iter().zip(known).rev() {
         let place = (spike.neuron as usize).wrapping_sub(neurons.start);
-        let Some(next) = next.get_mut(place) else { continue };
-        let height = heights[spike.neuron as usize];
+        if place >= heights.len() {
+            continue;
+        }
+        let height = heights[place];
         let least = height * settings.slope_floor;
-        *grazing += u64::from(spike.slope < least);
+        grazed += u64::from(spike.slope < least);
         // Whatever the floor, rounding must not turn a slope over.
         let slope = spike.slope.max(least).max(height * T::epsilon());
-        let error = sample.errors.get(rank).copied().unwrap_or_default();
-        let after = *next * factors[rank];
-        let mut before = ((spike.slope + height) * after + error) / slope;
-        if let Some((target, strength)) = settings.rate {
-            before -= strength * (counts[place] - target);
-        }
-        *next = before;
+        let after = next[place] * factor;
+        let exact = ((spike.slope + height) * after + error) / slope;
+        let before = exact - strength * (counts[place] - target);
+        next[place] = before;
         let jump = (before - after) * -decay.tau_syn;
-        injections.push(Injection {
+        injections[found] = Injection {
             voltage: jump * spike.mem,
-            current: jump * spike.drive * ratio,
+            current: jump * spike.drive * to_current,
             interval: spike.interval,
             place: place as u32,
-        });
+        };
+        found += 1;
     }
+    injections.truncate(found);
+    *grazing += grazed;
 }
 
 fn reset<T: LaneReal>(values: &mut Vec<T>, len: usize) {
