@@ -86,7 +86,7 @@ impl<T: LaneReal, R: Roots<T>> Solver<T> for R {
 /// Turns the marks of spikes into times. No rounding takes a spike out of its interval.
 #[inline(always)]
 fn set_times<T: LaneReal>(roots: &impl Roots<T>, spikes: &mut [Spike<T>], stream: &Stream<T>) {
-    let mut marks = roots.origin().to_array();
+    let mut marks = roots.origin::<T::Lanes>().to_array();
     for chunk in spikes.chunks_mut(LANES) {
         for (mark, spike) in marks.iter_mut().zip(&*chunk) {
             *mark = spike.time;
@@ -126,27 +126,27 @@ pub(crate) fn candidates<L: Lanes>(threshold: L, current: L, u_end: L, current_e
 /// time since the interval's start.
 pub(crate) trait Roots<T: LaneReal>: Send + Sync {
     /// Whether the maximum of each voltage, if it lies inside, is above the threshold.
-    fn peak_above(&self, u: T::Lanes, current: T::Lanes, threshold: T::Lanes) -> T::Lanes;
+    fn peak_above<L: Lanes<Scalar = T>>(&self, u: L, current: L, threshold: L) -> L;
 
     /// For the lanes of `spiking`, the step from the start to the crossing and its mark; the crossing
     /// lies before the end of `rest`.
-    fn root(
+    fn root<L: Lanes<Scalar = T>>(
         &self,
-        u: T::Lanes,
-        current: T::Lanes,
-        threshold: T::Lanes,
-        spiking: T::Lanes,
-        rest: &Rest<T::Lanes>,
-    ) -> (Step<T::Lanes>, T::Lanes);
+        u: L,
+        current: L,
+        threshold: L,
+        spiking: L,
+        rest: &Rest<L>,
+    ) -> (Step<L>, L);
 
     /// The mark of a crossing found `mark` after another at `before`.
-    fn join(&self, before: T::Lanes, mark: T::Lanes) -> T::Lanes;
+    fn join<L: Lanes<Scalar = T>>(&self, before: L, mark: L) -> L;
 
     /// The mark of the start.
-    fn origin(&self) -> T::Lanes;
+    fn origin<L: Lanes<Scalar = T>>(&self) -> L;
 
     /// The time in ms that a mark stands for.
-    fn elapsed(&self, mark: T::Lanes) -> T::Lanes;
+    fn elapsed<L: Lanes<Scalar = T>>(&self, mark: L) -> L;
 }
 
 /// What is left of an interval.

@@ -8,7 +8,7 @@ use bytemuck::{Pod, Zeroable};
 use lif_core::Real;
 use std::fmt::Debug;
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Sub};
-use wide::{f32x8, f32x16, f64x8, i32x16, u32x16, u64x8};
+use wide::{f32x8, f32x16, f64x8, i32x8, i32x16, u32x8, u32x16, u64x8};
 
 /// The number of neurons in a block.
 pub(crate) const LANES: usize = 16;
@@ -17,6 +17,9 @@ pub(crate) const LANES: usize = 16;
 pub trait LaneReal: Real + Pod {
     /// Sixteen of them.
     type Lanes: Lanes<Scalar = Self, Array = [Self; LANES]>;
+
+    /// Half as many: for what seldom comes in sixteens.
+    type Half: Lanes<Scalar = Self>;
 
     /// A key that orders spikes by time, those at one time by `slot`.
     type Key: Ord + Copy + Send + Sync + Default + Debug;
@@ -73,6 +76,8 @@ pub trait Lanes:
     fn to_array(self) -> Self::Array;
     /// Lanes from an array.
     fn from_array(x: Self::Array) -> Self;
+    /// Lanes from the first of sixteen scalars.
+    fn first_of(x: &[Self::Scalar; LANES]) -> Self;
     /// self * a + b, rounded once.
     fn mul_add(self, a: Self, b: Self) -> Self;
     /// Square root.
@@ -127,6 +132,7 @@ pub trait Lanes:
 
 impl LaneReal for f32 {
     type Lanes = f32x16;
+    type Half = f32x8;
     type Key = u64;
 
     #[inline(always)]
@@ -140,71 +146,110 @@ impl LaneReal for f32 {
     }
 }
 
+/// What `wide` has for each of its types, by one name.
+macro_rules! of_wide {
+    ($scalar:ty, $lanes:expr) => {
+        type Scalar = $scalar;
+        type Array = [$scalar; $lanes];
+
+        #[inline(always)]
+        fn splat(x: $scalar) -> Self {
+            Self::splat(x)
+        }
+
+        #[inline(always)]
+        fn to_array(self) -> [$scalar; $lanes] {
+            self.to_array()
+        }
+
+        #[inline(always)]
+        fn from_array(x: [$scalar; $lanes]) -> Self {
+            Self::new(x)
+        }
+
+        #[inline(always)]
+        fn first_of(x: &[$scalar; LANES]) -> Self {
+            Self::new(std::array::from_fn(|lane| x[lane]))
+        }
+
+        #[inline(always)]
+        fn mul_add(self, a: Self, b: Self) -> Self {
+            self.mul_add(a, b)
+        }
+
+        #[inline(always)]
+        fn sqrt(self) -> Self {
+            self.sqrt()
+        }
+
+        #[inline(always)]
+        fn fast_max(self, b: Self) -> Self {
+            self.fast_max(b)
+        }
+
+        #[inline(always)]
+        fn fast_min(self, b: Self) -> Self {
+            self.fast_min(b)
+        }
+
+        #[inline(always)]
+        fn abs(self) -> Self {
+            self.abs()
+        }
+
+        #[inline(always)]
+        fn gt(self, b: Self) -> Self {
+            self.simd_gt(b)
+        }
+
+        #[inline(always)]
+        fn select(self, yes: Self, no: Self) -> Self {
+            self.select(yes, no)
+        }
+
+        #[inline(always)]
+        fn bits(self) -> u32 {
+            self.to_bitmask()
+        }
+
+        #[inline(always)]
+        fn round(self) -> Self {
+            self.round_ties_even()
+        }
+    };
+}
+
+/// What single precision is, in lanes of the integers `$signed` and `$unsigned`.
+macro_rules! single_precision {
+    ($signed:ident, $unsigned:ident, $from_integers:ident) => {
+        const EXP_TERMS: usize = 8;
+        const PHI_TERMS: usize = 9;
+        const LN_TERMS: usize = 5;
+        const NEWTON_STEPS: usize = 1;
+        const LN_2: (f64, f64) = (0.693_359_375, -2.121_944_4e-4);
+        const EXP_MIN: f64 = -87.0;
+        const EXP_MAX: f64 = 88.0;
+
+        #[inline(always)]
+        fn pow2(self) -> Self {
+            // 2^23 + 127 + n holds the biased exponent in its low bits.
+            let exponent: $unsigned = bytemuck::cast(self + Self::splat(8_388_608.0 + 127.0));
+            bytemuck::cast(exponent << 23_u32)
+        }
+
+        #[inline(always)]
+        fn split(self) -> (Self, Self) {
+            let bits: $signed = bytemuck::cast(self);
+            let exponent = (bits - $signed::splat(0x3f35_04f3)) >> 23_i32;
+            let mantissa = bits - (exponent << 23_i32);
+            (Self::$from_integers(exponent), bytemuck::cast(mantissa))
+        }
+    };
+}
+
 impl Lanes for f32x16 {
-    type Scalar = f32;
-    type Array = [f32; LANES];
-    const EXP_TERMS: usize = 8;
-    const PHI_TERMS: usize = 9;
-    const LN_TERMS: usize = 5;
-    const NEWTON_STEPS: usize = 1;
-    const LN_2: (f64, f64) = (0.693_359_375, -2.121_944_4e-4);
-    const EXP_MIN: f64 = -87.0;
-    const EXP_MAX: f64 = 88.0;
-
-    #[inline(always)]
-    fn splat(x: f32) -> Self {
-        Self::splat(x)
-    }
-
-    #[inline(always)]
-    fn to_array(self) -> [f32; LANES] {
-        self.to_array()
-    }
-
-    #[inline(always)]
-    fn from_array(x: [f32; LANES]) -> Self {
-        Self::new(x)
-    }
-
-    #[inline(always)]
-    fn mul_add(self, a: Self, b: Self) -> Self {
-        self.mul_add(a, b)
-    }
-
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        self.sqrt()
-    }
-
-    #[inline(always)]
-    fn fast_max(self, b: Self) -> Self {
-        self.fast_max(b)
-    }
-
-    #[inline(always)]
-    fn fast_min(self, b: Self) -> Self {
-        self.fast_min(b)
-    }
-
-    #[inline(always)]
-    fn abs(self) -> Self {
-        self.abs()
-    }
-
-    #[inline(always)]
-    fn gt(self, b: Self) -> Self {
-        self.simd_gt(b)
-    }
-
-    #[inline(always)]
-    fn select(self, yes: Self, no: Self) -> Self {
-        self.select(yes, no)
-    }
-
-    #[inline(always)]
-    fn bits(self) -> u32 {
-        self.to_bitmask()
-    }
+    of_wide!(f32, LANES);
+    single_precision!(i32x16, u32x16, from_i32x16);
 
     #[inline(always)]
     fn bytes(self) -> [u8; 2] {
@@ -214,29 +259,26 @@ impl Lanes for f32x16 {
     }
 
     #[inline(always)]
-    fn round(self) -> Self {
-        self.round_ties_even()
+    fn sum(self) -> f32 {
+        let lanes = self.to_array();
+        let eight: [f32; 8] = std::array::from_fn(|lane| lanes[lane] + lanes[lane + 8]);
+        let four: [f32; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
+        (four[0] + four[2]) + (four[1] + four[3])
     }
+}
+
+impl Lanes for f32x8 {
+    of_wide!(f32, 8);
+    single_precision!(i32x8, u32x8, from_i32x8);
 
     #[inline(always)]
-    fn pow2(self) -> Self {
-        // 2^23 + 127 + n holds the biased exponent in its low bits.
-        let exponent: u32x16 = bytemuck::cast(self + Self::splat(8_388_608.0 + 127.0));
-        bytemuck::cast(exponent << 23_u32)
-    }
-
-    #[inline(always)]
-    fn split(self) -> (Self, Self) {
-        let bits: i32x16 = bytemuck::cast(self);
-        let exponent = (bits - i32x16::splat(0x3f35_04f3)) >> 23_i32;
-        let mantissa = bits - (exponent << 23_i32);
-        (Self::from_i32x16(exponent), bytemuck::cast(mantissa))
+    fn bytes(self) -> [u8; 2] {
+        [self.to_bitmask() as u8, 0]
     }
 
     #[inline(always)]
     fn sum(self) -> f32 {
-        let lanes = self.to_array();
-        let eight: [f32; 8] = std::array::from_fn(|lane| lanes[lane] + lanes[lane + 8]);
+        let eight = self.to_array();
         let four: [f32; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
         (four[0] + four[2]) + (four[1] + four[3])
     }
@@ -285,6 +327,7 @@ impl Neg for F64x16 {
 
 impl LaneReal for f64 {
     type Lanes = F64x16;
+    type Half = f64x8;
     type Key = (u64, u32);
 
     #[inline(always)]
@@ -299,8 +342,8 @@ impl LaneReal for f64 {
 }
 
 impl Lanes for f64x8 {
-    type Scalar = f64;
-    type Array = [f64; 8];
+    of_wide!(f64, 8);
+
     const EXP_TERMS: usize = 14;
     const PHI_TERMS: usize = 16;
     const LN_TERMS: usize = 11;
@@ -310,68 +353,8 @@ impl Lanes for f64x8 {
     const EXP_MAX: f64 = 709.0;
 
     #[inline(always)]
-    fn splat(x: f64) -> Self {
-        Self::splat(x)
-    }
-
-    #[inline(always)]
-    fn to_array(self) -> [f64; 8] {
-        self.to_array()
-    }
-
-    #[inline(always)]
-    fn from_array(x: [f64; 8]) -> Self {
-        Self::new(x)
-    }
-
-    #[inline(always)]
-    fn mul_add(self, a: Self, b: Self) -> Self {
-        self.mul_add(a, b)
-    }
-
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        self.sqrt()
-    }
-
-    #[inline(always)]
-    fn fast_max(self, b: Self) -> Self {
-        self.fast_max(b)
-    }
-
-    #[inline(always)]
-    fn fast_min(self, b: Self) -> Self {
-        self.fast_min(b)
-    }
-
-    #[inline(always)]
-    fn abs(self) -> Self {
-        self.abs()
-    }
-
-    #[inline(always)]
-    fn gt(self, b: Self) -> Self {
-        self.simd_gt(b)
-    }
-
-    #[inline(always)]
-    fn select(self, yes: Self, no: Self) -> Self {
-        self.select(yes, no)
-    }
-
-    #[inline(always)]
-    fn bits(self) -> u32 {
-        self.to_bitmask()
-    }
-
-    #[inline(always)]
     fn bytes(self) -> [u8; 2] {
         [self.to_bitmask() as u8, 0]
-    }
-
-    #[inline(always)]
-    fn round(self) -> Self {
-        self.round_ties_even()
     }
 
     #[inline(always)]
@@ -424,6 +407,11 @@ impl Lanes for F64x16 {
     #[inline(always)]
     fn from_array(x: [f64; LANES]) -> Self {
         bytemuck::cast(x)
+    }
+
+    #[inline(always)]
+    fn first_of(x: &[f64; LANES]) -> Self {
+        bytemuck::cast(*x)
     }
 
     #[inline(always)]

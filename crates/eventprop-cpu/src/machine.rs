@@ -204,8 +204,9 @@ impl<T: LaneReal> Machine<T> {
                 settings,
                 layer > 0 || training.input_gradients,
             );
-            for spike in spikes[layer][..samples].iter().flat_map(|sample| &sample.spikes) {
-                self.activity[layer][spike.neuron as usize] += 1;
+            let counts = &mut self.activity[layer];
+            for sample in &spikes[layer][..samples] {
+                sample.spikes.iter().for_each(|spike| counts[spike.neuron as usize] += 1);
             }
         }
         grazing

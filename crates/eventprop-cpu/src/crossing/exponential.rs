@@ -12,32 +12,32 @@ const MAX_STEPS: usize = 64;
 impl<T: LaneReal> Roots<T> for Exponential<T> {
     /// At the maximum the voltage is the current: I exp(-s/tau_syn).
     #[inline(always)]
-    fn peak_above(&self, u: T::Lanes, current: T::Lanes, threshold: T::Lanes) -> T::Lanes {
+    fn peak_above<L: Lanes<Scalar = T>>(&self, u: L, current: L, threshold: L) -> L {
         let s = self.0.time_of_maximum(u, current);
-        let height = current * exp(-s / T::Lanes::splat(self.0.tau_syn));
+        let height = current * exp(-s / L::splat(self.0.tau_syn));
         height.gt(threshold)
     }
 
     #[inline(always)]
-    fn root(
+    fn root<L: Lanes<Scalar = T>>(
         &self,
-        u: T::Lanes,
-        current: T::Lanes,
-        threshold: T::Lanes,
-        spiking: T::Lanes,
-        rest: &Rest<T::Lanes>,
-    ) -> (Step<T::Lanes>, T::Lanes) {
-        let (zero, two) = (T::Lanes::zero(), T::Lanes::of(2.0));
-        let tau_mem = T::Lanes::splat(self.0.tau_mem);
+        u: L,
+        current: L,
+        threshold: L,
+        spiking: L,
+        rest: &Rest<L>,
+    ) -> (Step<L>, L) {
+        let (zero, two) = (L::zero(), L::of(2.0));
+        let tau_mem = L::splat(self.0.tau_mem);
         let (gap, rise) = (threshold - u, (current - u) / tau_mem);
-        let curvature = (current / T::Lanes::splat(self.0.tau_syn) + rise) / tau_mem;
+        let curvature = (current / L::splat(self.0.tau_syn) + rise) / tau_mem;
         let discriminant = rise.mul_add(rise, -(two * curvature * gap)).fast_max(zero);
         // The crossing lies before the maximum, if there is one.
         let peak = self.0.time_of_maximum(u, current);
         let mut high = peak.gt(zero).select(peak, rest.dt).fast_min(rest.dt);
         let mut low = zero;
         let mut s = (two * gap / (rise + discriminant.sqrt())).fast_min(high).fast_max(zero);
-        let enough = T::Lanes::splat(T::epsilon()) * tau_mem;
+        let enough = L::splat(T::epsilon()) * tau_mem;
         let mut at = self.0.step(s);
         // A lane that is done stays as it is, whatever its neighbours need.
         let mut open = spiking;
@@ -50,7 +50,7 @@ impl<T: LaneReal> Roots<T> for Exponential<T> {
             low = above.select(low, s);
             let newton = s - f / slope;
             let inside = newton.gt(low) & high.gt(newton);
-            let next = inside.select(newton, (low + high) * T::Lanes::of(0.5));
+            let next = inside.select(newton, (low + high) * L::of(0.5));
             // Newton may land on a bound to rounding: then it is done, not lost.
             let next = (enough.gt((newton - s).abs())).select(newton.fast_max(zero), next);
             let moved = (next - s).abs().gt(enough);
@@ -65,17 +65,17 @@ impl<T: LaneReal> Roots<T> for Exponential<T> {
     }
 
     #[inline(always)]
-    fn join(&self, before: T::Lanes, mark: T::Lanes) -> T::Lanes {
+    fn join<L: Lanes<Scalar = T>>(&self, before: L, mark: L) -> L {
         before + mark
     }
 
     #[inline(always)]
-    fn origin(&self) -> T::Lanes {
-        T::Lanes::zero()
+    fn origin<L: Lanes<Scalar = T>>(&self) -> L {
+        L::zero()
     }
 
     #[inline(always)]
-    fn elapsed(&self, mark: T::Lanes) -> T::Lanes {
+    fn elapsed<L: Lanes<Scalar = T>>(&self, mark: L) -> L {
         mark
     }
 }

@@ -2,6 +2,7 @@ use super::{MAX_SPIKES_PER_INTERVAL, Rest, Roots, Spike, candidates};
 use crate::decay::Step;
 use crate::lanes::{LANES, LaneReal, Lanes};
 use crate::stream::Group;
+use lif_core::Real;
 
 /// The neurons of a tile at the start and, if nothing happens, at the end of an interval.
 pub(crate) struct Course<'a, T> {
@@ -63,7 +64,14 @@ impl<T: LaneReal> Gathered<T> {
             for (lane, &place) in suspects.iter().enumerate() {
                 self.take(lane, place, &course);
             }
-            if !self.solve(suspects.len(), roots, &mut course, group, index, spikes) {
+            // A lane has the same bits whatever the number of lanes.
+            let count = suspects.len();
+            let solved = if count > LANES / 2 {
+                self.solve::<T::Lanes>(count, roots, &mut course, group, index, spikes)
+            } else {
+                self.solve::<T::Half>(count, roots, &mut course, group, index, spikes)
+            };
+            if !solved {
                 return false;
             }
         }
@@ -88,7 +96,7 @@ impl<T: LaneReal> Gathered<T> {
     /// All spikes in an interval of the first `count` neurons, and their voltages at its end:
     /// crossings are found one a lane and round, until none is left.
     #[inline(always)]
-    fn solve(
+    fn solve<L: Lanes<Scalar = T>>(
         &self,
         count: usize,
         roots: &impl Roots<T>,
@@ -97,13 +105,14 @@ impl<T: LaneReal> Gathered<T> {
         index: u32,
         spikes: &mut Vec<Spike<T>>,
     ) -> bool {
-        let load = T::Lanes::from_array;
-        let (threshold, reset) = (load(self.threshold), load(self.reset));
-        let (mut u, mut current, mut u_end) = (load(self.u), load(self.current), load(self.u_end));
-        let current_end = current * T::Lanes::splat(group.syn);
-        let mut rest = Rest { mem: T::Lanes::splat(group.mem), dt: T::Lanes::splat(group.dt) };
+        let load = L::first_of;
+        let (threshold, reset) = (load(&self.threshold), load(&self.reset));
+        let (mut u, mut current, mut u_end) =
+            (load(&self.u), load(&self.current), load(&self.u_end));
+        let current_end = current * L::splat(group.syn);
+        let mut rest = Rest { mem: L::splat(group.mem), dt: L::splat(group.dt) };
         let (mut before, mut mark) = (Step::identity(), roots.origin());
-        let mut candidates = first_lanes::<T>(count);
+        let mut candidates = first_lanes::<L>(count);
         let neuron = (course.first * LANES) as u32;
         for round in 0..MAX_SPIKES_PER_INTERVAL {
             let above = u_end.gt(threshold) | roots.peak_above(u, current, threshold);
@@ -120,7 +129,7 @@ impl<T: LaneReal> Gathered<T> {
             };
             rest = Rest {
                 mem: rest.mem / at.mem,
-                dt: (rest.dt - roots.elapsed(at_mark)).fast_max(T::Lanes::zero()),
+                dt: (rest.dt - roots.elapsed(at_mark)).fast_max(L::zero()),
             };
             // A spike takes threshold - reset away, which decays like any voltage.
             let fallen = (reset - threshold).mul_add(rest.mem, u_end);
@@ -136,23 +145,25 @@ impl<T: LaneReal> Gathered<T> {
                 return false;
             }
         }
-        for (&place, u_end) in self.place.iter().zip(u_end.to_array()).take(count) {
+        for (&place, &u_end) in self.place.iter().zip(u_end.to_array().as_ref()).take(count) {
             course.u_end[place as usize] = u_end;
         }
         true
     }
 
     #[inline(always)]
-    fn push(
+    fn push<L: Lanes<Scalar = T>>(
         &self,
         spikes: &mut Vec<Spike<T>>,
         mut lanes: u32,
         interval: u32,
         first_neuron: u32,
-        records: Records<T::Lanes>,
+        records: Records<L>,
     ) {
         let (mark, slope) = (records.mark.to_array(), records.slope.to_array());
         let (mem, drive) = (records.before.mem.to_array(), records.before.drive.to_array());
+        let (mark, slope, mem, drive) =
+            (mark.as_ref(), slope.as_ref(), mem.as_ref(), drive.as_ref());
         while lanes != 0 {
             let lane = lanes.trailing_zeros() as usize & (LANES - 1);
             lanes &= lanes - 1;
@@ -177,7 +188,7 @@ struct Records<L> {
 
 /// A comparison that holds in the first `count` lanes.
 #[inline(always)]
-fn first_lanes<T: LaneReal>(count: usize) -> T::Lanes {
-    let index = T::Lanes::from_array(std::array::from_fn(|lane| T::of(lane as f64)));
-    T::Lanes::of(count as f64).gt(index)
+fn first_lanes<L: Lanes>(count: usize) -> L {
+    let index = std::array::from_fn(|lane| L::Scalar::of(lane as f64));
+    L::of(count as f64).gt(L::first_of(&index))
 }

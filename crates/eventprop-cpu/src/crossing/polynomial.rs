@@ -15,28 +15,28 @@ impl<T: LaneReal, const R: usize> Roots<T> for Polynomial<T, R> {
     /// The maximum lies at x^(R-1) = A/(R B) and is A x (R-1)/R high: raised to the power R - 1, the
     /// comparison needs no root.
     #[inline(always)]
-    fn peak_above(&self, u: T::Lanes, current: T::Lanes, threshold: T::Lanes) -> T::Lanes {
-        let b = current * T::Lanes::of(1.0 / (R as f64 - 1.0));
+    fn peak_above<L: Lanes<Scalar = T>>(&self, u: L, current: L, threshold: L) -> L {
+        let b = current * L::of(1.0 / (R as f64 - 1.0));
         let a = u + b;
-        let high = a * T::Lanes::of((R as f64 - 1.0) / R as f64);
-        let bound = b * T::Lanes::of(R as f64) * power::<_, R>(threshold).0;
-        (a * power::<_, R>(high).0).gt(bound) & a.gt(T::Lanes::zero())
+        let high = a * L::of((R as f64 - 1.0) / R as f64);
+        let bound = b * L::of(R as f64) * power::<_, R>(threshold).0;
+        (a * power::<_, R>(high).0).gt(bound) & a.gt(L::zero())
     }
 
     /// Newton in y = 1 - x. The voltage is concave in y (for a positive current) and its third
     /// derivative is not negative, so the guess lies before the maximum and Newton cannot leave.
     #[inline(always)]
-    fn root(
+    fn root<L: Lanes<Scalar = T>>(
         &self,
-        u: T::Lanes,
-        current: T::Lanes,
-        threshold: T::Lanes,
-        spiking: T::Lanes,
-        rest: &Rest<T::Lanes>,
-    ) -> (Step<T::Lanes>, T::Lanes) {
-        let (zero, one, two) = (T::Lanes::zero(), T::Lanes::of(1.0), T::Lanes::of(2.0));
-        let ratio = T::Lanes::of(R as f64);
-        let b = current * T::Lanes::of(1.0 / (R as f64 - 1.0));
+        u: L,
+        current: L,
+        threshold: L,
+        spiking: L,
+        rest: &Rest<L>,
+    ) -> (Step<L>, L) {
+        let (zero, one, two) = (L::zero(), L::of(1.0), L::of(2.0));
+        let ratio = L::of(R as f64);
+        let b = current * L::of(1.0 / (R as f64 - 1.0));
         let a = u + b;
         let (gap, rise) = (threshold - u, current - u);
         let curvature = ratio * current;
@@ -44,8 +44,8 @@ impl<T: LaneReal, const R: usize> Roots<T> for Polynomial<T, R> {
         let y_end = one - rest.mem;
         let mut y = (two * gap / (rise + discriminant.sqrt())).fast_min(y_end);
         // A slope this small is that of a voltage which touches the threshold.
-        let least_slope = threshold.abs() * T::Lanes::splat(T::epsilon());
-        let enough = T::Lanes::splat(T::epsilon());
+        let least_slope = threshold.abs() * L::splat(T::epsilon());
+        let enough = L::splat(T::epsilon());
         // A lane that is done stays as it is, whatever its neighbours need.
         let mut open = spiking;
         for step in 1..=MAX_STEPS {
@@ -56,7 +56,7 @@ impl<T: LaneReal, const R: usize> Roots<T> for Polynomial<T, R> {
             let slope = ratio.mul_add(b_low, -a).fast_max(least_slope);
             let dy = f / slope;
             y = open.select((y - dy).fast_min(y_end).fast_max(zero), y);
-            if step >= T::Lanes::NEWTON_STEPS {
+            if step >= L::NEWTON_STEPS {
                 // What the next step would change: curvature dy^2/(2 slope).
                 open = open & (dy * dy * curvature).abs().gt(enough * slope);
                 if open.bits() == 0 {
@@ -66,23 +66,23 @@ impl<T: LaneReal, const R: usize> Roots<T> for Polynomial<T, R> {
         }
         let x = one - y;
         let (_, x_power) = power::<_, R>(x);
-        let drive = T::Lanes::splat(self.0.gain()) * (x - x_power);
+        let drive = L::splat(self.0.gain()) * (x - x_power);
         (Step { mem: x, syn: x_power, drive }, x)
     }
 
     #[inline(always)]
-    fn join(&self, before: T::Lanes, mark: T::Lanes) -> T::Lanes {
+    fn join<L: Lanes<Scalar = T>>(&self, before: L, mark: L) -> L {
         before * mark
     }
 
     #[inline(always)]
-    fn origin(&self) -> T::Lanes {
-        T::Lanes::of(1.0)
+    fn origin<L: Lanes<Scalar = T>>(&self) -> L {
+        L::of(1.0)
     }
 
     #[inline(always)]
-    fn elapsed(&self, mark: T::Lanes) -> T::Lanes {
-        -ln(mark) * T::Lanes::splat(self.0.tau_mem)
+    fn elapsed<L: Lanes<Scalar = T>>(&self, mark: L) -> L {
+        -ln(mark) * L::splat(self.0.tau_mem)
     }
 }
 

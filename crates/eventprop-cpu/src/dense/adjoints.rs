@@ -123,11 +123,13 @@ impl<T: LaneReal> Adjoints<T> {
             stream.errors.resize(stream.sources().len(), T::zero());
             for task in self.tasks.iter().filter(|task| task.samples.contains(&sample)) {
                 let errors = &task.errors[task.offsets[sample - task.samples.start]..];
-                let errors = errors.chunks_exact(task.blocks.len());
-                for (sum, errors) in stream.errors.iter_mut().zip(errors) {
-                    for &error in errors {
-                        *sum += error;
-                    }
+                let width = task.blocks.len();
+                if width == 1 {
+                    stream.errors.iter_mut().zip(errors).for_each(|(sum, &error)| *sum += error);
+                    continue;
+                }
+                for (sum, errors) in stream.errors.iter_mut().zip(errors.chunks_exact(width)) {
+                    errors.iter().for_each(|&error| *sum += error);
                 }
             }
         });
