@@ -11,6 +11,7 @@
 #define __device__
 #define __noinline__ __attribute__((noinline))
 #define __forceinline__ inline
+#define __launch_bounds__(threads)
 #define __align__(n) __attribute__((aligned(n)))
 #ifdef SIMT_TSAN
 #define __shared__ static thread_local
@@ -102,6 +103,12 @@ inline float __int_as_float(int bits) {
     std::memcpy(&value, &bits, sizeof value);
     return value;
 }
+inline unsigned __float_as_uint(float value) {
+    unsigned bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+inline float __uint_as_float(unsigned bits) { return __int_as_float(static_cast<int>(bits)); }
 template <class T>
 T atomicAdd(T* place, T value) {
     return __atomic_fetch_add(place, value, __ATOMIC_RELAXED);

@@ -6,6 +6,7 @@
 #include "loss.cu"
 #include "li_backward.cu"
 #include "lif_backward.cu"
+#include "lif_recurrent.cu"
 #include "weight_gradient.cu"
 #include "shared_weights.cu"
 #include "update.cu"

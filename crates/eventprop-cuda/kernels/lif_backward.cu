@@ -1,21 +1,6 @@
 // The adjoint of leaky integrate-and-fire neurons (Wunderlich & Pehle 2021, eq. 3).
 #include "adjoint.cuh"
 
-// The loss's derivative by the time of a spike: what the layer above sent back, tile by tile, or for
-// an output layer the loss itself (`above_tiles` 0).
-__device__ __forceinline__ float spike_error(Layer const& layer, Lane const& lane, int k, size_t slot,
-                                             float const* above_errors, int above_width,
-                                             int above_tiles, int every_spike) {
-    if (above_tiles == 0) {
-        bool counts = k == 0 || every_spike;
-        return counts ? layer.derivatives[(size_t)lane.sample * layer.stride + lane.neuron] : 0.0f;
-    }
-    size_t place = (size_t)lane.sample * above_width + layer.spike_ranks[slot];
-    float sum = 0.0f;
-    for (int tile = 0; tile < above_tiles; tile++) sum += above_errors[place * above_tiles + tile];
-    return sum;
-}
-
 // Grid: as lif_forward, over the samples from `first` on.
 extern "C" __global__ void lif_backward(Layer layer, Control* control, float const* above_errors,
                                         int above_width, int above_tiles, int every_spike, int first,

@@ -11,6 +11,8 @@ use lif_core::engine::EngineError;
 pub(crate) struct BatchBuffers {
     pub(crate) room: Room,
     layers: Vec<LayerBuffers>,
+    /// Of recurrent layers, what arrives from below.
+    below: Vec<Option<LayerBuffers>>,
     adjoint: Buffer<f32>,
     pub(crate) list_times: Buffer<f32>,
     pub(crate) list_places: Buffer<i32>,
@@ -71,10 +73,15 @@ impl BatchBuffers {
         let lengths: Vec<Lengths> = (0..plan.len())
             .map(|index| room.lengths(plan, index, index > 0 || input_errors))
             .collect();
+        let below = (0..plan.len()).map(|index| {
+            let lengths = room.below(plan, index, index > 0 || input_errors);
+            lengths.map(|lengths| LayerBuffers::new(device, lengths)).transpose()
+        });
         let most = |of: fn(&Lengths) -> usize| lengths.iter().map(of).max().unwrap_or(0);
         let events = most(|lengths| lengths.events);
         Ok(Self {
             room: room.clone(),
+            below: below.collect::<Result<_, _>>()?,
             adjoint: device.unset(most(|lengths| lengths.adjoint))?,
             list_times: device.unset(events)?,
             list_places: device.unset(events)?,
@@ -98,7 +105,8 @@ impl BatchBuffers {
         self.layers.iter_mut().try_for_each(|layer| device.clear(&mut layer.needed))
     }
 
-    /// The descriptions of all layers for a batch of `samples`.
+    /// The descriptions of all layers for a batch of `samples`, and what they are to those below: the
+    /// same but for recurrent layers.
     pub(crate) fn describe(
         &self,
         plan: &[DenseLayer],
@@ -106,7 +114,7 @@ impl BatchBuffers {
         weights: &Weights,
         settings: Settings,
         samples: usize,
-    ) -> Vec<abi::Layer> {
+    ) -> (Vec<abi::Layer>, Vec<abi::Layer>) {
         let layers = plan.iter().zip(&self.layers).zip(constants).enumerate();
         let layers = layers.map(|(index, ((plan, buffers), constants))| {
             let Lengths { width, slots, chunk, .. } = buffers.lengths;
@@ -137,7 +145,27 @@ impl BatchBuffers {
                 ..buffers.addresses()
             }
         });
-        layers.collect()
+        let layers: Vec<abi::Layer> = layers.collect();
+        let of_below = layers.iter().zip(plan).zip(&self.below);
+        let of_below = of_below.map(|((layer, plan), buffers)| match buffers {
+            None => *layer,
+            Some(buffers) => abi::Layer {
+                sources: (plan.sources - plan.targets) as i32,
+                width: buffers.lengths.width as i32,
+                // One sum over all neurons.
+                tiles: 1,
+                counts: buffers.counts.address(),
+                records: buffers.records.address(),
+                times: buffers.times.address(),
+                factors: buffers.factors.address(),
+                heads: buffers.heads.address(),
+                links: buffers.links.address(),
+                errors: buffers.errors.address(),
+                ..*layer
+            },
+        });
+        let of_below = of_below.collect();
+        (layers, of_below)
     }
 }
 

@@ -9,10 +9,12 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 21] = [
+pub(crate) const KERNELS: [&str; 23] = [
     "stream_inputs",
     "lif_forward",
     "lif_merge",
+    "lif_recurrent",
+    "lif_recurrent_backward",
     "li_maximum",
     "li_mean",
     "spike_outputs",
@@ -38,7 +40,7 @@ pub(crate) const KERNELS: [&str; 21] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 15] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/decay.cuh"),
     include_str!("../kernels/crossing.cuh"),
@@ -50,6 +52,7 @@ const SOURCES: [&str; 14] = [
     include_str!("../kernels/loss.cu"),
     include_str!("../kernels/li_backward.cu"),
     include_str!("../kernels/lif_backward.cu"),
+    include_str!("../kernels/lif_recurrent.cu"),
     include_str!("../kernels/weight_gradient.cu"),
     include_str!("../kernels/shared_weights.cu"),
     include_str!("../kernels/update.cu"),
@@ -99,6 +102,7 @@ mod tests {
         let mut found: Vec<_> = source
             .lines()
             .filter_map(|line| line.strip_prefix("extern \"C\" __global__ void "))
+            .map(|rest| rest.strip_prefix("__launch_bounds__(MAX_RECURRENT) ").unwrap_or(rest))
             .filter_map(|rest| rest.split('(').next())
             .collect();
         let mut listed = KERNELS.to_vec();

@@ -16,7 +16,8 @@ pub(crate) const MAX_SPIKES: usize = 10_000;
 /// Blocks that add up the gradient's squares: NORM_BLOCKS of `kernels/update.cu`.
 const NORM_BLOCKS: usize = 32;
 
-/// The exact engine on a CUDA device, in single precision: chains of layers, dense, convolved, pooled.
+/// The exact engine on a CUDA device, in single precision: chains of layers, dense, convolved, pooled or
+/// recurrent.
 ///
 /// Parameters, optimiser state and data stay on the device; a batch is one recorded graph of kernels.
 /// The same calls give the same bits on the same device.
@@ -303,9 +304,12 @@ impl CudaEngine {
             slope_floor: self.training.slope_floor as f32,
             input_errors,
         };
+        let (layers, to_below) =
+            batch.describe(&self.plan, &self.constants, &self.weights, settings, samples);
         let program = Program {
             device: &self.device,
-            layers: batch.describe(&self.plan, &self.constants, &self.weights, settings, samples),
+            layers,
+            to_below,
             plan: &self.plan,
             batch,
             weights: &self.weights,

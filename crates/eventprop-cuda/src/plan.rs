@@ -12,6 +12,9 @@ pub(crate) const NAME: &str = "cuda";
 /// Neurons of a row of weights are padded to a multiple of this: the threads of a warp.
 pub(crate) const WARP: usize = 32;
 
+/// Neurons of a recurrent layer, at most: the threads of a block. As in `kernels/lif_recurrent.cu`.
+const MAX_RECURRENT: usize = 1024;
+
 /// A layer with the connection into it, which is computed as a dense one.
 #[derive(Clone, Debug)]
 pub(crate) struct DenseLayer {
@@ -19,9 +22,11 @@ pub(crate) struct DenseLayer {
     pub(crate) layer: usize,
     /// The position of the connection into it.
     pub(crate) connection: usize,
+    /// The position of the connection from its neurons to themselves, if they hear one another.
+    pub(crate) recurrent: Option<usize>,
     /// What the connection's weights are.
     pub(crate) synapses: Synapses,
-    /// Neurons below.
+    /// Neurons it hears: those below, then its own if it is recurrent.
     pub(crate) sources: usize,
     /// Its own neurons.
     pub(crate) targets: usize,
@@ -71,7 +76,7 @@ pub(crate) fn plan(
         let layer = &network.layers()[position];
         let values = &parameters.layers[position];
         let below = &network.layers()[position - 1];
-        let connection = only_connection(network, position)?;
+        let Inputs { connection, recurrent } = inputs(network, position)?;
         let rate = if readout == Readout::ExpMean { duration.recip() } else { 0.0 };
         let targets = training.rate_targets.iter().filter(|target| target.layer == position);
         let (pull, strength) =
@@ -79,6 +84,7 @@ pub(crate) fn plan(
         Ok(DenseLayer {
             layer: position,
             connection,
+            recurrent,
             synapses: match network.connections()[connection].kind {
                 ConnectionKind::Dense => Synapses::Dense,
                 ConnectionKind::Conv2d(_) => {
@@ -88,7 +94,7 @@ pub(crate) fn plan(
                     Synapses::Fixed { weight: weight as f32 }
                 }
             },
-            sources: below.size,
+            sources: below.size + recurrent.map_or(0, |_| layer.size),
             targets: layer.size,
             stride: layer.size.next_multiple_of(WARP),
             spikes: layer.is_lif(),
@@ -129,7 +135,7 @@ pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), E
         (false, true) => unsupported("voltage losses on a spiking output layer are")?,
         _ => {}
     }
-    (1..network.layers().len()).try_for_each(|to| only_connection(network, to).map(drop))
+    (1..network.layers().len()).try_for_each(|to| inputs(network, to).map(drop))
 }
 
 /// The bias currents and thresholds of a layer's neurons and of its padding, which never spikes.
@@ -174,25 +180,48 @@ fn check_layer(layer: &Layer) -> Result<(), EngineError> {
     Ok(())
 }
 
-fn only_connection(network: &Network, to: usize) -> Result<usize, EngineError> {
-    let into: Vec<(usize, &Connection)> =
-        network.connections().iter().enumerate().filter(|(_, c)| c.to == to).collect();
-    for (_, connection) in &into {
-        if connection.delays {
+/// The connections into a layer.
+struct Inputs {
+    connection: usize,
+    recurrent: Option<usize>,
+}
+
+fn inputs(network: &Network, to: usize) -> Result<Inputs, EngineError> {
+    let into = network.connections().iter().enumerate().filter(|(_, c)| c.to == to);
+    let (mut below, mut recurrent) = (Vec::new(), Vec::new());
+    for (position, Connection { from, delays, kind, .. }) in into {
+        if *delays {
             return unsupported("delays are");
         }
-        if connection.from >= to {
-            return unsupported("recurrent connections are");
+        if *from > to {
+            return unsupported("recurrence across layers is");
         }
-        if connection.from + 1 < to {
+        if from + 1 < to {
             return unsupported("connections that skip a layer are");
         }
+        if *from < to {
+            below.push(position);
+        } else if *kind == ConnectionKind::Dense {
+            recurrent.push(position);
+        } else {
+            return unsupported("recurrent connections that are not dense are");
+        }
     }
-    match into[..] {
-        [(position, _)] => Ok(position),
-        [] => unsupported("layers without a connection to the layer below are"),
-        _ => unsupported("several connections into one layer are"),
+    let (connection, recurrent) = match (&below[..], &recurrent[..]) {
+        (&[below], &[]) => (below, None),
+        (&[below], &[recurrent]) => (below, Some(recurrent)),
+        ([], _) => return unsupported("layers without a connection to the layer below are"),
+        _ => return unsupported("several connections into one layer are"),
+    };
+    if recurrent.is_some() {
+        if network.layers()[to].size > MAX_RECURRENT {
+            return unsupported("recurrent layers of more than 1024 neurons are");
+        }
+        if network.connections()[connection].kind != ConnectionKind::Dense {
+            return unsupported("recurrence of a layer that is convolved or pooled is");
+        }
     }
+    Ok(Inputs { connection, recurrent })
 }
 
 fn unsupported<V>(capability: &str) -> Result<V, EngineError> {

@@ -27,6 +27,8 @@ pub(crate) struct Program<'a> {
     pub(crate) device: &'a Device,
     pub(crate) plan: &'a [DenseLayer],
     pub(crate) layers: Vec<Layer>,
+    /// What each layer is to the one below: where that leaves its spikes and finds their errors.
+    pub(crate) to_below: Vec<Layer>,
     pub(crate) batch: &'a BatchBuffers,
     pub(crate) weights: &'a Weights,
     pub(crate) data: &'a Data,
@@ -46,7 +48,7 @@ impl Program<'_> {
             "stream_inputs",
             Shape { grid: (self.samples(), 1), block: (THREADS, 1) },
             &[
-                bytes_of(&self.layers[0]),
+                bytes_of(&self.to_below[0]),
                 bytes_of(&control),
                 bytes_of(&steps),
                 bytes_of(&queue.order.address()),
@@ -64,8 +66,14 @@ impl Program<'_> {
                 device.launch(kernel, shape, &[bytes_of(layer)])?;
                 continue;
             }
-            device.launch("lif_forward", shape, &[bytes_of(layer), bytes_of(&control)])?;
-            match self.layers.get(index + 1) {
+            if self.plan[index].recurrent.is_some() {
+                let arguments: [&[u8]; 3] =
+                    [bytes_of(&self.to_below[index]), bytes_of(layer), bytes_of(&control)];
+                device.launch("lif_recurrent", whole(layer, layer.samples), &arguments)?;
+            } else {
+                device.launch("lif_forward", shape, &[bytes_of(layer), bytes_of(&control)])?;
+            }
+            match self.to_below.get(index + 1) {
                 Some(above) => device.launch(
                     "lif_merge",
                     Shape { grid: (self.samples(), 1), block: (THREADS, 1) },
@@ -103,7 +111,7 @@ impl Program<'_> {
             device.launch(
                 "input_gradient",
                 Shape { grid: (self.samples(), 1), block: (THREADS, 1) },
-                &[bytes_of(&self.layers[0]), bytes_of(&batch.input_gradient.address())],
+                &[bytes_of(&self.to_below[0]), bytes_of(&batch.input_gradient.address())],
             )?;
         }
         for ((layer, plan), activity) in self.layers.iter().zip(self.plan).zip(self.activity) {
@@ -192,7 +200,7 @@ impl Program<'_> {
     /// The adjoint of one layer and the gradient by its weights, part of the batch by part.
     fn layer_backward(&self, index: usize) -> Result<(), EngineError> {
         let layer = &self.layers[index];
-        let (above_errors, above_width, above_tiles) = match self.layers.get(index + 1) {
+        let (above_errors, above_width, above_tiles) = match self.to_below.get(index + 1) {
             Some(above) => (above.errors, above.width, above.tiles),
             None => (0, 0, 0),
         };
@@ -200,7 +208,22 @@ impl Program<'_> {
         for first in (0..layer.samples).step_by(layer.chunk as usize) {
             let samples = layer.chunk.min(layer.samples - first);
             let shape = neurons(layer, samples);
-            if self.plan[index].spikes {
+            if self.plan[index].recurrent.is_some() {
+                self.device.launch(
+                    "lif_recurrent_backward",
+                    whole(layer, samples),
+                    &[
+                        bytes_of(&self.to_below[index]),
+                        bytes_of(layer),
+                        bytes_of(&self.queue.control.address()),
+                        bytes_of(&above_errors),
+                        bytes_of(&above_width),
+                        bytes_of(&above_tiles),
+                        bytes_of(&every_spike),
+                        bytes_of(&first),
+                    ],
+                )?;
+            } else if self.plan[index].spikes {
                 self.device.launch(
                     "lif_backward",
                     shape,
@@ -279,4 +302,9 @@ fn neurons(layer: &Layer, samples: i32) -> Shape {
         ),
         block: ((tiles * WARP) as u32, together as u32),
     }
+}
+
+/// A block a sample, all neurons of the layer in it.
+fn whole(layer: &Layer, samples: i32) -> Shape {
+    Shape { grid: (samples as u32, 1), block: (layer.stride as u32, 1) }
 }

@@ -17,7 +17,7 @@ pub(crate) struct Room {
 }
 
 /// Lengths of a layer's buffers, in values.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Lengths {
     pub(crate) samples: usize,
     pub(crate) width: usize,
@@ -39,14 +39,42 @@ impl Room {
         Self { samples: 0, arrivals: 0, spikes, adjoint_bytes }
     }
 
+    /// What arrives at layer number `index` above the input, from below.
+    fn arrivals(&self, index: usize) -> usize {
+        match index.checked_sub(1) {
+            None => self.arrivals,
+            Some(below) => self.spikes[below].1,
+        }
+    }
+
+    /// The lengths for what arrives from below at layer number `index`, if that is not all it hears.
+    pub(crate) fn below(
+        &self,
+        layers: &[DenseLayer],
+        index: usize,
+        errors: bool,
+    ) -> Option<Lengths> {
+        let layer = &layers[index];
+        layer.recurrent?;
+        let width = self.arrivals(index) + 2;
+        let events = self.samples * width;
+        Some(Lengths {
+            samples: self.samples,
+            width,
+            events,
+            heads: self.samples * (layer.sources - layer.targets),
+            // All neurons' in one.
+            errors: if errors { events } else { 0 },
+            ..Lengths::default()
+        })
+    }
+
     /// The lengths of layer number `index` above the input.
     pub(crate) fn lengths(&self, layers: &[DenseLayer], index: usize, errors: bool) -> Lengths {
         let layer = &layers[index];
-        let arrivals = match index.checked_sub(1) {
-            None => self.arrivals,
-            Some(below) => self.spikes[below].1,
-        };
-        let width = arrivals + 2;
+        let own = layer.recurrent.map_or(0, |_| self.spikes[index].1);
+        let errors = errors && layer.recurrent.is_none();
+        let width = self.arrivals(index) + own + 2;
         let slots = if layer.spikes { self.spikes[index].0 } else { 0 };
         let row = width * layer.stride;
         let chunk = (self.adjoint_bytes / (4 * row)).clamp(1, self.samples.max(1));
@@ -66,8 +94,11 @@ impl Room {
 
     /// The bytes that a batch takes; `input_errors` says whether errors of inputs are wanted.
     pub(crate) fn bytes(&self, layers: &[DenseLayer], input_errors: bool) -> usize {
-        let all =
-            (0..layers.len()).map(|index| self.lengths(layers, index, index > 0 || input_errors));
+        let all = (0..layers.len()).flat_map(|index| {
+            let errors = index > 0 || input_errors;
+            let below = self.below(layers, index, errors);
+            std::iter::once(self.lengths(layers, index, errors)).chain(below)
+        });
         let (mut bytes, mut adjoint, mut events) = (0, 0, 0);
         for lengths in all {
             let Lengths { samples, events: e, heads, errors, neurons, spikes, .. } = lengths;

@@ -23,6 +23,8 @@ pub(crate) struct Weights {
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     matrices: Vec<Matrix>,
+    /// By layer above the input: where the first of its matrices starts; a recurrent layer has two.
+    starts: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -92,20 +94,27 @@ impl Weights {
 
 impl Layout {
     pub(crate) fn new(layers: &[DenseLayer]) -> Self {
-        let mut first = 0;
-        let matrices = layers.iter().map(|layer_plan| {
-            let DenseLayer { connection, layer, synapses, .. } = *layer_plan;
+        let (mut first, mut matrices, mut starts) = (0, Vec::new(), Vec::new());
+        for plan in layers {
+            let DenseLayer { connection, recurrent, layer, synapses, .. } = *plan;
+            let own = recurrent.map_or(0, |_| plan.targets);
             // Shared weights are one row, fixed ones none.
             let (sources, targets, stride) = match synapses {
-                Synapses::Dense => (layer_plan.sources, layer_plan.targets, layer_plan.stride),
+                Synapses::Dense => (plan.sources - own, plan.targets, plan.stride),
                 Synapses::Shared { weights } => (1, weights, weights.next_multiple_of(WARP)),
                 Synapses::Fixed { .. } => (0, 1, WARP),
             };
-            let matrix = Matrix { connection, layer, first, sources, targets, stride };
-            first += sources * stride;
-            matrix
-        });
-        Self { matrices: matrices.collect() }
+            starts.push(first);
+            let mut place = |connection, sources| {
+                matrices.push(Matrix { connection, layer, first, sources, targets, stride });
+                first += sources * stride;
+            };
+            place(connection, sources);
+            if let Some(recurrent) = recurrent {
+                place(recurrent, own);
+            }
+        }
+        Self { matrices, starts }
     }
 
     /// Values in a buffer, padding included.
@@ -120,7 +129,7 @@ impl Layout {
 
     /// Where the matrix of layer number `index` above the input starts.
     pub(crate) fn first(&self, index: usize) -> usize {
-        self.matrices[index].first
+        self.starts[index]
     }
 
     /// The layer that a position belongs to.

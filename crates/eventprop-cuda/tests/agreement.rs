@@ -4,7 +4,7 @@
 mod common;
 
 use common::for_each_schedule;
-use eventprop_cpu::{CpuEngine, CpuOptions};
+use eventprop_cpu::{CpuEngine, CpuOptions, GeneralEngine};
 use eventprop_cuda::{CudaEngine, CudaOptions};
 use lif_core::engine::{Batch, Engine, EngineError, Training};
 use lif_core::loss::Loss;
@@ -76,7 +76,17 @@ fn draws(layers: usize, size: usize, strength: f64) -> impl Strategy<Value = Dra
     )
 }
 
-fn chain(sizes: &[usize], (tau_mem, tau_syn): (f64, f64), spiking: bool) -> Network {
+fn chain(sizes: &[usize], taus: (f64, f64), spiking: bool) -> Network {
+    chain_with(sizes, taus, spiking, None)
+}
+
+/// A chain of dense layers with one more connection, its first.
+fn chain_with(
+    sizes: &[usize],
+    (tau_mem, tau_syn): (f64, f64),
+    spiking: bool,
+    first: Option<ConnectionSpec>,
+) -> Network {
     let mut layers = vec![LayerSpec::input("0", INPUTS)];
     for (position, &size) in sizes.iter().enumerate() {
         let name = (position + 1).to_string();
@@ -87,8 +97,8 @@ fn chain(sizes: &[usize], (tau_mem, tau_syn): (f64, f64), spiking: bool) -> Netw
             LayerSpec::li(name, size, tau_mem, tau_syn)
         });
     }
-    let connections = (0..sizes.len())
-        .map(|layer| ConnectionSpec::dense(layer.to_string(), (layer + 1).to_string()));
+    let dense = |layer: usize| ConnectionSpec::dense(layer.to_string(), (layer + 1).to_string());
+    let connections = first.into_iter().chain((0..sizes.len()).map(dense));
     Network::new(30.0, layers, connections.collect()).unwrap()
 }
 
@@ -178,6 +188,54 @@ fn engines_agree_on_wide_networks() {
         });
         outcome.unwrap();
         assert!(compared.get() > 5, "{} compared", compared.get());
+    });
+}
+
+/// The same for neurons that hear one another, in more than one warp, however the adjoint is cut into
+/// parts. A hidden layer sends more spikes than there is room for at first.
+#[test]
+fn recurrent_layers_agree() {
+    for_each_schedule(|_, schedule| {
+        let mut compared = 0;
+        for (case, spiking) in [(0, false), (1, false), (2, true), (3, true)] {
+            let sizes = if spiking { &[70][..] } else { &[70, 7] };
+            let recurrent = ConnectionSpec::dense("1", "1");
+            let network = chain_with(sizes, (20.0, 10.0), spiking, Some(recurrent));
+            let mut parameters = Parameters::<f32>::initial(&network);
+            let mut uniform = uniform(100 * case + schedule);
+            for (connection, scale) in parameters.connections.iter_mut().zip([0.06, 0.8, 0.3]) {
+                connection.weights.fill_with(|| (uniform() * 2.0 - 0.6) as f32 * scale);
+            }
+            // One that spikes before anything arrives.
+            parameters.layers[1].bias[69] = 30.0;
+            let spikes = spikes(3, 60, &mut uniform);
+            let loss = if spiking { Loss::SpikeTimeSum {} } else { Loss::VmaxCrossEntropy {} };
+            let draw = Draw { network, parameters, spikes, labels: vec![0, 1, 2], loss };
+            let mut cuda = draw.cuda(draw.training());
+            let statistics = cuda.differentiate(draw.batch()).unwrap();
+            let parts = CudaOptions { adjoint_bytes: 1, ..CudaOptions::default() };
+            let mut in_parts = CudaEngine::new(&draw.network, draw.training(), parts).unwrap();
+            in_parts.load(&draw.parameters).unwrap();
+            assert_eq!(in_parts.differentiate(draw.batch()).unwrap(), statistics);
+            assert_eq!(in_parts.gradient(), cuda.gradient());
+            let mut cpu =
+                GeneralEngine::new(&draw.network, draw.training(), CpuOptions { threads: Some(1) })
+                    .unwrap();
+            cpu.load(&draw.parameters).unwrap();
+            cpu.differentiate(draw.batch()).unwrap();
+            let counts = (cuda.spikes(1).spike_count(), cpu.spikes(1).spike_count());
+            assert!(counts.0 > 200, "{} spikes", counts.0);
+            // A spike at the edge of vanishing changes all that come after.
+            if counts.0 != counts.1 {
+                continue;
+            }
+            let gradients = error(&weights(&cuda.gradient()), &weights(&cpu.gradient()));
+            let inputs = error(cuda.input_gradient(), cpu.input_gradient());
+            println!("{} spikes: gradient {gradients:e}, inputs {inputs:e}", counts.0);
+            assert!(gradients < 5e-3 && inputs < 5e-3, "{gradients} {inputs}");
+            compared += 1;
+        }
+        assert!(compared >= 2, "{compared} compared");
     });
 }
 

@@ -11,7 +11,7 @@ use lif_core::Network;
 use lif_core::engine::{EngineError, Training};
 
 /// Kinds of network that the engine computes.
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     Kind::Dense,
     Kind::DenseInteger,
     Kind::DenseOdd,
@@ -19,6 +19,7 @@ const KINDS: [Kind; 7] = [
     Kind::DenseNearEqual,
     Kind::Bias,
     Kind::Conv,
+    Kind::Recurrent,
 ];
 
 fn engine(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f32>, EngineError> {

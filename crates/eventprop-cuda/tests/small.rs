@@ -28,7 +28,8 @@ fn every_kernel_runs() {
 /// The losses of `steps` steps on one batch.
 fn train(loss: Loss, steps: usize) -> Vec<f64> {
     let convolved = matches!(loss, Loss::ExpMeanCrossEntropy {});
-    let network = network(matches!(loss, Loss::TtfsCrossEntropy { .. }), convolved);
+    let recurrent = matches!(loss, Loss::TtfsCrossEntropy { .. });
+    let network = network(recurrent, convolved);
     let training = Training {
         optimiser: Optimiser::ADAM,
         clip: matches!(loss, Loss::VmaxCrossEntropy {}).then_some(Clip::Norm(1.0)),
@@ -38,11 +39,15 @@ fn train(loss: Loss, steps: usize) -> Vec<f64> {
     let mut engine = CudaEngine::new(&network, training, CudaOptions::default()).unwrap();
     let mut parameters = Parameters::initial(&network);
     for (connection, scale) in
-        parameters.connections.iter_mut().zip([if convolved { 3.0 } else { 1.0 }, 1.0])
+        parameters.connections.iter_mut().zip([if convolved { 3.0 } else { 1.0 }, 1.0, 0.0])
     {
         for (position, weight) in connection.weights.iter_mut().enumerate() {
             *weight = scale + 0.4 * (position as f32 * 1.7).sin();
         }
+    }
+    if recurrent {
+        // One that spikes before anything arrives.
+        parameters.layers[1].bias[7] = 25.0;
     }
     engine.load(&parameters).unwrap();
     let mut spikes = SpikeBatch::new();
@@ -57,6 +62,7 @@ fn train(loss: Loss, steps: usize) -> Vec<f64> {
     losses
 }
 
+/// With an output that spikes, where hidden neurons hear one another, or one that does not.
 fn network(spiking: bool, convolved: bool) -> Network {
     let mut layers = vec![
         LayerSpec::input("in", 6).with_shape([1, 2, 3]),
@@ -72,5 +78,9 @@ fn network(spiking: bool, convolved: bool) -> Network {
         first.kind = ConnectionKindSpec::Conv2d;
         first.kernel = Some([1, 2]);
     }
-    Network::new(20.0, layers, vec![first, ConnectionSpec::dense("hidden", "out")]).unwrap()
+    let mut connections = vec![first, ConnectionSpec::dense("hidden", "out")];
+    if spiking {
+        connections.push(ConnectionSpec::dense("hidden", "hidden"));
+    }
+    Network::new(20.0, layers, connections).unwrap()
 }
