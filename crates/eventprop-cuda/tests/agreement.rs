@@ -239,16 +239,16 @@ fn recurrent_layers_agree() {
     });
 }
 
-/// A neuron that spikes much more often than there is room for at first, and a layer that sends more
-/// spikes than a block has threads: room is made, and the result is that of an engine with room.
+/// A neuron that spikes much more often than there is room for at first, and a layer of more neurons
+/// and more spikes than a block has threads: room is made, and the result is that of an engine with room.
 #[test]
 fn room_is_made_for_many_spikes() {
     for_each_schedule(|_, schedule| {
-        let network = chain(&[40, 7], (10.0, 5.0), false);
+        let network = chain(&[270, 7], (10.0, 5.0), false);
         let mut parameters = Parameters::<f32>::initial(&network);
         let mut uniform = uniform(7 + schedule);
         for connection in &mut parameters.connections {
-            connection.weights.fill_with(|| uniform() as f32 * 1.5);
+            connection.weights.fill_with(|| uniform() as f32 * 0.7);
         }
         let spikes = spikes(3, 200, &mut uniform);
         let labels = vec![0, 1, 2];
