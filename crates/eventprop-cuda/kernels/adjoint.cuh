@@ -62,6 +62,29 @@ __device__ __forceinline__ void arrive_silent(Layer const& layer, Lane const& la
     }
 }
 
+// What the jumps at a neuron's spikes have in common.
+struct Jumps {
+    float height;  // threshold minus reset
+    float least;   // the slope floor
+    float pull;    // of the rate regulariser
+    int grazing;   // spikes at which the floor acted
+};
+
+__device__ __forceinline__ Jumps jumps_of(Layer const& layer, Lane const& lane, int spikes) {
+    float height = layer.threshold[lane.neuron] - layer.reset;
+    float pull = layer.target_strength * ((float)spikes - layer.target_count);
+    return {height, height * layer.slope_floor, pull, 0};
+}
+
+// lambda_V just before a spike of slope `found`, from that just after and the loss's derivative by the
+// spike's time (Wunderlich & Pehle 2021, eq. 3).
+__device__ __forceinline__ float before_spike(Jumps& jumps, float found, float after, float error) {
+    jumps.grazing += found < jumps.least;
+    // Whatever the floor, rounding must not turn a slope over.
+    float slope = fmaxf(fmaxf(found, jumps.least), jumps.height * 1.1920929e-7f);
+    return fmaf(found + jumps.height, after, error) / slope - jumps.pull;
+}
+
 // The loss's derivative by the time of a spike: what the layer above sent back, tile by tile, or for
 // an output layer the loss itself (`above_tiles` 0).
 __device__ __forceinline__ float spike_error(Layer const& layer, Lane const& lane, int k, size_t slot,

@@ -11,12 +11,8 @@ extern "C" __global__ void lif_backward(Layer layer, Control* control, float con
     Record const* records = layer.records + (size_t)lane.sample * layer.width;
     int count = layer.counts[lane.sample];
     Decay const& decay = layer.decay;
-    float bias = layer.bias[lane.neuron];
-    float threshold = layer.threshold[lane.neuron] - bias;
-    float height = threshold - (layer.reset - bias);
-    float least = height * layer.slope_floor;
     int spikes = layer.spike_counts[(size_t)lane.sample * layer.stride + lane.neuron];
-    float pull = layer.target_strength * ((float)spikes - layer.target_count);
+    Jumps jumps = jumps_of(layer, lane, spikes);
     size_t slots = (size_t)lane.sample * layer.slots * layer.stride + lane.neuron;
 
     int k = spikes - 1;
@@ -25,7 +21,6 @@ extern "C" __global__ void lif_backward(Layer layer, Control* control, float con
     float mu_voltage = 0.0f, mu_current = 0.0f;
     // lambda_V just before the neuron's next spike, and when that is.
     float next = 0.0f, next_time = 0.0f;
-    int grazing = 0;
     for (int r = count; r >= 0; r--) {
         if (r > top) {
             if (r > 0) arrive_silent(layer, lane, r);
@@ -37,14 +32,10 @@ extern "C" __global__ void lif_backward(Layer layer, Control* control, float con
         while (interval == r) {
             size_t slot = slots + (size_t)k * layer.stride;
             float time = layer.spike_times[slot];
-            float found = layer.spike_slopes[slot];
-            grazing += found < least;
-            // Whatever the floor, rounding must not turn a slope over.
-            float slope = fmaxf(fmaxf(found, least), height * 1.1920929e-7f);
             float after = next == 0.0f ? 0.0f : next * expf((time - next_time) / decay.tau_mem);
             float error = spike_error(layer, lane, k, slot, above_errors, above_width, above_tiles,
                                       every_spike);
-            float before = fmaf(found + height, after, error) / slope - pull;
+            float before = before_spike(jumps, layer.spike_slopes[slot], after, error);
             float jump = (before - after) * -decay.tau_syn;
             mu_voltage = fmaf(jump, layer.spike_mems[slot], mu_voltage);
             mu_current = fmaf(jump * decay.ratio, layer.spike_drives[slot], mu_current);
@@ -55,5 +46,5 @@ extern "C" __global__ void lif_backward(Layer layer, Control* control, float con
         }
         if (r > 0) arrive(layer, lane, r, record.source, mu_voltage, mu_current, 0.0f);
     }
-    if (grazing > 0) atomicAdd(&control->grazing, (unsigned long long)grazing);
+    if (jumps.grazing > 0) atomicAdd(&control->grazing, (unsigned long long)jumps.grazing);
 }

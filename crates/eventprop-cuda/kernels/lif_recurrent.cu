@@ -121,8 +121,8 @@ extern "C" __global__ void __launch_bounds__(MAX_RECURRENT) lif_recurrent(Layer 
 // Grid: as lif_recurrent, over the samples from `first` on. The errors of what arrived from below, summed
 // over all neurons, go to `below`.
 extern "C" __global__ void __launch_bounds__(MAX_RECURRENT) lif_recurrent_backward(
-    Layer below, Layer layer, Control* control, float const* above_errors, int above_width,
-    int above_tiles, int every_spike, int first) {
+    Layer layer, Control* control, float const* above_errors, int above_width, int above_tiles,
+    int every_spike, int first, Layer below) {
     // The warps' sums, of one arrival and the next in turn.
     __shared__ float sums[2][MAX_RECURRENT / WARP];
     // Where room lacked, spikes are among the records that are not among those kept.
@@ -131,14 +131,10 @@ extern "C" __global__ void __launch_bounds__(MAX_RECURRENT) lif_recurrent_backwa
     Record const* records = layer.records + (size_t)lane.sample * layer.width;
     Decay const& decay = layer.decay;
     float const* weights = layer.weights + lane.neuron;
-    float bias = layer.bias[lane.neuron];
-    float threshold = layer.threshold[lane.neuron] - bias;
-    float height = threshold - (layer.reset - bias);
-    float least = height * layer.slope_floor;
     int spikes = layer.spike_counts[(size_t)lane.sample * layer.stride + lane.neuron];
-    float pull = layer.target_strength * ((float)spikes - layer.target_count);
+    Jumps jumps = jumps_of(layer, lane, spikes);
     float mu_voltage = 0.0f, mu_current = 0.0f;
-    int k = spikes, heard = below.counts[lane.sample], turn = 0, grazing = 0;
+    int k = spikes, heard = below.counts[lane.sample], turn = 0;
     for (int r = layer.counts[lane.sample]; r >= 0; r--) {
         Record record = records[r];
         sweep(mu_voltage, mu_current, record, decay.ratio);
@@ -165,15 +161,12 @@ extern "C" __global__ void __launch_bounds__(MAX_RECURRENT) lif_recurrent_backwa
             // The neuron's own spike, which ended the interval before.
             k--;
             size_t slot = ((size_t)lane.sample * layer.slots + k) * layer.stride + lane.neuron;
-            float found = layer.spike_slopes[slot];
-            grazing += found < least;
-            float slope = fmaxf(fmaxf(found, least), height * EPSILON);
             float after = mu_voltage / -decay.tau_syn;
             error += spike_error(layer, lane, k, slot, above_errors, above_width, above_tiles,
                                  every_spike);
-            float before = fmaf(found + height, after, error) / slope - pull;
+            float before = before_spike(jumps, layer.spike_slopes[slot], after, error);
             mu_voltage = before * -decay.tau_syn;
         }
     }
-    if (grazing > 0) atomicAdd(&control->grazing, (unsigned long long)grazing);
+    if (jumps.grazing > 0) atomicAdd(&control->grazing, (unsigned long long)jumps.grazing);
 }

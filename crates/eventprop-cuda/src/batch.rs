@@ -146,26 +146,19 @@ impl BatchBuffers {
             }
         });
         let layers: Vec<abi::Layer> = layers.collect();
-        let of_below = layers.iter().zip(plan).zip(&self.below);
-        let of_below = of_below.map(|((layer, plan), buffers)| match buffers {
+        let to_below = layers.iter().zip(plan).zip(&self.below);
+        let to_below = to_below.map(|((layer, plan), buffers)| match buffers {
             None => *layer,
             Some(buffers) => abi::Layer {
                 sources: (plan.sources - plan.targets) as i32,
                 width: buffers.lengths.width as i32,
                 // One sum over all neurons.
                 tiles: 1,
-                counts: buffers.counts.address(),
-                records: buffers.records.address(),
-                times: buffers.times.address(),
-                factors: buffers.factors.address(),
-                heads: buffers.heads.address(),
-                links: buffers.links.address(),
-                errors: buffers.errors.address(),
-                ..*layer
+                ..buffers.arrivals(*layer)
             },
         });
-        let of_below = of_below.collect();
-        (layers, of_below)
+        let to_below = to_below.collect();
+        (layers, to_below)
     }
 }
 
@@ -198,7 +191,8 @@ impl LayerBuffers {
         })
     }
 
-    fn addresses(&self) -> abi::Layer {
+    /// `layer` with these buffers for what arrives.
+    fn arrivals(&self, layer: abi::Layer) -> abi::Layer {
         abi::Layer {
             counts: self.counts.address(),
             records: self.records.address(),
@@ -207,6 +201,12 @@ impl LayerBuffers {
             heads: self.heads.address(),
             links: self.links.address(),
             errors: self.errors.address(),
+            ..layer
+        }
+    }
+
+    fn addresses(&self) -> abi::Layer {
+        abi::Layer {
             spike_counts: self.spike_counts.address(),
             spike_times: self.spike_times.address(),
             spike_slopes: self.spike_slopes.address(),
@@ -221,7 +221,7 @@ impl LayerBuffers {
             peak_elapsed: self.peak_elapsed.address(),
             peak_currents: self.peak_currents.address(),
             peak_intervals: self.peak_intervals.address(),
-            ..abi::Layer::default()
+            ..self.arrivals(abi::Layer::default())
         }
     }
 }

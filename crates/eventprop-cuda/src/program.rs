@@ -208,36 +208,25 @@ impl Program<'_> {
         for first in (0..layer.samples).step_by(layer.chunk as usize) {
             let samples = layer.chunk.min(layer.samples - first);
             let shape = neurons(layer, samples);
-            if self.plan[index].recurrent.is_some() {
-                self.device.launch(
-                    "lif_recurrent_backward",
-                    whole(layer, samples),
-                    &[
-                        bytes_of(&self.to_below[index]),
-                        bytes_of(layer),
-                        bytes_of(&self.queue.control.address()),
-                        bytes_of(&above_errors),
-                        bytes_of(&above_width),
-                        bytes_of(&above_tiles),
-                        bytes_of(&every_spike),
-                        bytes_of(&first),
-                    ],
-                )?;
-            } else if self.plan[index].spikes {
-                self.device.launch(
-                    "lif_backward",
-                    shape,
-                    &[
-                        bytes_of(layer),
-                        bytes_of(&self.queue.control.address()),
-                        bytes_of(&above_errors),
-                        bytes_of(&above_width),
-                        bytes_of(&above_tiles),
-                        bytes_of(&every_spike),
-                        bytes_of(&first),
-                        bytes_of(&samples),
-                    ],
-                )?;
+            if self.plan[index].spikes {
+                let control = self.queue.control.address();
+                let mut arguments: Vec<&[u8]> = vec![
+                    bytes_of(layer),
+                    bytes_of(&control),
+                    bytes_of(&above_errors),
+                    bytes_of(&above_width),
+                    bytes_of(&above_tiles),
+                    bytes_of(&every_spike),
+                    bytes_of(&first),
+                ];
+                let (kernel, shape) = if self.plan[index].recurrent.is_some() {
+                    arguments.push(bytes_of(&self.to_below[index]));
+                    ("lif_recurrent_backward", whole(layer, samples))
+                } else {
+                    arguments.push(bytes_of(&samples));
+                    ("lif_backward", shape)
+                };
+                self.device.launch(kernel, shape, &arguments)?;
             } else {
                 let is_maximum = self.loss.kind == kind(Readout::VMax);
                 let kernel = if is_maximum { "li_maximum_backward" } else { "li_mean_backward" };
