@@ -50,10 +50,40 @@ pub(crate) fn walk<T: LaneReal>(
     state: &mut State<T>,
     spikes: &mut Vec<Spike<T>>,
 ) -> bool {
-    match tile.blocks.len() {
-        1 => walk_one(roots, tile, stream, state, spikes),
-        _ => walk_many(roots, tile, stream, state, spikes),
+    if tile.blocks.len() == 1 {
+        return walk_one(roots, tile, stream, state, spikes);
     }
+    let threshold = &tile.neurons.threshold[tile.blocks.clone()];
+    state.start(tile);
+    let (mut event, sources) = (0, stream.sources());
+    // How far the currents have decayed since they were stored.
+    let mut syn = T::one();
+    for (index, group) in stream.groups().iter().enumerate() {
+        let sources = &sources[event..group.end as usize];
+        event = group.end as usize;
+        let (mut first, mut last) = sources.split_at(sources.len() / AT_ONCE * AT_ONCE);
+        if last.is_empty() && !first.is_empty() {
+            (first, last) = sources.split_at(sources.len() - AT_ONCE);
+        }
+        for chunk in first.chunks_exact(AT_ONCE) {
+            state.arrive(tile, chunk, syn);
+            syn = T::one();
+        }
+        std::mem::swap(&mut state.before, &mut state.u);
+        let row = |source| tile.row(source);
+        let any = match *last {
+            [a, b, c, d] => state.step([row(a), row(b), row(c), row(d)], syn, group, threshold),
+            [a, b, c] => state.step([row(a), row(b), row(c)], syn, group, threshold),
+            [a, b] => state.step([row(a), row(b)], syn, group, threshold),
+            [a] => state.step([row(a)], syn, group, threshold),
+            _ => state.step([], syn, group, threshold),
+        };
+        syn = group.syn;
+        if any && !state.cross(roots, tile, group, index as u32, spikes) {
+            return false;
+        }
+    }
+    true
 }
 
 /// The same to the bit for one block, which stays in registers.
@@ -94,47 +124,6 @@ fn walk_one<T: LaneReal>(
             return false;
         }
         u = state.u[0];
-    }
-    true
-}
-
-#[inline(always)]
-fn walk_many<T: LaneReal>(
-    roots: &impl Roots<T>,
-    tile: &Tile<'_, T>,
-    stream: &Stream<T>,
-    state: &mut State<T>,
-    spikes: &mut Vec<Spike<T>>,
-) -> bool {
-    let threshold = &tile.neurons.threshold[tile.blocks.clone()];
-    state.start(tile);
-    let (mut event, sources) = (0, stream.sources());
-    // How far the currents have decayed since they were stored.
-    let mut syn = T::one();
-    for (index, group) in stream.groups().iter().enumerate() {
-        let sources = &sources[event..group.end as usize];
-        event = group.end as usize;
-        let (mut first, mut last) = sources.split_at(sources.len() / AT_ONCE * AT_ONCE);
-        if last.is_empty() && !first.is_empty() {
-            (first, last) = sources.split_at(sources.len() - AT_ONCE);
-        }
-        for chunk in first.chunks_exact(AT_ONCE) {
-            state.arrive(tile, chunk, syn);
-            syn = T::one();
-        }
-        std::mem::swap(&mut state.before, &mut state.u);
-        let row = |source| tile.row(source);
-        let any = match *last {
-            [a, b, c, d] => state.step([row(a), row(b), row(c), row(d)], syn, group, threshold),
-            [a, b, c] => state.step([row(a), row(b), row(c)], syn, group, threshold),
-            [a, b] => state.step([row(a), row(b)], syn, group, threshold),
-            [a] => state.step([row(a)], syn, group, threshold),
-            _ => state.step([], syn, group, threshold),
-        };
-        syn = group.syn;
-        if any && !state.cross(roots, tile, group, index as u32, spikes) {
-            return false;
-        }
     }
     true
 }

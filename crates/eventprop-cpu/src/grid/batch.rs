@@ -74,6 +74,7 @@ impl GridEngine {
                     if statistics.bump_gave_up > 0 {
                         self.run(None, Some(labels))?;
                     }
+                    self.raise_weights(&bumping.after);
                     return Ok(statistics);
                 }
             }

@@ -17,6 +17,8 @@ pub(super) struct Bumping {
     repeats: u32,
     /// The weights before.
     original: Option<Rows>,
+    /// The neurons whose weights are raised after the pass.
+    pub(super) after: Vec<u32>,
 }
 
 /// A batch that is differentiated in parts.
@@ -28,15 +30,15 @@ pub(super) enum InParts {
 }
 
 impl GridEngine {
-    /// Raises the weights of `silent` neurons, or puts them back. Goes on if the batch has to be run
-    /// again to see whether that was enough.
+    /// Raises the weights of `silent` neurons, or puts them back, or leaves that until after the pass.
+    /// Goes on if the batch has to be run again to see whether that was enough.
     pub(super) fn bump_silent(
         &mut self,
         bumping: &mut Bumping,
         silent: &[u32],
     ) -> ControlFlow<BatchStatistics> {
         let GridSpec { variant, bump, max_repeats, .. } = *self.model.spec();
-        let Bumping { raised, repeats, original } = bumping;
+        let Bumping { raised, repeats, original, after } = bumping;
         let done = |bumps, bump_gave_up| {
             ControlFlow::Break(BatchStatistics {
                 bumps,
@@ -48,7 +50,7 @@ impl GridEngine {
             return done(raised.iter().sum(), 0);
         }
         if variant == GridVariant::First {
-            self.raise_weights(silent);
+            after.extend_from_slice(silent);
             return done(silent.len() as u64, 0);
         }
         raised.resize(self.activity.len(), 0);
@@ -70,7 +72,10 @@ impl GridEngine {
     }
 
     /// Raises the weights of `neurons` by a bump.
-    fn raise_weights(&mut self, neurons: &[u32]) {
+    pub(super) fn raise_weights(&mut self, neurons: &[u32]) {
+        if neurons.is_empty() {
+            return;
+        }
         let bump = self.model.spec().bump as f32;
         for &neuron in neurons {
             self.weights.raise(neuron as usize, bump);
@@ -89,10 +94,8 @@ impl GridEngine {
 
     /// Ends a batch that was differentiated in parts, before its update.
     pub(super) fn end_parts(&mut self) {
-        if let Some(InParts::Bumped(later)) = self.in_parts.take()
-            && !later.is_empty()
-        {
-            self.raise_weights(&later);
+        if let Some(InParts::Bumped(after)) = self.in_parts.take() {
+            self.raise_weights(&after);
         }
     }
 }
@@ -114,17 +117,10 @@ impl Bump<f32> for GridEngine {
             Some(InParts::Bumping(bumping)) => bumping,
             _ => Bumping::default(),
         };
-        // The script's weights of the pass are those before: see `GridVariant::First`.
-        let GridSpec { variant, bump, .. } = *self.model.spec();
-        if variant == GridVariant::First && bump > 0.0 {
-            let bumps = silent.len() as u64;
-            self.in_parts = Some(InParts::Bumped(silent));
-            return ControlFlow::Break(BatchStatistics { bumps, ..BatchStatistics::default() });
-        }
         let flow = self.bump_silent(&mut bumping, &silent);
         self.in_parts = Some(match flow {
             ControlFlow::Continue(()) => InParts::Bumping(bumping),
-            ControlFlow::Break(_) => InParts::Bumped(Vec::new()),
+            ControlFlow::Break(_) => InParts::Bumped(bumping.after),
         });
         flow
     }
