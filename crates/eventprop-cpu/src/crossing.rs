@@ -118,8 +118,15 @@ pub(crate) fn solver<T: LaneReal>(decay: Decay<T>) -> Box<dyn Solver<T>> {
 /// Whether each neuron may cross in an interval: it ends above the threshold, or it falls at the end
 /// and could have been above it before (there the current equals the voltage, and it only decays).
 #[inline(always)]
-pub(crate) fn candidates<L: Lanes>(threshold: L, current: L, u_end: L, current_end: L) -> L {
+fn candidates<L: Lanes>(threshold: L, current: L, u_end: L, current_end: L) -> L {
     u_end.gt(threshold) | (current.gt(threshold) & u_end.gt(current_end))
+}
+
+/// Whether each neuron may cross in an interval of a given [`reach`](crate::stream::Group::reach): a bound
+/// that is quick to find and, in a short interval, close. All [`candidates`] that cross are among these.
+#[inline(always)]
+pub(crate) fn suspects<L: Lanes>(threshold: L, current: L, u_end: L, reach: L) -> L {
+    current.fast_max(L::zero()).mul_add(reach, u_end).gt(threshold)
 }
 
 /// What a solver knows of one crossing a lane. A crossing is marked by a number that stands for the

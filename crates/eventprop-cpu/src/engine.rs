@@ -138,13 +138,7 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
     fn differentiate(&mut self, batch: Batch<'_, T>) -> Result<BatchStatistics, EngineError> {
         batch.check(&self.machine.network)?;
         let Self { pool, machine, .. } = self;
-        pool.install(|| {
-            machine.forward(batch.spikes)?;
-            let mut statistics = machine.evaluate(batch.labels)?;
-            statistics.grazing = machine.backward(batch.len());
-            machine.collect_input_gradient(batch.spikes);
-            Ok(statistics)
-        })
+        pool.install(|| machine.differentiate(batch))
     }
 
     fn gradient(&self) -> Parameters<T> {
@@ -178,6 +172,20 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
     fn update(&mut self, learning_rate: f64) -> Result<UpdateStatistics, EngineError> {
         let Self { pool, machine, .. } = self;
         Ok(UpdateStatistics { clipped: pool.install(|| machine.update(learning_rate)) })
+    }
+
+    // The threads are called but once.
+    fn train_step(
+        &mut self,
+        batch: Batch<'_, T>,
+        learning_rate: f64,
+    ) -> Result<(BatchStatistics, UpdateStatistics), EngineError> {
+        batch.check(&self.machine.network)?;
+        let Self { pool, machine, .. } = self;
+        pool.install(|| {
+            let statistics = machine.differentiate(batch)?;
+            Ok((statistics, UpdateStatistics { clipped: machine.update(learning_rate) }))
+        })
     }
 
     fn take_activity(&mut self) -> Vec<Vec<u64>> {

@@ -4,7 +4,7 @@ use crate::plan::Plan;
 use crate::sample::SampleSpikes;
 use crate::stream::Stream;
 use crate::update::update_rows;
-use lif_core::engine::{BatchStatistics, EngineError, Training};
+use lif_core::engine::{Batch, BatchStatistics, EngineError, Training};
 use lif_core::loss::Readout;
 use lif_core::network::Network;
 use lif_core::optimiser::Clip;
@@ -68,6 +68,18 @@ impl<T: LaneReal> Machine<T> {
         T::of(self.network.duration())
     }
 
+    /// From a batch to the gradient of its mean loss.
+    pub(crate) fn differentiate(
+        &mut self,
+        batch: Batch<'_, T>,
+    ) -> Result<BatchStatistics, EngineError> {
+        self.forward(batch.spikes)?;
+        let mut statistics = self.evaluate(batch.labels)?;
+        statistics.grazing = self.backward(batch.len());
+        self.collect_input_gradient(batch.spikes);
+        Ok(statistics)
+    }
+
     /// From the spikes of a batch to the outputs and, of a spiking output layer, its spikes.
     pub(crate) fn forward(&mut self, batch: &SpikeBatch<T>) -> Result<(), EngineError> {
         let samples = batch.len();
@@ -117,7 +129,7 @@ impl<T: LaneReal> Machine<T> {
     }
 
     /// The losses, and their derivatives by the outputs as parts of the batch's mean.
-    pub(crate) fn evaluate(&mut self, labels: &[u32]) -> Result<BatchStatistics, EngineError> {
+    fn evaluate(&mut self, labels: &[u32]) -> Result<BatchStatistics, EngineError> {
         let classes = self.network.output().size;
         let objective = &*self.training.objective;
         let (readout, duration) = (objective.readout(), self.duration());
@@ -150,7 +162,7 @@ impl<T: LaneReal> Machine<T> {
     }
 
     /// From the derivatives by the outputs to the gradient; returns the number of grazing spikes.
-    pub(crate) fn backward(&mut self, samples: usize) -> u64 {
+    fn backward(&mut self, samples: usize) -> u64 {
         let classes = self.network.output().size;
         let readout_kind = self.training.objective.readout();
         let Self { plan, streams, spikes, weights, gradient, training, derivatives, .. } = self;
@@ -212,7 +224,7 @@ impl<T: LaneReal> Machine<T> {
         grazing
     }
 
-    pub(crate) fn collect_input_gradient(&mut self, batch: &SpikeBatch<T>) {
+    fn collect_input_gradient(&mut self, batch: &SpikeBatch<T>) {
         self.input_gradient.clear();
         if !self.training.input_gradients {
             return;

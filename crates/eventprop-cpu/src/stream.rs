@@ -1,5 +1,6 @@
 use crate::decay::Decay;
 use crate::lanes::{LANES, LaneReal, Lanes};
+use std::ops::Range;
 
 /// What arrives at a layer in one sample, ready to be walked: events grouped by time, and the step
 /// from each group to the next (from the last to the end of the simulation).
@@ -10,15 +11,20 @@ pub(crate) struct Stream<T> {
     /// How many groups and events there are now. What their lists hold beyond is of other samples.
     count: usize,
     arrived: usize,
-    groups: Vec<Group<T>>,
     sources: Vec<u32>,
+    /// For each group, one past its last event.
+    ends: Vec<u32>,
     /// Each group's time in ms, then the simulation's end, up to whole lanes and one more.
     times: Vec<T>,
+    /// For each group, up to whole lanes, what [`Group`] says.
+    mem: Vec<T>,
+    syn: Vec<T>,
+    drive: Vec<T>,
+    reach: Vec<T>,
 }
 
 /// Events of one time, and the interval that follows them.
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(C)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Group<T> {
     /// Decay of the voltage over the interval.
     pub(crate) mem: T,
@@ -26,11 +32,31 @@ pub(crate) struct Group<T> {
     pub(crate) syn: T,
     /// What the current adds to the voltage.
     pub(crate) drive: T,
+    /// 1 - mem - drive: in the interval no voltage that a positive current lifts exceeds the one at its end by
+    /// more than this much of the current (what it would add beside the drive if it did not decay).
+    pub(crate) reach: T,
     /// Length of the interval in ms.
     pub(crate) dt: T,
-    /// One past the group's last event.
+    /// The group's first event.
+    pub(crate) first: u32,
+    /// One past its last.
     pub(crate) end: u32,
 }
+
+/// Groups side by side, a list for each of their properties: that is how they are computed.
+#[derive(Clone, Copy)]
+pub(crate) struct Groups<'a, T> {
+    times: &'a [T],
+    mem: &'a [T],
+    syn: &'a [T],
+    drive: &'a [T],
+    reach: &'a [T],
+    ends: &'a [u32],
+}
+
+/// What [`Group::reach`] is more than its formula, in units of rounding: no crossing is to be missed for the
+/// rounding of a voltage.
+const REACH_MARGIN: f64 = 8.0;
 
 impl<T: LaneReal> Stream<T> {
     /// Fills it with the events (time, source), sorted by time; those after `duration` never
@@ -43,12 +69,13 @@ impl<T: LaneReal> Stream<T> {
         from_zero: bool,
     ) {
         // Room for all, so that nothing has to be asked event by event.
-        let most = events.len() + 1;
-        let Self { groups, sources, times, .. } = self;
-        if groups.len() < most {
-            groups.resize(most, Group::default());
+        let most = (events.len() + 1).next_multiple_of(LANES);
+        let Self { sources, ends, times, mem, syn, drive, reach, .. } = self;
+        if ends.len() < most {
             sources.resize(most, 0);
-            times.resize(most.next_multiple_of(LANES) + 1, T::zero());
+            ends.resize(most, 0);
+            times.resize(most + 1, T::zero());
+            [mem, syn, drive, reach].into_iter().for_each(|list| list.resize(most, T::zero()));
         }
         let (mut count, mut arrived) = (usize::from(from_zero), 0);
         let mut last = if from_zero { T::zero() } else { T::neg_infinity() };
@@ -60,14 +87,14 @@ impl<T: LaneReal> Stream<T> {
             *place = source;
             if time > last {
                 // The group before is complete.
-                groups[count.saturating_sub(1)].end = arrived;
+                ends[count.saturating_sub(1)] = arrived;
                 times[count] = time;
                 last = time;
                 count += 1;
             }
             arrived += 1;
         }
-        groups[count.saturating_sub(1)].end = arrived;
+        ends[count.saturating_sub(1)] = arrived;
         times[count..count.next_multiple_of(LANES) + 1].fill(duration);
         (self.count, self.arrived) = (count, arrived as usize);
         self.set_steps(decay);
@@ -75,8 +102,21 @@ impl<T: LaneReal> Stream<T> {
 
     /// The groups, ascending in time.
     #[inline(always)]
-    pub(crate) fn groups(&self) -> &[Group<T>] {
-        &self.groups[..self.count]
+    pub(crate) fn groups(&self) -> Groups<'_, T> {
+        self.first(self.count)
+    }
+
+    /// The first `count` groups.
+    #[inline(always)]
+    pub(crate) fn first(&self, count: usize) -> Groups<'_, T> {
+        Groups {
+            times: &self.times[..=count],
+            mem: &self.mem[..count],
+            syn: &self.syn[..count],
+            drive: &self.drive[..count],
+            reach: &self.reach[..count],
+            ends: &self.ends[..count],
+        }
     }
 
     /// The sending neuron of each event, group after group.
@@ -97,17 +137,48 @@ impl<T: LaneReal> Stream<T> {
     }
 
     fn set_steps(&mut self, decay: &Decay<T>) {
-        let Self { groups, times, count, .. } = self;
-        for (chunk, groups) in groups[..*count].chunks_mut(LANES).enumerate() {
-            let times = &times[chunk * LANES..];
-            let dt: [T; LANES] = std::array::from_fn(|lane| times[lane + 1] - times[lane]);
+        let (zero, one) = (T::Lanes::zero(), T::Lanes::of(1.0));
+        let margin = T::Lanes::splat(T::epsilon() * T::of(REACH_MARGIN));
+        let Self { times, mem, syn, drive, reach, count, .. } = self;
+        for first in (0..*count).step_by(LANES) {
+            let times = &times[first..][..=LANES];
+            let dt = std::array::from_fn(|lane| times[lane + 1] - times[lane]);
             let step = decay.step(T::Lanes::from_array(dt));
-            let (mem, syn, drive) =
-                (step.mem.to_array(), step.syn.to_array(), step.drive.to_array());
-            for (lane, group) in groups.iter_mut().enumerate() {
-                (group.mem, group.syn, group.drive) = (mem[lane], syn[lane], drive[lane]);
-                group.dt = dt[lane];
+            let beyond = (one - step.mem - step.drive).fast_max(zero) + margin;
+            let lists = [(&mut *mem, step.mem), (syn, step.syn), (drive, step.drive), (reach, beyond)];
+            for (list, lanes) in lists {
+                list[first..][..LANES].copy_from_slice(&lanes.to_array());
             }
         }
+    }
+}
+
+impl<T: LaneReal> Groups<'_, T> {
+    /// Their number.
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// A group by its rank in time.
+    #[inline(always)]
+    pub(crate) fn at(&self, index: usize) -> Group<T> {
+        Group {
+            mem: self.mem[index],
+            syn: self.syn[index],
+            drive: self.drive[index],
+            reach: self.reach[index],
+            dt: self.times[index + 1] - self.times[index],
+            first: if index == 0 { 0 } else { self.ends[index - 1] },
+            end: self.ends[index],
+        }
+    }
+}
+
+impl<T> Group<T> {
+    /// The positions of its events.
+    #[inline(always)]
+    pub(crate) fn events(&self) -> Range<usize> {
+        self.first as usize..self.end as usize
     }
 }

@@ -90,24 +90,21 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
         let Self { stream, weights, errors, .. } = self;
         let Some(errors) = errors.as_deref_mut() else { return };
         let Some(last) = adjoint.injections.first() else { return };
-        let (groups, sources) = (stream.groups(), stream.sources());
+        let sources = stream.sources();
         let (mut voltage, mut current) = (T::Lanes::zero(), T::Lanes::zero());
-        let mut injections = adjoint.injections.iter().peekable();
-        for index in (0..=last.interval as usize).rev() {
-            let group = &groups[index];
+        let (mut injections, mut next) = (adjoint.injections, last.interval as usize);
+        let groups = stream.first(next + 1);
+        for index in (0..groups.len()).rev() {
+            let group = groups.at(index);
             let drive = T::Lanes::splat(group.drive * adjoint.ratio);
             current = current.mul_add(T::Lanes::splat(group.syn), voltage * drive);
             voltage = voltage * T::Lanes::splat(group.mem);
-            while let Some(injection) =
-                injections.next_if(|injection| injection.interval as usize == index)
-            {
-                let place = injection.place as usize;
-                voltage = add_at(voltage, place, injection.voltage);
-                current = add_at(current, place, injection.current);
+            if index == next {
+                (voltage, current) = inject((voltage, current), &mut injections, index);
+                next = injections.first().map_or(usize::MAX, |next| next.interval as usize);
             }
             let difference = voltage - current;
-            let first = if index == 0 { 0 } else { groups[index - 1].end as usize };
-            let events = first..group.end as usize;
+            let events = group.events();
             for (&source, error) in sources[events.clone()].iter().zip(&mut errors[events]) {
                 let source = source as usize;
                 if let Some(gradient) = self.gradient[source].first_mut() {
@@ -130,7 +127,7 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
         let (groups, sources) = (stream.groups(), stream.sources());
         let after = (last.interval as usize..groups.len().saturating_sub(1)).rev();
         let mut decayed = after.fold(T::one(), |decayed, before| {
-            let decayed = decayed * groups[before].mem;
+            let decayed = decayed * groups.at(before).mem;
             if decayed < T::of(LEAST_DECAY) { T::one() } else { decayed }
         });
         for index in (0..=last.interval as usize).rev() {
@@ -139,12 +136,11 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
             {
                 mu.inject(&Injection { voltage: injection.voltage / decayed, ..*injection });
             }
-            let end = groups[index].end as usize;
-            let Some(before) = index.checked_sub(1).map(|before| &groups[before]) else {
-                mu.deposit(gradient, &sources[..end], T::zero(), T::one());
+            let sources = &sources[groups.at(index).events()];
+            let Some(before) = index.checked_sub(1).map(|before| groups.at(before)) else {
+                mu.deposit(gradient, sources, T::zero(), T::one());
                 return;
             };
-            let sources = &sources[before.end as usize..end];
             let drive = before.drive * adjoint.ratio * decayed;
             mu.deposit(gradient, sources, drive, before.syn);
             decayed *= before.mem;
@@ -165,15 +161,14 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
         self.mu.start(self.blocks.len(), adjoint.forcing, groups);
         let mut injections = adjoint.injections.iter().peekable();
         for index in (0..groups).rev() {
-            let group = &self.stream.groups()[index];
+            let group = self.stream.groups().at(index);
             self.mu.step(group.mem, group.syn, group.drive * adjoint.ratio);
             while let Some(injection) =
                 injections.next_if(|injection| injection.interval as usize == index)
             {
                 self.mu.inject(injection);
             }
-            let first = if index == 0 { 0 } else { self.stream.groups()[index - 1].end as usize };
-            for event in first..group.end as usize {
+            for event in group.events() {
                 match adjoint.forcing {
                     Some(forcing) if FORCED => {
                         let factor = T::Lanes::splat(forcing.factors[index]);
@@ -221,11 +216,23 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
     }
 }
 
-/// With `value` added to one lane. By value, so that the lanes need no place in memory but here.
-#[inline(always)]
-fn add_at<L: Lanes>(mut lanes: L, place: usize, value: L::Scalar) -> L {
-    L::scalars_mut(std::slice::from_mut(&mut lanes))[place] += value;
-    lanes
+/// A block's (mu_V, mu_I) with the injections of an interval, which are taken off the list. Apart from the
+/// sweep, which need not hold mu in memory for the few times that this does.
+#[inline(never)]
+fn inject<T: LaneReal>(
+    mut mu: (T::Lanes, T::Lanes),
+    injections: &mut &[Injection<T>],
+    interval: usize,
+) -> (T::Lanes, T::Lanes) {
+    while let Some((injection, others)) = injections.split_first()
+        && injection.interval as usize == interval
+    {
+        let place = injection.place as usize;
+        T::Lanes::scalars_mut(std::slice::from_mut(&mut mu.0))[place] += injection.voltage;
+        T::Lanes::scalars_mut(std::slice::from_mut(&mut mu.1))[place] += injection.current;
+        *injections = others;
+    }
+    mu
 }
 
 impl<T: LaneReal> Mu<T> {

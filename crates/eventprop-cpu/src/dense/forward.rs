@@ -1,4 +1,4 @@
-use crate::crossing::{Course, Gathered, Neurons, Roots, Sorting, Spike, candidates, list};
+use crate::crossing::{Course, Gathered, Neurons, Roots, Sorting, Spike, list, suspects};
 use crate::lanes::{LaneReal, Lanes};
 use crate::stream::{Group, Stream};
 use std::ops::Range;
@@ -58,7 +58,9 @@ pub(crate) fn walk<T: LaneReal>(
     let (mut event, sources) = (0, stream.sources());
     // How far the currents have decayed since they were stored.
     let mut syn = T::one();
-    for (index, group) in stream.groups().iter().enumerate() {
+    let groups = stream.groups();
+    for index in 0..groups.len() {
+        let group = &groups.at(index);
         let sources = &sources[event..group.end as usize];
         event = group.end as usize;
         let (mut first, mut last) = sources.split_at(sources.len() / AT_ONCE * AT_ONCE);
@@ -102,7 +104,9 @@ fn walk_one<T: LaneReal>(
     let (mut u, mut current) = (tile.neurons.start[block], T::Lanes::zero());
     let (mut event, sources) = (0, stream.sources());
     let mut syn = T::one();
-    for (index, group) in stream.groups().iter().enumerate() {
+    let groups = stream.groups();
+    for index in 0..groups.len() {
+        let group = groups.at(index);
         let sources = sources[event..group.end as usize].iter();
         event = group.end as usize;
         let mut rows = sources.map(|&source| tile.weights[source as usize * tile.stride + block]);
@@ -114,13 +118,13 @@ fn walk_one<T: LaneReal>(
         let kept = u * splat(group.mem);
         let end = current.mul_add(splat(group.drive), kept);
         syn = group.syn;
-        let mask = candidates(threshold, current, end, current * splat(syn)).bytes();
+        let mask = suspects(threshold, current, end, splat(group.reach)).bytes();
         if mask == [0; 2] {
             u = end;
             continue;
         }
         (state.before[0], state.u[0], state.current[0], state.masks[0]) = (u, end, current, mask);
-        if !state.cross(roots, tile, group, index as u32, spikes) {
+        if !state.cross(roots, tile, &group, index as u32, spikes) {
             return false;
         }
         u = state.u[0];
@@ -178,7 +182,7 @@ impl<T: LaneReal> State<T> {
         let (u, current) = (&mut self.u[..blocks], &mut self.current[..blocks]);
         let masks = &mut self.masks[..blocks];
         let (syn, mem, drive) = (splat(syn), splat(group.mem), splat(group.drive));
-        let syn_after = splat(group.syn);
+        let reach = splat(group.reach);
         let mut any = 0;
         for block in 0..blocks {
             let mut sum = match rows.first() {
@@ -191,7 +195,7 @@ impl<T: LaneReal> State<T> {
             let kept = before[block] * mem;
             let end = sum.mul_add(drive, kept);
             (u[block], current[block]) = (end, sum);
-            let mask = candidates(threshold[block], sum, end, sum * syn_after).bytes();
+            let mask = suspects(threshold[block], sum, end, reach).bytes();
             masks[block] = mask;
             any |= mask[0] | mask[1];
         }

@@ -8,7 +8,7 @@ use crate::decay::Decay;
 use crate::lanes::{LANES, LaneReal, Lanes};
 use crate::stream::Stream;
 use mean::{Mean, set_factors};
-use peak::{Course, Peak, highest, inject, move_kinks};
+use peak::{Peak, Turn, highest, inject, move_kinks};
 use rayon::prelude::*;
 use std::cmp::Reverse;
 
@@ -46,7 +46,7 @@ struct Walk<T: LaneReal> {
     /// Where each sample's voltages had their maximum.
     peaks: Vec<Peak<T::Lanes>>,
     factors: Vec<T>,
-    course: Course<T::Lanes>,
+    turns: Vec<Turn<T::Lanes>>,
 }
 
 impl<T: LaneReal> ReadoutLayer<T> {
@@ -176,7 +176,7 @@ impl<T: LaneReal> Walk<T> {
         for stream in streams {
             match measure {
                 Measure::Max => {
-                    let peak = highest(weights, bias, decay, stream, &mut self.course);
+                    let peak = highest(weights, bias, decay, stream, &mut self.turns);
                     self.values.push(peak.voltage + bias);
                     self.peaks.push(peak);
                 }

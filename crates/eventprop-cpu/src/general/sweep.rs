@@ -45,11 +45,12 @@ impl<T: LaneReal> Sweep<'_, T> {
     /// itself at the arrival.
     pub(super) fn run<const N: usize>(&mut self, first: usize, injections: &[Injection<T>]) {
         let Some(last) = injections.first() else { return };
-        let (groups, sources) = (self.stream.groups(), self.stream.sources());
+        let sources = self.stream.sources();
         let mut injections = injections.iter().peekable();
         let (mut voltage, mut current) = ([T::Lanes::zero(); N], [T::Lanes::zero(); N]);
-        for index in (0..=last.interval as usize).rev() {
-            let group = &groups[index];
+        let groups = self.stream.first(last.interval as usize + 1);
+        for index in (0..groups.len()).rev() {
+            let group = groups.at(index);
             let drive = T::Lanes::splat(group.drive * self.ratio);
             let (syn, mem) = (T::Lanes::splat(group.syn), T::Lanes::splat(group.mem));
             for block in 0..N {
@@ -67,10 +68,9 @@ impl<T: LaneReal> Sweep<'_, T> {
                     current[block] = lane.mul_add(by_current, current[block]);
                 }
             }
-            let before = if index == 0 { 0 } else { groups[index - 1].end as usize };
             let difference: [T::Lanes; N] =
                 std::array::from_fn(|block| voltage[block] - current[block]);
-            for event in before..group.end as usize {
+            for event in group.events() {
                 let row = sources[event] as usize + first;
                 for (gradient, current) in self.gradient[row..row + N].iter_mut().zip(current) {
                     *gradient = *gradient + current;

@@ -27,7 +27,9 @@ impl<T: LaneReal> Mean<'_, T> {
         let splat = T::Lanes::splat;
         let (mut u, mut current, mut arrived) = (-bias, T::Lanes::zero(), T::Lanes::zero());
         let mut event = 0;
-        for (group, &factor) in stream.groups().iter().zip(self.factors) {
+        let groups = stream.groups();
+        for (index, &factor) in (0..groups.len()).zip(self.factors) {
+            let group = groups.at(index);
             let sum =
                 weights.add_to(T::Lanes::zero(), &stream.sources()[event..group.end as usize]);
             event = group.end as usize;

@@ -1,7 +1,7 @@
 use super::Column;
 use crate::decay::Decay;
 use crate::dense::backward::Injection;
-use crate::lanes::{LANES, LaneReal, Lanes};
+use crate::lanes::{LaneReal, Lanes};
 use crate::math::exp;
 use crate::stream::Stream;
 
@@ -18,42 +18,30 @@ pub(super) struct Peak<L> {
     current: L,
 }
 
-/// A block's way through a sample.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Course<L> {
-    intervals: Vec<Interval<L>>,
-    /// Those in which a voltage turned above what was the highest by then.
-    turns: Vec<u32>,
-}
-
-/// A block's currents at the start of an interval and voltages at its end.
-#[derive(Clone, Copy, Debug, Default)]
-struct Interval<L> {
+/// An interval in which a voltage turned above what was the highest by then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn<L> {
+    interval: u32,
+    /// Voltages at its start.
+    u: L,
+    /// Currents at its start.
     current: L,
+    /// Voltages at its end.
     u_end: L,
 }
 
 /// Follows a block's voltages through one sample to their maxima: first those at the ends of
-/// intervals, then those inside, few of which can be higher.
+/// intervals, then those inside, few of which can be higher. `turns` is scratch.
 #[inline(always)]
 pub(super) fn highest<T: LaneReal>(
     weights: &Column<'_, T>,
     bias: T::Lanes,
     decay: &Decay<T>,
     stream: &Stream<T>,
-    course: &mut Course<T::Lanes>,
+    turns: &mut Vec<Turn<T::Lanes>>,
 ) -> Peak<T::Lanes> {
-    let mut peak = follow(weights, bias, stream, course);
-    look_inside(&mut peak, bias, decay, stream, course);
-    // The current just before the group at which a voltage was highest.
-    let mut current = [T::zero(); LANES];
-    for (lane, (current, place)) in current.iter_mut().zip(peak.place.to_array()).enumerate() {
-        let interval = (place.as_f64() as usize).wrapping_sub(3) / 2;
-        if let Some(of_interval) = course.intervals.get(interval) {
-            *current = of_interval.current.to_array()[lane] * stream.groups()[interval].syn;
-        }
-    }
-    peak.current = T::Lanes::from_array(current);
+    let mut peak = follow(weights, bias, stream, turns);
+    look_inside(&mut peak, decay, stream, turns);
     peak
 }
 
@@ -63,30 +51,31 @@ fn follow<T: LaneReal>(
     weights: &Column<'_, T>,
     bias: T::Lanes,
     stream: &Stream<T>,
-    Course { intervals, turns }: &mut Course<T::Lanes>,
+    turns: &mut Vec<Turn<T::Lanes>>,
 ) -> Peak<T::Lanes> {
-    intervals.resize(stream.groups().len(), Interval::default());
     turns.clear();
     let (mut u, mut current) = (-bias, T::Lanes::zero());
     let mut peak = Peak { voltage: u, ..Peak::default() };
     // Counted in the scalar itself: exact, for there are far fewer groups than it has integers.
     let (mut place, two) = (T::one(), T::of(2.0));
     let (mut event, sources) = (0, stream.sources());
-    for (index, (group, interval)) in stream.groups().iter().zip(intervals).enumerate() {
+    let groups = stream.groups();
+    for index in 0..groups.len() {
+        let group = groups.at(index);
         current = weights.add_to(current, &sources[event..group.end as usize]);
         event = group.end as usize;
         let kept = u * T::Lanes::splat(group.mem);
         let u_end = current.mul_add(T::Lanes::splat(group.drive), kept);
-        *interval = Interval { current, u_end };
         let current_end = current * T::Lanes::splat(group.syn);
         let turning = turns_above(peak.voltage, u, current, u_end, current_end);
         if turning.bytes() != [0; 2] {
-            turns.push(index as u32);
+            turns.push(Turn { interval: index as u32, u, current, u_end });
         }
         place += two;
         let higher = u_end.gt(peak.voltage);
         peak.voltage = peak.voltage.fast_max(u_end);
         peak.place = peak.place.fast_max(higher & T::Lanes::splat(place));
+        peak.current = higher.select(current_end, peak.current);
         (u, current) = (u_end, current_end);
     }
     peak
@@ -103,20 +92,17 @@ fn turns_above<L: Lanes>(height: L, u: L, current: L, u_end: L, current_end: L) 
 #[inline(always)]
 fn look_inside<T: LaneReal>(
     peak: &mut Peak<T::Lanes>,
-    bias: T::Lanes,
     decay: &Decay<T>,
     stream: &Stream<T>,
-    Course { intervals, turns }: &Course<T::Lanes>,
+    turns: &[Turn<T::Lanes>],
 ) {
-    for &turn in turns {
-        let index = turn as usize;
-        let Interval { current, u_end } = intervals[index];
-        let u = if index == 0 { -bias } else { intervals[index - 1].u_end };
-        let current_end = current * T::Lanes::splat(stream.groups()[index].syn);
+    let groups = stream.groups();
+    for &Turn { interval, u, current, u_end } in turns {
+        let current_end = current * T::Lanes::splat(groups.at(interval as usize).syn);
         // By now the highest may be higher.
         let inside = turns_above(peak.voltage, u, current, u_end, current_end);
         if inside.bytes() != [0; 2] {
-            peak.take_inside(inside, u, current, decay, index);
+            peak.take_inside(inside, u, current, decay, interval as usize);
         }
     }
 }
@@ -159,7 +145,7 @@ pub(super) fn inject<T: LaneReal>(
         let place = place.as_f64() as usize;
         let Some(interval) = (place / 2).checked_sub(1) else { continue };
         let is_inside = place.is_multiple_of(2);
-        let group = &stream.groups()[interval];
+        let group = stream.groups().at(interval);
         let (mem, drive) =
             if is_inside { (mem[lane], drive[lane]) } else { (group.mem, group.drive) };
         injections.push(Injection {
@@ -185,10 +171,10 @@ pub(super) fn move_kinks<T: LaneReal>(
     for (lane, &place) in peak.place.to_array().iter().enumerate() {
         let place = place.as_f64() as usize;
         let at_group = place > 1 && !place.is_multiple_of(2);
-        if at_group && let Some(group) = stream.groups().get(place / 2) {
-            let first = stream.groups()[place / 2 - 1].end;
-            if first < group.end {
-                add(first as usize, moved[lane]);
+        if at_group && place / 2 < stream.groups().len() {
+            let events = stream.groups().at(place / 2).events();
+            if !events.is_empty() {
+                add(events.start, moved[lane]);
             }
         }
     }
