@@ -8,7 +8,7 @@ use std::ops::Range;
 /// The backward pass of a layer over a batch: who sums what, and in which order.
 ///
 /// A layer of many blocks is work enough for its threads: each takes some blocks through the whole
-/// batch and owns their gradient. A layer of few is cut into runs of samples with a gradient each,
+/// batch; their gradients are joined. A layer of few is cut into runs of samples with a gradient each,
 /// added up in order. Either way no sum depends on the number of threads.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Adjoints<T: LaneReal> {
@@ -57,15 +57,15 @@ impl<T: LaneReal> Adjoints<T> {
         gradient: &mut [T::Lanes],
         streams: &mut [Stream<T>],
         errors_below: bool,
-        sample: impl Fn(&mut Scratch<T>, usize, Sweep<'_, '_, T>) + Sync,
+        sample: impl Fn(&mut Scratch<T>, usize, Sweep<'_, T>) + Sync,
     ) -> u64 {
         let cut = Cut::new(streams.len());
         let by_samples = blocks.count() < MANY_BLOCKS && cut.runs() > 1;
         let stride = blocks.count();
         self.share_out(cut, stride, by_samples);
         let inputs = &*streams;
-        let work = |(task, mut gradient): (&mut Task<T>, Vec<&mut [T::Lanes]>)| {
-            gradient.iter_mut().for_each(|row| row.fill(T::Lanes::zero()));
+        let work = |task: &mut Task<T>, gradient: &mut [T::Lanes]| {
+            gradient.fill(T::Lanes::zero());
             task.scratch.grazing = 0;
             task.reset_errors(inputs, errors_below);
             for (place, index) in task.samples.clone().enumerate() {
@@ -75,7 +75,7 @@ impl<T: LaneReal> Adjoints<T> {
                     blocks: blocks.clone(),
                     weights,
                     stride,
-                    gradient: &mut gradient,
+                    gradient,
                     stream: &inputs[index],
                     errors: errors_below.then_some(errors),
                     mu,
@@ -83,18 +83,20 @@ impl<T: LaneReal> Adjoints<T> {
                 sample(scratch, index, sweep);
             }
         };
-        if by_samples {
-            self.partials.resize_with(self.tasks.len(), Vec::new);
-            let partials = self.partials.par_iter_mut().map(|partial| {
-                partial.resize(blocks.len(), T::Lanes::zero());
-                partial.chunks_exact_mut(stride).collect()
-            });
-            self.tasks.par_iter_mut().zip(partials).for_each(work);
-            add_up(gradient, &self.partials);
+        if let [task] = &mut self.tasks[..] {
+            work(task, gradient);
         } else {
-            let widths: Vec<usize> = self.tasks.iter().map(|task| task.blocks.len()).collect();
-            let columns = columns(gradient, &widths);
-            self.tasks.par_iter_mut().zip(columns).for_each(work);
+            self.partials.resize_with(self.tasks.len(), Vec::new);
+            let tasks = self.tasks.par_iter_mut().zip(&mut self.partials);
+            tasks.for_each(|(task, partial)| {
+                partial.resize(blocks.sources * task.blocks.len(), T::Lanes::zero());
+                work(task, partial);
+            });
+            if by_samples {
+                add_up(gradient, &self.partials);
+            } else {
+                join(gradient, stride, &self.partials);
+            }
         }
         if errors_below {
             self.collect_errors(streams);
@@ -151,18 +153,22 @@ impl<T: LaneReal> Task<T> {
     }
 }
 
-/// Splits every row of a gradient into columns `widths` blocks wide: for each column, its rows.
-fn columns<'g, L>(gradient: &'g mut [L], widths: &[usize]) -> Vec<Vec<&'g mut [L]>> {
-    let stride = widths.iter().sum();
-    let mut columns: Vec<Vec<&mut [L]>> = widths.iter().map(|_| Vec::new()).collect();
-    for mut row in gradient.chunks_exact_mut(stride) {
-        for (column, &width) in columns.iter_mut().zip(widths) {
-            let (own, others) = row.split_at_mut(width);
-            column.push(own);
-            row = others;
+/// Puts the columns of each row side by side, from blocks that each had an array of their own: neighbours in
+/// one row would take its lines from each other's caches.
+fn join<L: Lanes>(gradient: &mut [L], stride: usize, columns: &[Vec<L>]) {
+    /// Rows joined by one thread, at least.
+    const ROWS: usize = 64;
+    let rows = gradient.len() / stride;
+    gradient.par_chunks_mut(ROWS * stride).enumerate().for_each(|(chunk, gradient)| {
+        for (place, mut row) in gradient.chunks_exact_mut(stride).enumerate() {
+            for column in columns {
+                let width = column.len() / rows;
+                let (own, others) = row.split_at_mut(width);
+                own.copy_from_slice(&column[(chunk * ROWS + place) * width..][..width]);
+                row = others;
+            }
         }
-    }
-    columns
+    });
 }
 
 fn add_up<L: Lanes>(gradient: &mut [L], partials: &[Vec<L>]) {

@@ -4,15 +4,15 @@ use std::ops::Range;
 
 /// A run of blocks and a sample, ready for the adjoint to be swept backward through the sample's
 /// arrivals.
-pub(crate) struct Sweep<'a, 'g, T: LaneReal> {
+pub(crate) struct Sweep<'a, T: LaneReal> {
     /// The blocks of the layer that are swept.
     pub(crate) blocks: Range<usize>,
     /// The rows of the layer's weights.
     pub(crate) weights: &'a [T::Lanes],
     /// The blocks in such a row.
     pub(crate) stride: usize,
-    /// The gradient by the weights from each sending neuron to the blocks, added to.
-    pub(crate) gradient: &'a mut [&'g mut [T::Lanes]],
+    /// The gradient by the weights from each sending neuron to the blocks, row by row, added to.
+    pub(crate) gradient: &'a mut [T::Lanes],
     /// What arrived.
     pub(crate) stream: &'a Stream<T>,
     /// Where wanted, the errors of the arrivals, `[event][block]`: the sum over a block of
@@ -71,7 +71,7 @@ const AT_ONCE: usize = 4;
 /// Below it a shared decay is applied, so that nothing grows out of range.
 const LEAST_DECAY: f64 = 1e-6;
 
-impl<T: LaneReal> Sweep<'_, '_, T> {
+impl<T: LaneReal> Sweep<'_, T> {
     /// Sweeps from the interval of the last injection, or from the end of the simulation under a
     /// forcing.
     #[inline(always)]
@@ -107,9 +107,7 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
             let events = group.events();
             for (&source, error) in sources[events.clone()].iter().zip(&mut errors[events]) {
                 let source = source as usize;
-                if let Some(gradient) = self.gradient[source].first_mut() {
-                    *gradient = *gradient + current;
-                }
+                self.gradient[source] = self.gradient[source] + current;
                 let weights = weights[source * self.stride + self.blocks.start];
                 *error = (weights * difference).sum() * adjoint.scale;
             }
@@ -202,7 +200,9 @@ impl<T: LaneReal> Sweep<'_, '_, T> {
         let source = self.stream.sources()[event] as usize;
         let mu = self.mu.voltage.iter().zip(&self.mu.current).enumerate();
         let mu = mu.map(|(block, (&voltage, &current))| forced(block, (voltage, current)));
-        for (gradient, (_, current)) in self.gradient[source].iter_mut().zip(mu.clone()) {
+        let width = self.blocks.len();
+        let row = self.gradient[source * width..][..width].iter_mut();
+        for (gradient, (_, current)) in row.zip(mu.clone()) {
             *gradient = *gradient + current;
         }
         if ERRORS && let Some(errors) = self.errors.as_deref_mut() {
@@ -262,7 +262,7 @@ impl<T: LaneReal> Mu<T> {
     /// Adds mu_I to the gradient of the arrivals from `sources`, then lets it decay over the interval
     /// before them while mu_V stays.
     #[inline(always)]
-    fn deposit(&mut self, gradient: &mut [&mut [T::Lanes]], sources: &[u32], drive: T, syn: T) {
+    fn deposit(&mut self, gradient: &mut [T::Lanes], sources: &[u32], drive: T, syn: T) {
         let step = (T::Lanes::splat(drive), T::Lanes::splat(syn));
         let (first, last) = sources.split_at(sources.len().saturating_sub(1) / AT_ONCE * AT_ONCE);
         for chunk in first.chunks_exact(AT_ONCE) {
@@ -282,14 +282,14 @@ impl<T: LaneReal> Mu<T> {
     #[inline(always)]
     fn add<const K: usize, const STEP: bool>(
         &mut self,
-        gradient: &mut [&mut [T::Lanes]],
+        gradient: &mut [T::Lanes],
         sources: [u32; K],
         (drive, syn): (T::Lanes, T::Lanes),
     ) {
         let blocks = self.current.len();
         let (voltage, current) = (&self.voltage[..blocks], &mut self.current[..blocks]);
-        let sources = sources.map(|source| source as usize);
-        let Ok(rows) = gradient.get_disjoint_mut(sources) else {
+        let rows = sources.map(|source| source as usize * blocks..(source as usize + 1) * blocks);
+        let Ok(rows) = gradient.get_disjoint_mut(rows) else {
             return self.add_in_turn::<STEP>(gradient, &sources, (drive, syn));
         };
         let mut rows = rows.map(|row| &mut row[..blocks]);
@@ -308,12 +308,13 @@ impl<T: LaneReal> Mu<T> {
     #[cold]
     fn add_in_turn<const STEP: bool>(
         &mut self,
-        gradient: &mut [&mut [T::Lanes]],
-        sources: &[usize],
+        gradient: &mut [T::Lanes],
+        sources: &[u32],
         (drive, syn): (T::Lanes, T::Lanes),
     ) {
         for &source in sources {
-            for (gradient, &current) in gradient[source].iter_mut().zip(&self.current) {
+            let row = &mut gradient[source as usize * self.current.len()..];
+            for (gradient, &current) in row.iter_mut().zip(&self.current) {
                 *gradient = *gradient + current;
             }
         }
