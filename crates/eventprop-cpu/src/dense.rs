@@ -5,13 +5,16 @@ mod adjoints;
 mod backward;
 mod cut;
 mod forward;
+mod jumps;
 mod readout;
 mod spiking;
 mod weights;
 
+pub(crate) use backward::Injection;
 pub(crate) use forward::{State, Tile, walk};
+pub(crate) use jumps::JumpSettings;
 pub(crate) use readout::{Measure, ReadoutLayer};
-pub(crate) use spiking::{JumpSettings, SpikingLayer};
+pub(crate) use spiking::SpikingLayer;
 pub(crate) use weights::{Blocks, pack_targets};
 
 use cut::Cut;

@@ -212,7 +212,7 @@ impl<T: LaneReal> Machine<T> {
                 &weights[rows.clone()],
                 &mut gradient[rows],
                 &mut streams[layer][..samples],
-                &spikes[layer][..samples],
+                &mut spikes[layer][..samples],
                 settings,
                 layer > 0 || training.input_gradients,
             );

@@ -1,4 +1,5 @@
 use crate::crossing::Spike;
+use crate::dense::Injection;
 use crate::lanes::LaneReal;
 
 /// The spikes of a layer in one sample, in order of time.
@@ -8,6 +9,8 @@ pub(crate) struct SampleSpikes<T> {
     pub(crate) spikes: Vec<Spike<T>>,
     /// The loss's derivative by each spike's time.
     pub(crate) errors: Vec<T>,
+    /// The jumps of the adjoint at the spikes, the last first.
+    pub(crate) injections: Vec<Injection<T>>,
     /// Scratch: whether a neuron has spiked.
     seen: Vec<bool>,
 }
@@ -27,7 +30,7 @@ impl<T: LaneReal> SampleSpikes<T> {
 
     /// Sets the error of each spike by its rank among its neuron's spikes: `error(neuron, first)`.
     pub(crate) fn set_errors(&mut self, mut error: impl FnMut(u32, bool) -> T) {
-        let Self { spikes, errors, seen } = self;
+        let Self { spikes, errors, seen, .. } = self;
         seen.clear();
         errors.clear();
         errors.extend(spikes.iter().map(|spike| {

@@ -145,7 +145,8 @@ impl<T: LaneReal> Stream<T> {
             let dt = std::array::from_fn(|lane| times[lane + 1] - times[lane]);
             let step = decay.step(T::Lanes::from_array(dt));
             let beyond = (one - step.mem - step.drive).fast_max(zero) + margin;
-            let lists = [(&mut *mem, step.mem), (syn, step.syn), (drive, step.drive), (reach, beyond)];
+            let lists =
+                [(&mut *mem, step.mem), (syn, step.syn), (drive, step.drive), (reach, beyond)];
             for (list, lanes) in lists {
                 list[first..][..LANES].copy_from_slice(&lanes.to_array());
             }

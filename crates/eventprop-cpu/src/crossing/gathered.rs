@@ -112,8 +112,8 @@ impl<T: LaneReal> Gathered<T> {
         let current_end = current * L::splat(group.syn);
         let mut rest = Rest { mem: L::splat(group.mem), dt: L::splat(group.dt) };
         let (mut before, mut mark) = (Step::identity(), roots.origin());
-        let mut candidates = first_lanes::<L>(count)
-            & self::candidates(threshold, current, u_end, current_end);
+        let mut candidates =
+            first_lanes::<L>(count) & self::candidates(threshold, current, u_end, current_end);
         let neuron = (course.first * LANES) as u32;
         for round in 0..MAX_SPIKES_PER_INTERVAL {
             let above = u_end.gt(threshold) | roots.peak_above(u, current, threshold);

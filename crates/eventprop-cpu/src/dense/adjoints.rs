@@ -21,14 +21,10 @@ pub(crate) struct Adjoints<T: LaneReal> {
 pub(crate) struct Scratch<T: LaneReal> {
     /// Jumps.
     pub(crate) injections: Vec<Injection<T>>,
-    /// One factor a spike or group.
+    /// One factor a group.
     pub(crate) factors: Vec<T>,
     /// The amplitudes of a forcing.
     pub(crate) amplitudes: Vec<(T::Lanes, T::Lanes)>,
-    /// One number a neuron.
-    pub(crate) of_neurons: [Vec<T>; 2],
-    /// Spikes at which the slope floor acted.
-    pub(crate) grazing: u64,
 }
 
 /// Some blocks and a run of samples.
@@ -49,7 +45,7 @@ const MANY_BLOCKS: usize = 8;
 impl<T: LaneReal> Adjoints<T> {
     /// Calls `sample(scratch, sample, sweep)` for all blocks, some at a time, and samples, which is
     /// to call [`Sweep::run`]; leaves the gradient in `gradient` and, if wanted, each event's error
-    /// in `streams`. Returns the number of grazing spikes.
+    /// in `streams`.
     pub(crate) fn run(
         &mut self,
         blocks: Blocks,
@@ -58,7 +54,7 @@ impl<T: LaneReal> Adjoints<T> {
         streams: &mut [Stream<T>],
         errors_below: bool,
         sample: impl Fn(&mut Scratch<T>, usize, Sweep<'_, T>) + Sync,
-    ) -> u64 {
+    ) {
         let cut = Cut::new(streams.len());
         let by_samples = blocks.count() < MANY_BLOCKS && cut.runs() > 1;
         let stride = blocks.count();
@@ -66,7 +62,6 @@ impl<T: LaneReal> Adjoints<T> {
         let inputs = &*streams;
         let work = |task: &mut Task<T>, gradient: &mut [T::Lanes]| {
             gradient.fill(T::Lanes::zero());
-            task.scratch.grazing = 0;
             task.reset_errors(inputs, errors_below);
             for (place, index) in task.samples.clone().enumerate() {
                 let Task { blocks, scratch, mu, errors, offsets, .. } = task;
@@ -101,7 +96,6 @@ impl<T: LaneReal> Adjoints<T> {
         if errors_below {
             self.collect_errors(streams);
         }
-        self.tasks.iter().map(|task| task.scratch.grazing).sum()
     }
 
     /// Gives each task its blocks and samples.

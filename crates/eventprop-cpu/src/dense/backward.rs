@@ -1,5 +1,6 @@
-use crate::lanes::{LaneReal, Lanes};
+use crate::lanes::{LANES, LaneReal, Lanes};
 use crate::stream::Stream;
+use std::iter::Peekable;
 use std::ops::Range;
 
 /// A run of blocks and a sample, ready for the adjoint to be swept backward through the sample's
@@ -36,7 +37,7 @@ pub(crate) struct Adjoint<'a, T: LaneReal> {
     pub(crate) ratio: T,
     /// -1 / tau_syn: from mu to lambda.
     pub(crate) scale: T,
-    /// Jumps, descending by interval.
+    /// Jumps of the layer's neurons, descending by interval.
     pub(crate) injections: &'a [Injection<T>],
     /// A drive all along.
     pub(crate) forcing: Option<Forcing<'a, T>>,
@@ -51,8 +52,8 @@ pub(crate) struct Injection<T> {
     pub(crate) current: T,
     /// The group that opened the interval.
     pub(crate) interval: u32,
-    /// The neuron's place among those swept.
-    pub(crate) place: u32,
+    /// The neuron's place in its layer.
+    pub(crate) neuron: u32,
 }
 
 /// The answer to a loss on a weighted mean of the voltage: beside what [`Injection`]s bring, mu_V and
@@ -89,10 +90,11 @@ impl<T: LaneReal> Sweep<'_, T> {
     fn run_one(&mut self, adjoint: &Adjoint<'_, T>) {
         let Self { stream, weights, errors, .. } = self;
         let Some(errors) = errors.as_deref_mut() else { return };
-        let Some(last) = adjoint.injections.first() else { return };
+        let mut injections = adjoint.injections_of(self.blocks.clone());
+        let Some(last) = injections.peek() else { return };
         let sources = stream.sources();
         let (mut voltage, mut current) = (T::Lanes::zero(), T::Lanes::zero());
-        let (mut injections, mut next) = (adjoint.injections, last.interval as usize);
+        let mut next = last.interval as usize;
         let groups = stream.first(next + 1);
         for index in (0..groups.len()).rev() {
             let group = groups.at(index);
@@ -101,7 +103,7 @@ impl<T: LaneReal> Sweep<'_, T> {
             voltage = voltage * T::Lanes::splat(group.mem);
             if index == next {
                 (voltage, current) = inject((voltage, current), &mut injections, index);
-                next = injections.first().map_or(usize::MAX, |next| next.interval as usize);
+                next = injections.peek().map_or(usize::MAX, |next| next.interval as usize);
             }
             let difference = voltage - current;
             let events = group.events();
@@ -117,9 +119,9 @@ impl<T: LaneReal> Sweep<'_, T> {
     /// Without errors and forcing: nothing but gradients.
     fn run_plain(&mut self, adjoint: &Adjoint<'_, T>) {
         let Self { stream, gradient, mu, .. } = self;
-        let Some(last) = adjoint.injections.first() else { return };
+        let mut injections = adjoint.injections_of(self.blocks.clone());
+        let Some(last) = injections.peek() else { return };
         mu.start(self.blocks.len(), None, 0);
-        let mut injections = adjoint.injections.iter().peekable();
         // mu_V is kept as it was before it decayed, by a factor that all neurons share: those of other
         // threads too, so it is followed from the end of the stream.
         let (groups, sources) = (stream.groups(), stream.sources());
@@ -132,7 +134,7 @@ impl<T: LaneReal> Sweep<'_, T> {
             while let Some(injection) =
                 injections.next_if(|injection| injection.interval as usize == index)
             {
-                mu.inject(&Injection { voltage: injection.voltage / decayed, ..*injection });
+                mu.inject(&Injection { voltage: injection.voltage / decayed, ..injection });
             }
             let sources = &sources[groups.at(index).events()];
             let Some(before) = index.checked_sub(1).map(|before| groups.at(before)) else {
@@ -151,20 +153,20 @@ impl<T: LaneReal> Sweep<'_, T> {
     }
 
     fn run_with<const ERRORS: bool, const FORCED: bool>(&mut self, adjoint: &Adjoint<'_, T>) {
-        let groups = match (adjoint.forcing, adjoint.injections.first()) {
+        let mut injections = adjoint.injections_of(self.blocks.clone());
+        let groups = match (adjoint.forcing, injections.peek()) {
             (Some(_), _) => self.stream.groups().len(),
             (None, Some(last)) => last.interval as usize + 1,
             (None, None) => return,
         };
         self.mu.start(self.blocks.len(), adjoint.forcing, groups);
-        let mut injections = adjoint.injections.iter().peekable();
         for index in (0..groups).rev() {
             let group = self.stream.groups().at(index);
             self.mu.step(group.mem, group.syn, group.drive * adjoint.ratio);
             while let Some(injection) =
                 injections.next_if(|injection| injection.interval as usize == index)
             {
-                self.mu.inject(injection);
+                self.mu.inject(&injection);
             }
             for event in group.events() {
                 match adjoint.forcing {
@@ -216,21 +218,33 @@ impl<T: LaneReal> Sweep<'_, T> {
     }
 }
 
+impl<T: LaneReal> Adjoint<'_, T> {
+    /// The jumps of the neurons of some blocks, who are counted from the first of these.
+    #[inline(always)]
+    fn injections_of(&self, blocks: Range<usize>) -> Peekable<impl Iterator<Item = Injection<T>>> {
+        let (first, count) = ((blocks.start * LANES) as u32, (blocks.len() * LANES) as u32);
+        let injections = self.injections.iter().map(move |injection| Injection {
+            neuron: injection.neuron.wrapping_sub(first),
+            ..*injection
+        });
+        injections.filter(move |injection| injection.neuron < count).peekable()
+    }
+}
+
 /// A block's (mu_V, mu_I) with the injections of an interval, which are taken off the list. Apart from the
 /// sweep, which need not hold mu in memory for the few times that this does.
 #[inline(never)]
 fn inject<T: LaneReal>(
     mut mu: (T::Lanes, T::Lanes),
-    injections: &mut &[Injection<T>],
+    injections: &mut Peekable<impl Iterator<Item = Injection<T>>>,
     interval: usize,
 ) -> (T::Lanes, T::Lanes) {
-    while let Some((injection, others)) = injections.split_first()
-        && injection.interval as usize == interval
+    while let Some(injection) =
+        injections.next_if(|injection| injection.interval as usize == interval)
     {
-        let place = injection.place as usize;
+        let place = injection.neuron as usize;
         T::Lanes::scalars_mut(std::slice::from_mut(&mut mu.0))[place] += injection.voltage;
         T::Lanes::scalars_mut(std::slice::from_mut(&mut mu.1))[place] += injection.current;
-        *injections = others;
     }
     mu
 }
@@ -325,7 +339,7 @@ impl<T: LaneReal> Mu<T> {
 
     #[inline(always)]
     fn inject(&mut self, injection: &Injection<T>) {
-        let place = injection.place as usize;
+        let place = injection.neuron as usize;
         T::Lanes::scalars_mut(&mut self.voltage)[place] += injection.voltage;
         T::Lanes::scalars_mut(&mut self.current)[place] += injection.current;
     }

@@ -125,13 +125,13 @@ impl<T: LaneReal> ReadoutLayer<T> {
                 match self.measure {
                     Measure::Max => {
                         scratch.injections.clear();
-                        for (place, block) in blocks.clone().enumerate() {
-                            let (peak, first) = (peak(block), (place * LANES) as u32);
+                        for block in blocks.clone() {
+                            let (peak, first) = (peak(block), (block * LANES) as u32);
                             let injections = &mut scratch.injections;
                             inject(peak, derivative(block), decay, sweep.stream, first, injections);
                         }
                         scratch.injections.sort_unstable_by_key(|injection| {
-                            (Reverse(injection.interval), injection.place)
+                            (Reverse(injection.interval), injection.neuron)
                         });
                         adjoint.injections = &scratch.injections;
                         sweep.run(&adjoint);

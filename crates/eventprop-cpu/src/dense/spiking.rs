@@ -1,15 +1,14 @@
-use super::adjoints::{Adjoints, Scratch};
-use super::backward::{Adjoint, Injection};
+use super::adjoints::Adjoints;
+use super::backward::{Adjoint, Sweep};
+use super::jumps::{JumpSettings, Jumps};
 use super::{Blocks, State, Tile};
 use crate::crossing::{MAX_SPIKES_PER_INTERVAL, Neurons, Solver, Spike, solver};
 use crate::decay::Decay;
-use crate::lanes::{LANES, LaneReal, Lanes};
-use crate::math::exp;
+use crate::lanes::{LaneReal, Lanes};
 use crate::sample::SampleSpikes;
 use crate::stream::Stream;
 use lif_core::engine::EngineError;
 use rayon::prelude::*;
-use std::ops::Range;
 
 /// A dense layer of leaky integrate-and-fire neurons.
 pub(crate) struct SpikingLayer<T: LaneReal> {
@@ -23,15 +22,6 @@ pub(crate) struct SpikingLayer<T: LaneReal> {
     /// Where there are several tiles: the spikes of `[tile][sample]`.
     tiles: Vec<Vec<Spike<T>>>,
     adjoints: Adjoints<T>,
-}
-
-/// How a spiking layer's jumps depart from the exact adjoint.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct JumpSettings<T> {
-    /// The least slope tau_mem V' to divide by, in units of the threshold.
-    pub(crate) slope_floor: T,
-    /// (target, strength / batch) of the rate regulariser.
-    pub(crate) rate: Option<(T, T)>,
 }
 
 /// Bytes of weights that are walked together, at most: they are to stay in a core's cache from one
@@ -102,30 +92,25 @@ impl<T: LaneReal> SpikingLayer<T> {
         weights: &[T::Lanes],
         gradient: &mut [T::Lanes],
         streams: &mut [Stream<T>],
-        samples: &[SampleSpikes<T>],
+        samples: &mut [SampleSpikes<T>],
         settings: JumpSettings<T>,
         errors_below: bool,
     ) -> u64 {
-        let mut adjoints = std::mem::take(&mut self.adjoints);
-        let decay = &self.decay;
-        let grazing = adjoints.run(
-            self.blocks,
-            weights,
-            gradient,
-            streams,
-            errors_below,
-            |scratch, sample, mut sweep| {
-                let neurons = sweep.blocks.start * LANES..sweep.blocks.end * LANES;
-                jumps(scratch, &samples[sample], neurons, &self.heights, decay, settings);
-                sweep.run(&Adjoint {
-                    ratio: decay.adjoint_ratio(),
-                    scale: -decay.tau_syn.recip(),
-                    injections: &scratch.injections,
-                    forcing: None,
-                });
-            },
-        );
-        self.adjoints = adjoints;
+        let (heights, decay) = (&self.heights, &self.decay);
+        let grazing = samples
+            .par_iter_mut()
+            .map_init(Jumps::default, |jumps, sample| jumps.run(sample, heights, decay, settings))
+            .sum();
+        let samples = &*samples;
+        let sweep = |_: &mut _, sample: usize, mut sweep: Sweep<'_, T>| {
+            sweep.run(&Adjoint {
+                ratio: decay.adjoint_ratio(),
+                scale: -decay.tau_syn.recip(),
+                injections: &samples[sample].injections,
+                forcing: None,
+            });
+        };
+        self.adjoints.run(self.blocks, weights, gradient, streams, errors_below, sweep);
         grazing
     }
 }
@@ -146,98 +131,4 @@ fn merge<T: LaneReal>(tiles: &[Vec<Spike<T>>], samples: &mut [SampleSpikes<T>]) 
         // The stable sort finds the runs that it is to merge.
         merged.spikes.sort_by(Spike::order);
     });
-}
-
-/// The jumps of lambda_V at the spikes of some neurons in one sample (Wunderlich & Pehle 2021,
-/// eq. 3), carried back to the start of each spike's interval. Between its own spikes lambda_V of a
-/// neuron only decays, so this needs no sweep.
-fn jumps<T: LaneReal>(
-    scratch: &mut Scratch<T>,
-    sample: &SampleSpikes<T>,
-    neurons: Range<usize>,
-    heights: &[T],
-    decay: &Decay<T>,
-    settings: JumpSettings<T>,
-) {
-    let Scratch { injections, factors, of_neurons: [next, counts], grazing, .. } = scratch;
-    let spikes = &sample.spikes[..];
-    reset(next, neurons.len());
-    decays_to_next(spikes, &neurons, decay.tau_mem, next, factors);
-    reset(next, neurons.len());
-    if settings.rate.is_some() {
-        reset(counts, neurons.len());
-        for spike in spikes {
-            if let Some(count) = counts.get_mut((spike.neuron as usize).wrapping_sub(neurons.start))
-            {
-                *count += T::one();
-            }
-        }
-    }
-    let to_current = decay.adjoint_ratio();
-    let heights = &heights[neurons.clone()];
-    let next = &mut next[..heights.len()];
-    injections.resize(spikes.len(), Injection::default());
-    let (mut found, mut grazed) = (0, 0);
-    let known = sample.errors[..spikes.len()].iter().zip(&factors[..spikes.len()]);
-    for (spike, (&error, &factor)) in spikes.iter().zip(known).rev() {
-        let place = (spike.neuron as usize).wrapping_sub(neurons.start);
-        if place >= heights.len() {
-            continue;
-        }
-        let height = heights[place];
-        let least = height * settings.slope_floor;
-        grazed += u64::from(spike.slope < least);
-        // Whatever the floor, rounding must not turn a slope over.
-        let slope = greater(greater(spike.slope, least), height * T::epsilon());
-        let after = next[place] * factor;
-        let mut before = ((spike.slope + height) * after + error) / slope;
-        if let Some((target, strength)) = settings.rate {
-            before -= strength * (counts[place] - target);
-        }
-        next[place] = before;
-        let jump = (before - after) * -decay.tau_syn;
-        injections[found] = Injection {
-            voltage: jump * spike.mem,
-            current: jump * spike.drive * to_current,
-            interval: spike.interval,
-            place: place as u32,
-        };
-        found += 1;
-    }
-    injections.truncate(found);
-    *grazing += grazed;
-}
-
-/// The greater of two numbers that are none of them NaN: one instruction, where `max` takes three.
-#[inline(always)]
-fn greater<T: LaneReal>(a: T, b: T) -> T {
-    if a > b { a } else { b }
-}
-
-fn reset<T: LaneReal>(values: &mut Vec<T>, len: usize) {
-    values.clear();
-    values.resize(len, T::zero());
-}
-
-/// Writes to `decays`, for each spike, exp(-dt/tau_mem) over the time to the same neuron's next spike
-/// (anything finite where there is none).
-fn decays_to_next<T: LaneReal>(
-    spikes: &[Spike<T>],
-    neurons: &Range<usize>,
-    tau_mem: T,
-    next: &mut [T],
-    decays: &mut Vec<T>,
-) {
-    decays.resize(spikes.len().next_multiple_of(LANES), T::zero());
-    let rate = tau_mem.recip();
-    for (spike, decay) in spikes.iter().zip(decays.iter_mut()).rev() {
-        if let Some(next) = next.get_mut((spike.neuron as usize).wrapping_sub(neurons.start)) {
-            *decay = (spike.time - *next) * rate;
-            *next = spike.time;
-        }
-    }
-    for chunk in decays.chunks_exact_mut(LANES) {
-        let lanes: [T; LANES] = std::array::from_fn(|lane| chunk[lane]);
-        chunk.copy_from_slice(&exp(T::Lanes::from_array(lanes)).to_array());
-    }
 }

@@ -152,7 +152,7 @@ pub(super) fn inject<T: LaneReal>(
             voltage: jump[lane] * mem,
             current: jump[lane] * drive * decay.adjoint_ratio(),
             interval: interval as u32,
-            place: first + lane as u32,
+            neuron: first + lane as u32,
         });
     }
 }
