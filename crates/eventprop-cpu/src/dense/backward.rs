@@ -1,6 +1,5 @@
 use crate::lanes::{LANES, LaneReal, Lanes};
 use crate::stream::Stream;
-use std::iter::Peekable;
 use std::ops::Range;
 
 /// A run of blocks and a sample, ready for the adjoint to be swept backward through the sample's
@@ -90,11 +89,10 @@ impl<T: LaneReal> Sweep<'_, T> {
     fn run_one(&mut self, adjoint: &Adjoint<'_, T>) {
         let Self { stream, weights, errors, .. } = self;
         let Some(errors) = errors.as_deref_mut() else { return };
-        let mut injections = adjoint.injections_of(self.blocks.clone());
-        let Some(last) = injections.peek() else { return };
+        let mut injections = adjoint.injections_of(&self.blocks);
+        let Some(mut next) = injections.interval() else { return };
         let sources = stream.sources();
         let (mut voltage, mut current) = (T::Lanes::zero(), T::Lanes::zero());
-        let mut next = last.interval as usize;
         let groups = stream.first(next + 1);
         for index in (0..groups.len()).rev() {
             let group = groups.at(index);
@@ -103,7 +101,7 @@ impl<T: LaneReal> Sweep<'_, T> {
             voltage = voltage * T::Lanes::splat(group.mem);
             if index == next {
                 (voltage, current) = inject((voltage, current), &mut injections, index);
-                next = injections.peek().map_or(usize::MAX, |next| next.interval as usize);
+                next = injections.interval().unwrap_or(usize::MAX);
             }
             let difference = voltage - current;
             let events = group.events();
@@ -119,23 +117,21 @@ impl<T: LaneReal> Sweep<'_, T> {
     /// Without errors and forcing: nothing but gradients.
     fn run_plain(&mut self, adjoint: &Adjoint<'_, T>) {
         let Self { stream, gradient, mu, .. } = self;
-        let mut injections = adjoint.injections_of(self.blocks.clone());
-        let Some(last) = injections.peek() else { return };
+        let mut injections = adjoint.injections_of(&self.blocks);
+        let Some(last) = injections.interval() else { return };
         mu.start(self.blocks.len(), None, 0);
         // mu_V is kept as it was before it decayed, by a factor that all neurons share: those of other
         // threads too, so it is followed from the end of the stream.
         let (groups, sources) = (stream.groups(), stream.sources());
-        let after = (last.interval as usize..groups.len().saturating_sub(1)).rev();
+        let after = (last..groups.len().saturating_sub(1)).rev();
         let mut decayed = after.fold(T::one(), |decayed, before| {
             let decayed = decayed * groups.at(before).mem;
             if decayed < T::of(LEAST_DECAY) { T::one() } else { decayed }
         });
-        for index in (0..=last.interval as usize).rev() {
-            while let Some(injection) =
-                injections.next_if(|injection| injection.interval as usize == index)
-            {
-                mu.inject(&Injection { voltage: injection.voltage / decayed, ..injection });
-            }
+        for index in (0..=last).rev() {
+            injections.take(index, |place, injection| {
+                mu.inject(place, injection.voltage / decayed, injection.current);
+            });
             let sources = &sources[groups.at(index).events()];
             let Some(before) = index.checked_sub(1).map(|before| groups.at(before)) else {
                 mu.deposit(gradient, sources, T::zero(), T::one());
@@ -153,21 +149,20 @@ impl<T: LaneReal> Sweep<'_, T> {
     }
 
     fn run_with<const ERRORS: bool, const FORCED: bool>(&mut self, adjoint: &Adjoint<'_, T>) {
-        let mut injections = adjoint.injections_of(self.blocks.clone());
-        let groups = match (adjoint.forcing, injections.peek()) {
+        let mut injections = adjoint.injections_of(&self.blocks);
+        let groups = match (adjoint.forcing, injections.interval()) {
             (Some(_), _) => self.stream.groups().len(),
-            (None, Some(last)) => last.interval as usize + 1,
+            (None, Some(last)) => last + 1,
             (None, None) => return,
         };
         self.mu.start(self.blocks.len(), adjoint.forcing, groups);
         for index in (0..groups).rev() {
             let group = self.stream.groups().at(index);
             self.mu.step(group.mem, group.syn, group.drive * adjoint.ratio);
-            while let Some(injection) =
-                injections.next_if(|injection| injection.interval as usize == index)
-            {
-                self.mu.inject(&injection);
-            }
+            let mu = &mut *self.mu;
+            injections.take(index, |place, injection| {
+                mu.inject(place, injection.voltage, injection.current);
+            });
             for event in group.events() {
                 match adjoint.forcing {
                     Some(forcing) if FORCED => {
@@ -218,34 +213,58 @@ impl<T: LaneReal> Sweep<'_, T> {
     }
 }
 
-impl<T: LaneReal> Adjoint<'_, T> {
-    /// The jumps of the neurons of some blocks, who are counted from the first of these.
+impl<'a, T: LaneReal> Adjoint<'a, T> {
+    /// The jumps of the neurons of some blocks.
     #[inline(always)]
-    fn injections_of(&self, blocks: Range<usize>) -> Peekable<impl Iterator<Item = Injection<T>>> {
+    fn injections_of(&self, blocks: &Range<usize>) -> Injections<'a, T> {
         let (first, count) = ((blocks.start * LANES) as u32, (blocks.len() * LANES) as u32);
-        let injections = self.injections.iter().map(move |injection| Injection {
-            neuron: injection.neuron.wrapping_sub(first),
-            ..*injection
-        });
-        injections.filter(move |injection| injection.neuron < count).peekable()
+        let own = |injection: &Injection<T>| injection.neuron.wrapping_sub(first) < count;
+        let start = self.injections.iter().position(own).unwrap_or(self.injections.len());
+        Injections { rest: &self.injections[start..], first, count }
     }
 }
 
-/// A block's (mu_V, mu_I) with the injections of an interval, which are taken off the list. Apart from the
-/// sweep, which need not hold mu in memory for the few times that this does.
+/// The jumps of some neurons of a layer, among those of others from the first of theirs on.
+struct Injections<'a, T> {
+    rest: &'a [Injection<T>],
+    first: u32,
+    count: u32,
+}
+
+impl<T: Copy> Injections<'_, T> {
+    /// The interval of the next.
+    #[inline(always)]
+    fn interval(&self) -> Option<usize> {
+        self.rest.first().map(|injection| injection.interval as usize)
+    }
+
+    /// Takes those of an interval off the list; `inject` gets the neuron's place among those swept.
+    #[inline(always)]
+    fn take(&mut self, interval: usize, mut inject: impl FnMut(usize, &Injection<T>)) {
+        while let Some((injection, others)) = self.rest.split_first()
+            && injection.interval as usize == interval
+        {
+            self.rest = others;
+            let place = injection.neuron.wrapping_sub(self.first);
+            if place < self.count {
+                inject(place as usize, injection);
+            }
+        }
+    }
+}
+
+/// A block's (mu_V, mu_I) with the injections of an interval. Apart from the sweep, which need not hold mu in
+/// memory for the few times that this does.
 #[inline(never)]
 fn inject<T: LaneReal>(
     mut mu: (T::Lanes, T::Lanes),
-    injections: &mut Peekable<impl Iterator<Item = Injection<T>>>,
+    injections: &mut Injections<'_, T>,
     interval: usize,
 ) -> (T::Lanes, T::Lanes) {
-    while let Some(injection) =
-        injections.next_if(|injection| injection.interval as usize == interval)
-    {
-        let place = injection.neuron as usize;
+    injections.take(interval, |place, injection| {
         T::Lanes::scalars_mut(std::slice::from_mut(&mut mu.0))[place] += injection.voltage;
         T::Lanes::scalars_mut(std::slice::from_mut(&mut mu.1))[place] += injection.current;
-    }
+    });
     mu
 }
 
@@ -338,9 +357,8 @@ impl<T: LaneReal> Mu<T> {
     }
 
     #[inline(always)]
-    fn inject(&mut self, injection: &Injection<T>) {
-        let place = injection.neuron as usize;
-        T::Lanes::scalars_mut(&mut self.voltage)[place] += injection.voltage;
-        T::Lanes::scalars_mut(&mut self.current)[place] += injection.current;
+    fn inject(&mut self, place: usize, voltage: T, current: T) {
+        T::Lanes::scalars_mut(&mut self.voltage)[place] += voltage;
+        T::Lanes::scalars_mut(&mut self.current)[place] += current;
     }
 }

@@ -39,6 +39,9 @@ const AT_ONCE: usize = 4;
 /// Neurons that may cross in an interval from which on they are sifted.
 const MANY: u32 = 24;
 
+/// The reach of an interval up to which the bound is not worth sifting after.
+const SHORT: f64 = 0.01;
+
 /// Runs the neurons of a tile through one sample, group by group, and appends their spikes to
 /// `spikes`, interval by interval; false if a neuron runs away. What a block does does not depend on
 /// its neighbours: they share the walk through the arrivals, and their crossings are solved together.
@@ -203,9 +206,12 @@ impl<T: LaneReal> State<T> {
     }
 
     /// Unmarks, where many are marked, those that turn round below the threshold: a block at a time
-    /// that is cheaper than one by one.
+    /// that is cheaper than one by one. Over a short interval few do.
     #[inline(always)]
-    fn sift(&mut self, roots: &impl Roots<T>, threshold: &[T::Lanes]) {
+    fn sift(&mut self, roots: &impl Roots<T>, threshold: &[T::Lanes], group: &Group<T>) {
+        if group.reach < T::of(SHORT) {
+            return;
+        }
         let words = self.masks.as_flattened().as_chunks().0;
         if words.iter().map(|&word| u64::from_le_bytes(word).count_ones()).sum::<u32>() < MANY {
             return;
@@ -230,7 +236,7 @@ impl<T: LaneReal> State<T> {
         index: u32,
         spikes: &mut Vec<Spike<T>>,
     ) -> bool {
-        self.sift(roots, &tile.neurons.threshold[tile.blocks.clone()]);
+        self.sift(roots, &tile.neurons.threshold[tile.blocks.clone()], group);
         list(&self.masks, &mut self.suspects);
         let course = Course {
             u: T::Lanes::scalars(&self.before),
