@@ -19,6 +19,7 @@ mod math;
 mod plan;
 mod pool;
 mod sample;
+mod spare;
 mod stream;
 mod update;
 

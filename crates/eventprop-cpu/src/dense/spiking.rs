@@ -6,6 +6,7 @@ use crate::crossing::{MAX_SPIKES_PER_INTERVAL, Neurons, Solver, Spike, solver};
 use crate::decay::Decay;
 use crate::lanes::{LaneReal, Lanes};
 use crate::sample::SampleSpikes;
+use crate::spare::Spare;
 use crate::stream::Stream;
 use lif_core::engine::EngineError;
 use rayon::prelude::*;
@@ -22,6 +23,8 @@ pub(crate) struct SpikingLayer<T: LaneReal> {
     /// Where there are several tiles: the spikes of `[tile][sample]`.
     tiles: Vec<Vec<Spike<T>>>,
     adjoints: Adjoints<T>,
+    states: Spare<State<T>>,
+    jumps: Spare<Jumps<T>>,
 }
 
 /// Bytes of weights that are walked together, at most: they are to stay in a core's cache from one
@@ -34,8 +37,18 @@ impl<T: LaneReal> SpikingLayer<T> {
         let resets = T::Lanes::scalars(&neurons.reset);
         let heights =
             thresholds.zip(resets).map(|(&threshold, &reset)| threshold - reset).collect();
-        let (solver, tiles, adjoints) = (solver(decay), Vec::new(), Adjoints::default());
-        Self { name, blocks, decay, solver, neurons, heights, tiles, adjoints }
+        Self {
+            name,
+            blocks,
+            decay,
+            solver: solver(decay),
+            neurons,
+            heights,
+            tiles: Vec::new(),
+            adjoints: Adjoints::default(),
+            states: Spare::default(),
+            jumps: Spare::default(),
+        }
     }
 
     /// Runs every neuron through the batch and leaves the spikes of each sample in `samples`.
@@ -59,17 +72,21 @@ impl<T: LaneReal> SpikingLayer<T> {
         let ran_away = if count == 1 {
             let samples = samples.par_iter_mut().enumerate();
             samples
-                .map_init(State::default, |state, (sample, merged)| {
-                    walk(state, 0, sample, &mut merged.spikes)
-                })
+                .map_init(
+                    || self.states.take(),
+                    |state, (sample, merged)| walk(state, 0, sample, &mut merged.spikes),
+                )
                 .reduce(|| None, earliest)
         } else {
             self.tiles.resize_with(count * streams.len(), Vec::new);
             let tiles = self.tiles.par_iter_mut().enumerate();
             let ran_away = tiles
-                .map_init(State::default, |state, (index, spikes)| {
-                    walk(state, index / streams.len(), index % streams.len(), spikes)
-                })
+                .map_init(
+                    || self.states.take(),
+                    |state, (index, spikes)| {
+                        walk(state, index / streams.len(), index % streams.len(), spikes)
+                    },
+                )
                 .reduce(|| None, earliest);
             merge(&self.tiles, samples);
             ran_away
@@ -99,7 +116,10 @@ impl<T: LaneReal> SpikingLayer<T> {
         let (heights, decay) = (&self.heights, &self.decay);
         let grazing = samples
             .par_iter_mut()
-            .map_init(Jumps::default, |jumps, sample| jumps.run(sample, heights, decay, settings))
+            .map_init(
+                || self.jumps.take(),
+                |jumps, sample| jumps.run(sample, heights, decay, settings),
+            )
             .sum();
         let samples = &*samples;
         let sweep = |_: &mut _, sample: usize, mut sweep: Sweep<'_, T>| {
