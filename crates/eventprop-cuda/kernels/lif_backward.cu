@@ -5,6 +5,8 @@
 extern "C" __global__ void lif_backward(Layer layer, Control* control, float const* above_errors,
                                         int above_width, int above_tiles, int every_spike, int first,
                                         int samples) {
+    // Where room lacked, spikes have no place among the arrivals of the layer above.
+    if (is_faulty(control)) return;
     Lane lane = lane_of(layer);
     if (lane.sample >= samples || !lane.exists) return;
     lane.sample += first;
