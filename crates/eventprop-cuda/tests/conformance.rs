@@ -11,7 +11,7 @@ use lif_core::Network;
 use lif_core::engine::{EngineError, Training};
 
 /// Kinds of network that the engine computes.
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     Kind::Dense,
     Kind::DenseInteger,
     Kind::DenseOdd,
@@ -20,6 +20,7 @@ const KINDS: [Kind; 8] = [
     Kind::Bias,
     Kind::Conv,
     Kind::Recurrent,
+    Kind::FeedForwardDelays,
 ];
 
 fn engine(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f32>, EngineError> {
