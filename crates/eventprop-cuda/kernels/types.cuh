@@ -126,6 +126,7 @@ struct Control {
 struct Loss {
     int kind;  // what is measured: see the READOUT_ constants
     float tau, alpha, tau_early;
+    int skips_silent_label;  // whether a sample has no gradient if its label neuron has no first spike
 };
 
 #define READOUT_FIRST_SPIKE 0
@@ -135,7 +136,7 @@ struct Loss {
 #define READOUT_WEIGHTED_MEAN 4
 
 static_assert(sizeof(Record) == 16 && sizeof(Layer) == 328 && sizeof(Step) == 64, "as in abi.rs");
-static_assert(sizeof(Loss) == 16 && sizeof(Control) == 104, "as in abi.rs");
+static_assert(sizeof(Loss) == 20 && sizeof(Control) == 104, "as in abi.rs");
 
 __device__ __forceinline__ bool is_faulty(Control const* control) {
     Faults const& f = control->faults;

@@ -115,6 +115,7 @@ pub(crate) struct Loss {
     pub(crate) tau: f32,
     pub(crate) alpha: f32,
     pub(crate) tau_early: f32,
+    pub(crate) skips_silent_label: i32,
 }
 
 /// The state of the queue: what went wrong, what was counted, how far it is.
@@ -153,5 +154,5 @@ impl Control {
 
 const _: () = {
     assert!(size_of::<Layer>() == 328 && size_of::<Step>() == 64);
-    assert!(size_of::<Loss>() == 16 && size_of::<Control>() == 104);
+    assert!(size_of::<Loss>() == 20 && size_of::<Control>() == 104);
 };

@@ -2,7 +2,7 @@
 
 use crate::abi::Decay;
 use lif_core::engine::{EngineError, Training};
-use lif_core::loss::{Loss, Readout};
+use lif_core::loss::{KnownLoss, Readout};
 use lif_core::network::{Connection, ConnectionKind, Layer, Network, Neuron};
 use lif_core::{Parameters, per_neuron};
 
@@ -121,7 +121,7 @@ pub(crate) fn plan(
 }
 
 /// The training's loss and what it measures.
-pub(crate) fn known_loss(training: &Training<f32>) -> Result<(Loss, Readout), EngineError> {
+pub(crate) fn known_loss(training: &Training<f32>) -> Result<(KnownLoss, Readout), EngineError> {
     match training.objective.known() {
         Some(loss) => Ok((loss, training.objective.readout())),
         None => unsupported("custom losses are"),

@@ -8,7 +8,7 @@ use crate::plan::{DenseLayer, WARP};
 use crate::weights::Weights;
 use bytemuck::bytes_of;
 use lif_core::engine::EngineError;
-use lif_core::loss::{Loss, Readout};
+use lif_core::loss::{KnownLoss, Loss, Readout};
 
 /// Threads of a block where nothing else decides.
 const THREADS: u32 = 256;
@@ -316,12 +316,16 @@ impl Program<'_> {
 }
 
 /// The loss as kernels are given it.
-pub(crate) fn describe_loss(loss: Loss, readout: Readout) -> abi::Loss {
+pub(crate) fn describe_loss(known: KnownLoss, readout: Readout) -> abi::Loss {
     let kind = kind(readout);
-    match loss {
-        Loss::TtfsCrossEntropy { tau, alpha, tau_early } => {
-            abi::Loss { kind, tau: tau as f32, alpha: alpha as f32, tau_early: tau_early as f32 }
-        }
+    match known.loss {
+        Loss::TtfsCrossEntropy { tau, alpha, tau_early } => abi::Loss {
+            kind,
+            tau: tau as f32,
+            alpha: alpha as f32,
+            tau_early: tau_early as f32,
+            skips_silent_label: i32::from(known.skips_silent_label),
+        },
         _ => abi::Loss { kind, ..abi::Loss::default() },
     }
 }

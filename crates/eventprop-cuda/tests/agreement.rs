@@ -7,7 +7,7 @@ use common::for_each_schedule;
 use eventprop_cpu::{CpuOptions, Precision};
 use eventprop_cuda::{CudaEngine, CudaOptions};
 use lif_core::engine::{Batch, Engine, EngineError, Training};
-use lif_core::loss::Loss;
+use lif_core::loss::{KnownLoss, Loss, Objective, Readout};
 use lif_core::network::{ConnectionSpec, LayerSpec};
 use lif_core::optimiser::{Clip, LearningRates, Optimiser};
 use lif_core::reference::Reference;
@@ -15,6 +15,7 @@ use lif_core::{ConnectionParameters, Network, Parameters, SpikeBatch};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::cell::Cell;
+use std::sync::Arc;
 
 const INPUTS: usize = 50;
 
@@ -407,6 +408,58 @@ fn train_both_ways(network: &Network) {
         // Those that would be negative are held at 0.
         assert!(trained.is_empty() || trained.contains(&0.0));
         assert!(trained.iter().all(|&delay| delay >= 0.0));
+    });
+}
+
+/// A loss without the gradient of samples whose label is silent.
+struct Skipping(Loss);
+
+impl Objective<f32> for Skipping {
+    fn readout(&self) -> Readout {
+        Objective::<f32>::readout(&self.0)
+    }
+
+    fn evaluate(&self, outputs: &[f32], label: usize, gradient: &mut [f32]) -> f32 {
+        let loss = self.0.evaluate(outputs, label, gradient);
+        if outputs[label] >= 30.0 {
+            gradient.fill(0.0);
+        }
+        loss
+    }
+
+    fn known(&self) -> Option<KnownLoss> {
+        Some(KnownLoss { loss: self.0, skips_silent_label: true })
+    }
+}
+
+/// Samples whose label is silent leave the gradient alone, if they are to.
+#[test]
+fn silent_labels_are_skipped() {
+    for_each_schedule(|_, schedule| {
+        let network = chain(&[20, 7], (20.0, 5.0), true);
+        let mut parameters = Parameters::<f32>::initial(&network);
+        let mut uniform = uniform(80 + schedule);
+        for (connection, scale) in parameters.connections.iter_mut().zip([0.4, 1.0]) {
+            connection.weights.fill_with(|| uniform() as f32 * scale);
+        }
+        // The first output never spikes.
+        parameters.connections[1].weights.iter_mut().step_by(7).for_each(|weight| *weight = 0.0);
+        let spikes = spikes(8, 90, &mut uniform);
+        let loss = Loss::TtfsCrossEntropy { tau: 2.0, alpha: 0.01, tau_early: 10.0 };
+        let draw = Draw { network, parameters, spikes, labels: vec![0, 1, 0, 2, 0, 3, 0, 4], loss };
+        let skipping = Training { objective: Arc::new(Skipping(loss)), ..draw.training() };
+        let gradient = |engine: &mut dyn Engine<f32>| {
+            engine.load(&draw.parameters).unwrap();
+            engine.differentiate(draw.batch()).unwrap();
+            (weights(&engine.gradient()), engine.input_gradient().to_vec())
+        };
+        let options = CpuOptions { threads: Some(1) };
+        let mut cpu = f32::engine(&draw.network, skipping.clone(), options).unwrap();
+        let (expected, found) = (gradient(&mut *cpu), gradient(&mut draw.cuda(skipping)));
+        let all = gradient(&mut draw.cuda(draw.training()));
+        assert!(error(&found.0, &expected.0) < 5e-3 && error(&found.1, &expected.1) < 5e-3);
+        let off = error(&all.0, &expected.0);
+        assert!(off > 5e-2, "{off} without skipping");
     });
 }
 
