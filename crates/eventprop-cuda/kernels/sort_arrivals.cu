@@ -1,7 +1,6 @@
 // With a delay at each synapse every neuron hears the events of a sample in an order of its own.
 #include "arrivals.cuh"
 
-#define SORT_THREADS 256
 // Neurons of a block: their keys lie side by side in one sector of memory.
 #define SORT_NEURONS 4
 // Events of a sample that are sorted in shared memory.
@@ -29,7 +28,7 @@ __device__ __forceinline__ int rank_of(unsigned long long key, Keys const& keys,
 // `length` are merged two by two: a key's place is its place in its own run plus its rank in the other.
 __device__ __forceinline__ Keys sort(Layer const& layer, float const* times, Record const* senders,
                                      float const* delays, int count, Keys from, Keys to) {
-    int own = threadIdx.x / SORT_NEURONS, threads = SORT_THREADS / SORT_NEURONS;
+    int own = threadIdx.x / SORT_NEURONS, threads = blockDim.x / SORT_NEURONS;
     for (int e = own; e < count; e += threads) {
         // + 0 makes -0 a 0, whose bits are the least.
         float time = times[e] + delays[(size_t)senders[e].source * layer.stride] + 0.0f;
@@ -52,8 +51,8 @@ __device__ __forceinline__ Keys sort(Layer const& layer, float const* times, Rec
     return from;
 }
 
-// Grid: x samples from `first` on, y groups of SORT_NEURONS neurons. `scratch` is of the shape of `heard`,
-// for the samples of a chunk.
+// Grid: x samples from `first` on, y groups of SORT_NEURONS neurons, any number of threads for each. `scratch`
+// is of the shape of `heard`, for the samples of a chunk.
 extern "C" __global__ void sort_arrivals(Layer layer, unsigned long long* scratch, int first) {
     __shared__ unsigned long long shared[2][SORT_SHARED * SORT_NEURONS];
     int column = threadIdx.x % SORT_NEURONS, own = threadIdx.x / SORT_NEURONS;
@@ -74,7 +73,7 @@ extern "C" __global__ void sort_arrivals(Layer layer, unsigned long long* scratc
         sorted = sort(layer, times, senders, delays, count, heard, {scratch + place, (size_t)layer.stride});
     }
     if (sorted.first != heard.first) {
-        for (int i = own; i < count; i += SORT_THREADS / SORT_NEURONS) heard.at(i) = sorted.at(i);
+        for (int i = own; i < count; i += blockDim.x / SORT_NEURONS) heard.at(i) = sorted.at(i);
     }
     if (own == 0) {
         layer.heard_counts[(size_t)sample * layer.stride + neuron] = rank_of(TOO_LATE, sorted, 0, count);

@@ -223,12 +223,14 @@ impl Program<'_> {
     /// Puts what each neuron of a layer with delays hears into its order, in the memory of the adjoint,
     /// which is not in use yet.
     fn sort_arrivals(&self, layer: &Layer) -> Result<(), EngineError> {
+        // No more threads than there may be arrivals.
+        let threads = (layer.width as u32).next_power_of_two().clamp(8, THREADS / SORT_NEURONS);
         parts(layer).try_for_each(|(first, samples)| {
             self.device.launch(
                 "sort_arrivals",
                 Shape {
                     grid: (samples as u32, layer.stride as u32 / SORT_NEURONS),
-                    block: (THREADS, 1),
+                    block: (threads * SORT_NEURONS, 1),
                 },
                 &[bytes_of(layer), bytes_of(&layer.mu), bytes_of(&first)],
             )
