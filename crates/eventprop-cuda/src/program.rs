@@ -223,8 +223,8 @@ impl Program<'_> {
     /// Puts what each neuron of a layer with delays hears into its order, in the memory of the adjoint,
     /// which is not in use yet.
     fn sort_arrivals(&self, layer: &Layer) -> Result<(), EngineError> {
-        // No more threads than there may be arrivals.
-        let threads = (layer.width as u32).next_power_of_two().clamp(8, THREADS / SORT_NEURONS);
+        // Each of a neuron's threads sorts four arrivals or more.
+        let threads = (layer.width as u32 / 4).next_power_of_two().clamp(8, THREADS / SORT_NEURONS);
         parts(layer).try_for_each(|(first, samples)| {
             self.device.launch(
                 "sort_arrivals",
