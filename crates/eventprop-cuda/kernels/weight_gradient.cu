@@ -38,17 +38,19 @@ extern "C" __global__ void weight_gradient(Layer layer, int first, int samples) 
 // The error of each event of a layer with delays: the derivatives of its arrivals at all neurons. Every
 // lane adds up its neurons in order, then the lanes are added pairwise.
 //
-// Grid: x samples from `first` on, y groups of blockDim.y events; threads (WARP, events).
+// Grid: x samples from `first` on, y shares of their events; threads (WARP, warps of a share).
 extern "C" __global__ void sum_errors(Layer layer, int first) {
     int sample = first + blockIdx.x;
-    int event = blockIdx.y * blockDim.y + threadIdx.y;
-    if (event >= layer.counts[sample]) return;
-    size_t row = (size_t)(sample % layer.chunk) * layer.width + event;
-    float const* by_time = layer.by_time + row * layer.stride;
-    float sum = 0.0f;
-    for (int n = threadIdx.x; n < layer.stride; n += WARP) sum += by_time[n];
-    sum = warp_sum(sum);
-    if (threadIdx.x == 0) layer.errors[(size_t)sample * layer.width + event] = sum;
+    int count = layer.counts[sample];
+    int first_event = blockIdx.y * blockDim.y + threadIdx.y;
+    for (int event = first_event; event < count; event += gridDim.y * blockDim.y) {
+        size_t row = (size_t)(sample % layer.chunk) * layer.width + event;
+        float const* by_time = layer.by_time + row * layer.stride;
+        float sum = 0.0f;
+        for (int n = threadIdx.x; n < layer.stride; n += WARP) sum += by_time[n];
+        sum = warp_sum(sum);
+        if (threadIdx.x == 0) layer.errors[(size_t)sample * layer.width + event] = sum;
+    }
 }
 
 // The derivative of the loss by the time of each arrival at the first layer: its tiles in order.

@@ -301,7 +301,8 @@ impl Program<'_> {
         self.device.launch(
             "sum_errors",
             Shape {
-                grid: (samples as u32, (layer.width as u32).div_ceil(WARPS as u32)),
+                // Some eight events a warp.
+                grid: (samples as u32, (layer.width as u32).div_ceil(8 * WARPS as u32).min(1024)),
                 block: (WARP as u32, WARPS as u32),
             },
             &[bytes_of(layer), bytes_of(&first)],
