@@ -44,11 +44,13 @@ pub enum Kind {
     Skip,
     /// A voltage readout of neurons that spike, adaptive or refractory.
     SpikingReadout,
+    /// Delays on feed-forward synapses alone, one to three layers.
+    FeedForwardDelays,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Dense,
         Self::DenseInteger,
         Self::DenseOdd,
@@ -63,6 +65,7 @@ impl Kind {
         Self::Conv,
         Self::Skip,
         Self::SpikingReadout,
+        Self::FeedForwardDelays,
     ];
 
     /// Its name in tables.
@@ -82,6 +85,7 @@ impl Kind {
             Self::Conv => "conv, pool",
             Self::Skip => "skip",
             Self::SpikingReadout => "spiking readout",
+            Self::FeedForwardDelays => "delays forward",
         }
     }
 

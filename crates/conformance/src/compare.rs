@@ -10,9 +10,11 @@ use lif_core::{ParameterId, Parameters, Real};
 pub struct Errors {
     /// By weights.
     pub weights: f64,
+    /// By delays.
+    pub delays: f64,
     /// By input spike times.
     pub inputs: f64,
-    /// By everything else: delays, time constants, thresholds, bias currents, adaptation.
+    /// By everything else: time constants, thresholds, bias currents, adaptation.
     pub constants: f64,
 }
 
@@ -126,6 +128,7 @@ pub(crate) fn errors(
         let error = error(found, lists[position].1);
         let worst = match id {
             ParameterId::Weights(_) => &mut errors.weights,
+            ParameterId::Delays(_) => &mut errors.delays,
             _ => &mut errors.constants,
         };
         *worst = worse(*worst, error);

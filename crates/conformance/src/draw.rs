@@ -154,7 +154,7 @@ impl Draft {
     }
 
     fn connect(&mut self, from: &str, to: &str) {
-        let delays = self.kind == Kind::Delays;
+        let delays = matches!(self.kind, Kind::Delays | Kind::FeedForwardDelays);
         self.connections.push(ConnectionSpec { delays, ..ConnectionSpec::dense(from, to) });
     }
 

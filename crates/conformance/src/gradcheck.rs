@@ -242,6 +242,7 @@ impl Row {
     fn flag(&mut self, name: &str, number: u64, errors: Errors, bound: f64) {
         let kinds = [
             ("weights", errors.weights),
+            ("delays", errors.delays),
             ("input spike times", errors.inputs),
             ("constants", errors.constants),
         ];
@@ -257,6 +258,7 @@ impl Row {
 impl Errors {
     fn widen(&mut self, other: Self) {
         self.weights = worse(self.weights, other.weights);
+        self.delays = worse(self.delays, other.delays);
         self.inputs = worse(self.inputs, other.inputs);
         self.constants = worse(self.constants, other.constants);
     }
@@ -264,11 +266,11 @@ impl Errors {
 
 impl Display for Table {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        let heading = ["weights", "inputs", "constants"];
+        let heading = ["weights", "delays", "inputs", "constants"];
         write!(formatter, "{:<17} {:<22} {:>5} {:>9}", "kind", "loss", "drawn", "discarded")?;
-        write!(formatter, "  reference / finite differences")?;
+        write!(formatter, "  {:<46}", "reference / finite differences")?;
         for engine in self.rows.first().map_or(&[][..], |row| &row.engines) {
-            write!(formatter, "  {:<36}", format!("{} / reference", engine.name))?;
+            write!(formatter, "  {:<46}", format!("{} / reference", engine.name))?;
         }
         write!(formatter, "\n{:56}", "")?;
         for _ in 0..=self.rows.first().map_or(0, |row| row.engines.len()) {
@@ -303,6 +305,7 @@ impl Display for Table {
 
 impl Display for Errors {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:>10.1e}{:>10.1e}{:>10.1e}", self.weights, self.inputs, self.constants)
+        let Self { weights, delays, inputs, constants } = self;
+        write!(formatter, "{weights:>10.1e}{delays:>10.1e}{inputs:>10.1e}{constants:>10.1e}")
     }
 }

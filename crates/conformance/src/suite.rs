@@ -196,14 +196,17 @@ fn updates<T: Real>(case: &Case, build: &Build<'_, T>) -> Check {
     let momentum = Optimiser::Sgd { momentum: 0.9 };
     let decay = Optimiser::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
     let weights = LearningRates::default();
+    let delays = LearningRates { delays: 10.0, ..weights };
     for (optimiser, clip, learning_rates) in [
         (momentum, Some(Clip::Norm(1e-3)), weights),
         (decay, Some(Clip::Value(1e-3)), weights),
+        (momentum, None, delays),
+        (decay, Some(Clip::Norm(1e-3)), delays),
         (Optimiser::ADAM, None, everything),
     ] {
         let training = Training { optimiser, clip, learning_rates, ..Training::exact(case.loss) };
         let built = start(case, build, training);
-        // Constants that learn are a capability of their own, which an engine may refuse.
+        // What learns beside weights is a capability of its own, which an engine may refuse.
         if matches!(built, Err(EngineError::Unsupported { .. })) && learning_rates != weights {
             continue;
         }
@@ -261,7 +264,7 @@ fn rate_target<T: Real>(case: &Case, build: &Build<'_, T>) -> Check {
         floor,
     );
     let constants = if has_constants { errors.constants } else { 0.0 };
-    let worst = errors.weights.max(errors.inputs).max(constants);
+    let worst = errors.weights.max(errors.delays).max(errors.inputs).max(constants);
     ensure(worst <= gradient, || format!("gradient off by {worst:.1e}"))
 }
 

@@ -1,8 +1,9 @@
 // A stand-in for libcuda.so.1: the calls that the engine makes, on the host. Device buffers end at a page
-// that cannot be touched and start as NaN. Work put into a stream is done only when the host waits for it,
-// so a wait that is missing shows.
+// that cannot be touched and start as NaN, which is out of bounds as an index. Work put into a stream is done
+// only when the host waits for it, so a wait that is missing shows.
 #include "run.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -66,7 +67,7 @@ Result allocate(uintptr_t* pointer, size_t size) {
     auto guard = reinterpret_cast<uintptr_t>(base) + mapped - PAGE;
     mprotect(reinterpret_cast<void*>(guard), PAGE, PROT_NONE);
     *pointer = guard - rounded;
-    std::memset(reinterpret_cast<void*>(*pointer), 0xff, rounded);
+    std::fill_n(reinterpret_cast<uint32_t*>(*pointer), rounded / 4, 0x7fffffffu);
     allocations[*pointer] = {base, mapped, size};
     used += size;
     return SUCCESS;

@@ -55,13 +55,20 @@ for name in ("train", "t10k"):
     with open(f"{sys.argv[1]}/{name}-labels-idx1-ubyte", "wb") as file:
         file.write(struct.pack(">II", 0x801, 16) + bytes(range(10)) + bytes(6))
 END
-    step train-mnist.txt 300 ./eventprop train --backend cuda --epochs 1 --data-folder "$output/data" --run-dir "$output/runs"
+    few='data.draws={train={size=64,seed=1},validation={size=32,seed=2},test={size=32,seed=3}}'
+    train=(./eventprop train --backend cuda --epochs 1 --run-dir "$output/runs")
+    step train-mnist.txt 300 "${train[@]}" --data-folder "$output/data"
+    step train-yin-yang-delays.txt 120 "${train[@]}" --preset yin-yang-delays --set "$few"
     step speed.json 120 ./speed toy
     step torch.json 120 python3 bench_torch.py toy
+    step train-events.txt 300 "${train[@]}" --preset events --data-folder "$output/data"
 else
-    step train-mnist.txt 90 ./eventprop train --backend cuda --epochs 10 --run-dir "$output/runs"
+    train=(./eventprop train --backend cuda --run-dir "$output/runs")
+    step train-mnist.txt 90 "${train[@]}" --epochs 10
+    step train-yin-yang-delays.txt 60 "${train[@]}" --preset yin-yang-delays --epochs 20
     step speed.json 120 ./speed
     step torch.json 90 python3 bench_torch.py
+    step train-events.txt 90 "${train[@]}" --preset events --epochs 1
 fi
 python3 table.py "$output/speed.json" "$output/torch.json" | tee "$output/table.txt"
 exit $failed

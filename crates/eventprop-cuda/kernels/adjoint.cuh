@@ -1,7 +1,7 @@
 // The reverse sweep of one neuron, carrying mu = -tau_syn lambda: the gradient by a weight is then mu_I
 // itself at the arrival.
 #pragma once
-#include "decay.cuh"
+#include "arrivals.cuh"
 
 // The place of a warp's lane: a tile of WARP neurons of one sample. Warps walk together because they
 // add up errors.
@@ -37,30 +37,65 @@ __device__ __forceinline__ void sweep(float& mu_voltage, float& mu_current, Reco
     mu_voltage *= record.mem;
 }
 
-// Records the adjoint at the arrival of record `r`; `more` is added to the derivative by its time.
-__device__ __forceinline__ void arrive(Layer const& layer, Lane const& lane, int r, int source,
-                                       float mu_voltage, float mu_current, float more) {
-    size_t row = (size_t)(lane.sample % layer.chunk) * layer.width + (r - 1);
-    layer.mu[row * layer.stride + lane.neuron] = mu_current;
-    if (!layer.wants_errors) return;
+// Where the neuron's adjoint at an event is kept.
+__device__ __forceinline__ size_t adjoint_place(Layer const& layer, Lane const& lane, int event) {
+    size_t row = (size_t)(lane.sample % layer.chunk) * layer.width + event;
+    return row * layer.stride + lane.neuron;
+}
+
+// Where the warp's part of an event's error is kept.
+__device__ __forceinline__ size_t error_place(Layer const& layer, Lane const& lane, int event) {
+    return ((size_t)lane.sample * layer.width + event) * layer.tiles + lane.tile;
+}
+
+// The loss's derivative by the time of an arrival; `more` is what does not come from the adjoint.
+__device__ __forceinline__ float arrival_error(Layer const& layer, Lane const& lane, int source,
+                                               float mu_voltage, float mu_current, float more) {
     float weight = layer.weights[(size_t)source * layer.stride + lane.neuron];
-    float part = fmaf(weight * (mu_current - mu_voltage), 1.0f / layer.decay.tau_syn, more);
-    float sum = warp_sum(part);
-    if (lane.neuron % WARP == 0) {
-        size_t place = (size_t)lane.sample * layer.width + (r - 1);
-        layer.errors[place * layer.tiles + lane.tile] = sum;
+    return fmaf(weight * (mu_current - mu_voltage), 1.0f / layer.decay.tau_syn, more);
+}
+
+// Records the adjoint at the arrival of record `r`. What arrives at all neurons at once has one error,
+// added up over the warp.
+__device__ __forceinline__ void arrive(CommonArrivals const& arrivals, Layer const& layer,
+                                       Lane const& lane, int r, int source, float mu_voltage,
+                                       float mu_current, float more) {
+    int event = arrivals.event(r);
+    layer.mu[adjoint_place(layer, lane, event)] = mu_current;
+    if (!layer.wants_errors) return;
+    float sum = warp_sum(arrival_error(layer, lane, source, mu_voltage, mu_current, more));
+    if (lane.neuron % WARP == 0) layer.errors[error_place(layer, lane, event)] = sum;
+}
+
+// With delays lanes are at different events: sum_errors adds up.
+__device__ __forceinline__ void arrive(OwnArrivals const& arrivals, Layer const& layer,
+                                       Lane const& lane, int r, int source, float mu_voltage,
+                                       float mu_current, float more) {
+    size_t place = adjoint_place(layer, lane, arrivals.event(r));
+    layer.mu[place] = mu_current;
+    layer.by_time[place] = arrival_error(layer, lane, source, mu_voltage, mu_current, more);
+}
+
+// The same where the adjoint is still 0.
+__device__ __forceinline__ void arrive_silent(CommonArrivals const& arrivals, Layer const& layer,
+                                              Lane const& lane, int r) {
+    int event = arrivals.event(r);
+    layer.mu[adjoint_place(layer, lane, event)] = 0.0f;
+    if (layer.wants_errors && lane.neuron % WARP == 0) {
+        layer.errors[error_place(layer, lane, event)] = 0.0f;
     }
 }
 
-// The same where the adjoint of every neuron of the warp is still 0.
-__device__ __forceinline__ void arrive_silent(Layer const& layer, Lane const& lane, int r) {
-    size_t row = (size_t)(lane.sample % layer.chunk) * layer.width + (r - 1);
-    layer.mu[row * layer.stride + lane.neuron] = 0.0f;
-    if (layer.wants_errors && lane.neuron % WARP == 0) {
-        size_t place = (size_t)lane.sample * layer.width + (r - 1);
-        layer.errors[place * layer.tiles + lane.tile] = 0.0f;
-    }
+__device__ __forceinline__ void arrive_silent(OwnArrivals const& arrivals, Layer const& layer,
+                                              Lane const& lane, int r) {
+    size_t place = adjoint_place(layer, lane, arrivals.event(r));
+    layer.mu[place] = 0.0f;
+    layer.by_time[place] = 0.0f;
 }
+
+// The last record of those that walk together, of which each has its own.
+__device__ __forceinline__ int last_of(CommonArrivals const&, int record) { return warp_max(record); }
+__device__ __forceinline__ int last_of(OwnArrivals const&, int record) { return record; }
 
 // What the jumps at a neuron's spikes have in common.
 struct Jumps {

@@ -1,5 +1,6 @@
 // Every kernel of the engine.
 #include "stream_inputs.cu"
+#include "sort_arrivals.cu"
 #include "lif_forward.cu"
 #include "lif_merge.cu"
 #include "li_forward.cu"

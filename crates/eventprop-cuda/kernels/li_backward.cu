@@ -1,14 +1,14 @@
-// The adjoint of leaky integrators. Grids: as lif_forward, over the samples from `first` on.
+// The adjoint of leaky integrators.
 #include "adjoint.cuh"
 
 // At the maximum lambda_V grows by -1/tau_mem times the loss's derivative.
-extern "C" __global__ void li_maximum_backward(Layer layer, int first, int samples) {
+template <class Arrivals>
+__device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first, int samples) {
     Lane lane = lane_of(layer);
     if (lane.sample >= samples || !lane.exists) return;
     lane.sample += first;
     size_t place = (size_t)lane.sample * layer.stride + lane.neuron;
-    Record const* records = layer.records + (size_t)lane.sample * layer.width;
-    int count = layer.counts[lane.sample];
+    Arrivals arrivals = Arrivals::of(layer, lane.sample, lane.neuron);
     Decay const& decay = layer.decay;
 
     bool is_neuron = lane.neuron < layer.targets;
@@ -17,17 +17,17 @@ extern "C" __global__ void li_maximum_backward(Layer layer, int first, int sampl
     float inside = layer.peak_elapsed[place];
     float jump = derivative / decay.ratio;
     // A maximum at an arrival, where the voltage turns, moves with it.
-    bool turns = interval >= 0 && inside < 0.0f && interval < count;
+    bool turns = interval >= 0 && inside < 0.0f && interval < arrivals.count;
     float moved = turns ? derivative * (layer.peak_currents[place] - layer.peaks[place]) / decay.tau_mem : 0.0f;
 
-    int top = warp_max(interval + 1);
+    int top = last_of(arrivals, min(interval + 1, arrivals.count));
     float mu_voltage = 0.0f, mu_current = 0.0f;
-    for (int r = count; r >= 0; r--) {
+    for (int r = arrivals.events; r >= 0; r--) {
         if (r > top) {
-            arrive_silent(layer, lane, r);
+            arrive_silent(arrivals, layer, lane, r);
             continue;
         }
-        Record record = records[r];
+        Record record = arrivals.record(r);
         sweep(mu_voltage, mu_current, record, decay.ratio);
         if (r == interval) {
             Interval to = {record.mem, record.syn, record.drive};
@@ -37,7 +37,7 @@ extern "C" __global__ void li_maximum_backward(Layer layer, int first, int sampl
         }
         if (r > 0) {
             float more = turns && interval == r - 1 ? moved : 0.0f;
-            arrive(layer, lane, r, record.source, mu_voltage, mu_current, more);
+            arrive(arrivals, layer, lane, r, record.source, mu_voltage, mu_current, more);
         }
     }
 }
@@ -45,26 +45,44 @@ extern "C" __global__ void li_maximum_backward(Layer layer, int first, int sampl
 // With l = a f the loss's drive, a = derivative/T: lambda_V = -l/(1 + rate tau_mem) and lambda_I =
 // lambda_V/(1 + rate tau_syn) solve the adjoint equations; what starts as their opposite at the end only
 // decays.
-extern "C" __global__ void li_mean_backward(Layer layer, int first, int samples) {
+template <class Arrivals>
+__device__ __forceinline__ void walk_mean_back(Layer const& layer, int first, int samples) {
     Lane lane = lane_of(layer);
     if (lane.sample >= samples || !lane.exists) return;
     lane.sample += first;
-    size_t row = (size_t)lane.sample * layer.width;
-    Record const* records = layer.records + row;
-    float const* factors = layer.factors + row;
-    int count = layer.counts[lane.sample];
+    Arrivals arrivals = Arrivals::of(layer, lane.sample, lane.neuron);
     Decay const& decay = layer.decay;
 
     bool is_neuron = lane.neuron < layer.targets;
     float derivative = is_neuron ? layer.derivatives[(size_t)lane.sample * layer.stride + lane.neuron] : 0.0f;
     float voltage = derivative * decay.tau_syn / layer.duration / fmaf(decay.tau_mem, layer.rate, 1.0f);
     float current = voltage / fmaf(decay.tau_syn, layer.rate, 1.0f);
-    float mu_voltage = -voltage * factors[count + 1];
-    float mu_current = -current * factors[count + 1];
-    for (int r = count; r > 0; r--) {
-        Record record = records[r];
+    float last = arrivals.factor(arrivals.count + 1);
+    float mu_voltage = -voltage * last;
+    float mu_current = -current * last;
+    for (int r = arrivals.events; r > 0; r--) {
+        if (!arrivals.is_heard(r)) {
+            arrive_silent(arrivals, layer, lane, r);
+            continue;
+        }
+        Record record = arrivals.record(r);
+        float factor = arrivals.factor(r);
         sweep(mu_voltage, mu_current, record, decay.ratio);
-        arrive(layer, lane, r, record.source, fmaf(voltage, factors[r], mu_voltage),
-               fmaf(current, factors[r], mu_current), 0.0f);
+        arrive(arrivals, layer, lane, r, record.source, fmaf(voltage, factor, mu_voltage),
+               fmaf(current, factor, mu_current), 0.0f);
     }
+}
+
+// Grids: as lif_forward, over the samples from `first` on.
+extern "C" __global__ void li_maximum_backward(Layer layer, int first, int samples) {
+    walk_maximum_back<CommonArrivals>(layer, first, samples);
+}
+extern "C" __global__ void li_maximum_backward_delayed(Layer layer, int first, int samples) {
+    walk_maximum_back<OwnArrivals>(layer, first, samples);
+}
+extern "C" __global__ void li_mean_backward(Layer layer, int first, int samples) {
+    walk_mean_back<CommonArrivals>(layer, first, samples);
+}
+extern "C" __global__ void li_mean_backward_delayed(Layer layer, int first, int samples) {
+    walk_mean_back<OwnArrivals>(layer, first, samples);
 }

@@ -1,20 +1,20 @@
 // Leaky integrators, measured on their voltages.
-#include "decay.cuh"
+#include "arrivals.cuh"
 
-// Follows each voltage to its maximum, at least 0. Grid: as lif_forward.
-extern "C" __global__ void li_maximum(Layer layer) {
+// Follows each voltage to its maximum, at least 0.
+template <class Arrivals>
+__device__ __forceinline__ void measure_maximum(Layer const& layer) {
     int sample = blockIdx.x * blockDim.y + threadIdx.y;
     int neuron = blockIdx.y * blockDim.x + threadIdx.x;
     if (sample >= layer.samples || neuron >= layer.stride) return;
-    Record const* records = layer.records + (size_t)sample * layer.width;
+    Arrivals arrivals = Arrivals::of(layer, sample, neuron);
     float const* weights = layer.weights + neuron;
-    int count = layer.counts[sample];
     float bias = layer.bias[neuron];
     float u = -bias, current = 0.0f;
     float peak = u, peak_elapsed = -1.0f, peak_current = 0.0f;
     int peak_interval = -1;
-    for (int r = 0; r <= count; r++) {
-        Record record = records[r];
+    for (int r = 0; r <= arrivals.count; r++) {
+        Record record = arrivals.record(r);
         if (r > 0) current += weights[(size_t)record.source * layer.stride];
         if (is_empty(record)) continue;
         float u_end = fmaf(u, record.mem, current * record.drive);
@@ -49,31 +49,35 @@ extern "C" __global__ void li_maximum(Layer layer) {
 // The mean of each voltage over the duration T, weighted by f(t) = exp(-rate t). By parts, with F the
 // weighted sum of the weights that arrived, J = integral of f I = tau_syn (F - f(T) I(T)) /
 // (1 + rate tau_syn), and the integral of f u is (J - tau_mem (f(T) u(T) - u(0))) / (1 + rate tau_mem).
-extern "C" __global__ void li_mean(Layer layer) {
+template <class Arrivals>
+__device__ __forceinline__ void measure_mean(Layer const& layer) {
     int sample = blockIdx.x * blockDim.y + threadIdx.y;
     int neuron = blockIdx.y * blockDim.x + threadIdx.x;
     if (sample >= layer.samples || neuron >= layer.stride) return;
-    size_t row = (size_t)sample * layer.width;
-    Record const* records = layer.records + row;
-    float const* factors = layer.factors + row;
+    Arrivals arrivals = Arrivals::of(layer, sample, neuron);
     float const* weights = layer.weights + neuron;
-    int count = layer.counts[sample];
     float bias = layer.bias[neuron];
     float u = -bias, current = 0.0f, arrived = 0.0f;
-    for (int r = 0; r <= count; r++) {
-        Record record = records[r];
+    for (int r = 0; r <= arrivals.count; r++) {
+        Record record = arrivals.record(r);
         if (r > 0) {
             float weight = weights[(size_t)record.source * layer.stride];
-            arrived = fmaf(weight, factors[r], arrived);
+            arrived = fmaf(weight, arrivals.factor(r), arrived);
             current += weight;
         }
         u = fmaf(u, record.mem, current * record.drive);
         current *= record.syn;
     }
     Decay const& decay = layer.decay;
-    float last = factors[count + 1];
+    float last = arrivals.factor(arrivals.count + 1);
     float currents = (arrived - last * current) * (decay.tau_syn / fmaf(decay.tau_syn, layer.rate, 1.0f));
     float voltages = (currents - decay.tau_mem * fmaf(last, u, bias)) / fmaf(decay.tau_mem, layer.rate, 1.0f);
     float weight = layer.rate == 0.0f ? 1.0f : (1.0f - last) / (layer.rate * layer.duration);
     layer.outputs[(size_t)sample * layer.stride + neuron] = fmaf(bias, weight, voltages / layer.duration);
 }
+
+// Grids: as lif_forward.
+extern "C" __global__ void li_maximum(Layer layer) { measure_maximum<CommonArrivals>(layer); }
+extern "C" __global__ void li_maximum_delayed(Layer layer) { measure_maximum<OwnArrivals>(layer); }
+extern "C" __global__ void li_mean(Layer layer) { measure_mean<CommonArrivals>(layer); }
+extern "C" __global__ void li_mean_delayed(Layer layer) { measure_mean<OwnArrivals>(layer); }

@@ -1,13 +1,14 @@
 // Leaky integrate-and-fire neurons through all arrivals of a sample.
+#include "arrivals.cuh"
 #include "crossing.cuh"
 
 // Finds the spikes of one neuron in one interval and returns its voltage at the end.
-__device__ __forceinline__ float spikes_in(Layer const& layer, int sample, int neuron, int record,
-                                           float u, float current, float u_end, float threshold,
-                                           float reset, Interval step, int& spikes) {
+template <class Arrivals>
+__device__ __forceinline__ float spikes_in(Layer const& layer, Arrivals const& arrivals, int sample,
+                                           int neuron, int record, float u, float current, float u_end,
+                                           float threshold, float reset, Interval step, int& spikes) {
     Decay const& decay = layer.decay;
-    float const* times = layer.times + (size_t)sample * layer.width + record;
-    float start = times[0], end = times[1];
+    float start = arrivals.start(record), end = arrivals.start(record + 1);
     Rest rest = {step, end - start};
     Interval before = {1.0f, 1.0f, 0.0f};
     float sum = 0.0f;
@@ -37,28 +38,27 @@ __device__ __forceinline__ float spikes_in(Layer const& layer, int sample, int n
     return u_end;
 }
 
-// Grid: x samples (threads y: several in a block), y tiles of neurons.
-extern "C" __global__ void lif_forward(Layer layer, Control* control) {
+template <class Arrivals>
+__device__ __forceinline__ void walk_lif(Layer const& layer, Control* control) {
     int sample = blockIdx.x * blockDim.y + threadIdx.y;
     int neuron = blockIdx.y * blockDim.x + threadIdx.x;
     if (sample >= layer.samples || neuron >= layer.stride) return;
-    Record const* records = layer.records + (size_t)sample * layer.width;
+    Arrivals arrivals = Arrivals::of(layer, sample, neuron);
     float const* weights = layer.weights + neuron;
-    int count = layer.counts[sample];
     float bias = layer.bias[neuron];
     float threshold = layer.threshold[neuron] - bias;
     float reset = layer.reset - bias;
     float u = -bias, current = 0.0f;
     int spikes = 0;
-    for (int r = 0; r <= count; r++) {
-        Record record = records[r];
+    for (int r = 0; r <= arrivals.count; r++) {
+        Record record = arrivals.record(r);
         if (r > 0) current += weights[(size_t)record.source * layer.stride];
         if (is_empty(record)) continue;
         float u_end = fmaf(u, record.mem, current * record.drive);
         float current_end = current * record.syn;
         if (is_candidate(threshold, current, u_end, current_end)) {
-            u_end = spikes_in(layer, sample, neuron, r, u, current, u_end, threshold, reset,
-                              {record.mem, record.syn, record.drive}, spikes);
+            u_end = spikes_in(layer, arrivals, sample, neuron, r, u, current, u_end, threshold,
+                              reset, {record.mem, record.syn, record.drive}, spikes);
         }
         u = u_end;
         current = current_end;
@@ -71,4 +71,13 @@ extern "C" __global__ void lif_forward(Layer layer, Control* control) {
         atomicMax(&layer.needed[0], spikes);
         atomicMax(&control->faults.capacity, 1);
     }
+}
+
+// Grid: x samples (threads y: several in a block), y tiles of neurons.
+extern "C" __global__ void lif_forward(Layer layer, Control* control) {
+    walk_lif<CommonArrivals>(layer, control);
+}
+
+extern "C" __global__ void lif_forward_delayed(Layer layer, Control* control) {
+    walk_lif<OwnArrivals>(layer, control);
 }

@@ -67,6 +67,10 @@ extern "C" __global__ void evaluate_loss(Layer layer, Loss loss, Control* contro
             float late = expf(z[label] / loss.tau_early);
             gradient[label] += share * loss.alpha / loss.tau_early * late;
             value += loss.alpha * (late - 1.0f);
+            // Silent outputs count as spiking at the end.
+            if (loss.skips_silent_label && z[label] >= layer.duration) {
+                for (int n = 0; n < layer.targets; n++) gradient[n] = 0.0f;
+            }
         }
     }
     losses[sample] = value;

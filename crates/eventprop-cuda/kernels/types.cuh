@@ -40,6 +40,7 @@ struct Layer {
     float duration, reset, rate, slope_floor, target_count, target_strength;
     Decay decay;
     float const* weights;    // [source][stride]
+    float const* delays;     // [source][stride] in ms; null where synapses have none
     float* gradient;         // the same shape
     float const* bias;       // [stride]
     float const* threshold;  // [stride]; infinite where there is no neuron
@@ -52,6 +53,10 @@ struct Layer {
     int* links;       // [sample][width] the next of the same source, in the same form
     float* errors;    // [sample][width][tiles] parts of the loss's derivative by an arrival's time
     float* mu;        // [sample of chunk][width][stride] -tau_syn lambda_I at each arrival
+    // Where synapses have delays.
+    unsigned long long* heard;  // [sample][width][stride] arrivals in the order of each neuron: see arrivals.cuh
+    int* heard_counts;          // [sample][stride] how many of them come before the end
+    float* by_time;             // of the shape of mu: the loss's derivative by the time of each arrival
     // Spikes of spiking layers, by neuron.
     int* spike_counts;     // [sample][stride]
     float* spike_times;    // [sample][slot][stride]
@@ -70,12 +75,19 @@ struct Layer {
     int* peak_intervals;  // or -1 for time 0
 };
 
+// How fast one kind of parameter learns.
+struct Pace {
+    int learns;
+    float rate, decay;
+};
+
 // The constants of one update (see lif_core::optimiser::UpdateRule).
 struct Rule {
     int adam;
-    float rate, momentum_or_beta1, beta2, epsilon, root_scale, decay;
+    float momentum_or_beta1, beta2, epsilon, root_scale;
     float clip_value;  // 0: none
     double clip_norm;  // 0: none
+    Pace weights, delays;
 };
 
 // One step of a queue of steps.
@@ -114,6 +126,7 @@ struct Control {
 struct Loss {
     int kind;  // what is measured: see the READOUT_ constants
     float tau, alpha, tau_early;
+    int skips_silent_label;  // whether a sample has no gradient if its label neuron has no first spike
 };
 
 #define READOUT_FIRST_SPIKE 0
@@ -122,8 +135,8 @@ struct Loss {
 #define READOUT_MEAN 3
 #define READOUT_WEIGHTED_MEAN 4
 
-static_assert(sizeof(Record) == 16 && sizeof(Layer) == 296 && sizeof(Step) == 48, "as in abi.rs");
-static_assert(sizeof(Loss) == 16 && sizeof(Control) == 104, "as in abi.rs");
+static_assert(sizeof(Record) == 16 && sizeof(Layer) == 328 && sizeof(Step) == 64, "as in abi.rs");
+static_assert(sizeof(Loss) == 20 && sizeof(Control) == 104, "as in abi.rs");
 
 __device__ __forceinline__ bool is_faulty(Control const* control) {
     Faults const& f = control->faults;

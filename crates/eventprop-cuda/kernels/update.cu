@@ -34,10 +34,11 @@ extern "C" __global__ void gradient_norm(double const* parts, Control* control) 
     if (threadIdx.x == 0) control->norm = sqrt(sum);
 }
 
-// A thread a weight; padding has no gradient and stays 0. `count` weights, `real` without padding.
-extern "C" __global__ void update_weights(float* weights, float const* gradient, float* first,
-                                          float* second, int count, int real, Control* control,
-                                          Step const* steps) {
+// A thread a weight or delay; padding has no gradient and stays 0. `count` parameters, `real` without
+// padding; from `delays` on they are delays, which no update makes negative.
+extern "C" __global__ void update_parameters(float* parameters, float const* gradient, float* first,
+                                             float* second, int count, int real, int delays,
+                                             Control* control, Step const* steps) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (is_faulty(control)) return;
     Rule rule = steps[control->cursor].rule;
@@ -50,19 +51,22 @@ extern "C" __global__ void update_weights(float* weights, float const* gradient,
         g = copysignf(rule.clip_value, g);
         atomicAdd(&control->clipped, 1ull);
     }
-    float p = weights[i];
+    bool is_delay = i >= delays;
+    Pace pace = is_delay ? rule.delays : rule.weights;
+    if (!pace.learns) return;
+    float p = parameters[i];
     if (rule.adam) {
         float m = fmaf(rule.momentum_or_beta1, first[i], (1.0f - rule.momentum_or_beta1) * g);
         float v = fmaf(rule.beta2, second[i], (1.0f - rule.beta2) * g * g);
         first[i] = m;
         second[i] = v;
-        p -= fmaf(rule.decay, p, rule.rate * m / fmaf(rule.root_scale, sqrtf(v), rule.epsilon));
+        p -= fmaf(pace.decay, p, pace.rate * m / fmaf(rule.root_scale, sqrtf(v), rule.epsilon));
     } else {
         float m = fmaf(rule.momentum_or_beta1, first[i], g);
         first[i] = m;
-        p = fmaf(-rule.rate, m, p);
+        p = fmaf(-pace.rate, m, p);
     }
-    weights[i] = p;
+    parameters[i] = is_delay ? fmaxf(p, 0.0f) : p;
     // False for NaN too.
     if (!(fabsf(p) < __int_as_float(0x7f800000))) {
         atomicMin(&control->faults.parameter_not_finite, (unsigned long long)i);

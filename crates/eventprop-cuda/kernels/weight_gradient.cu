@@ -1,7 +1,10 @@
-// The gradient by the weights: a warp owns one source and one tile of neurons and adds up the adjoint
-// at every arrival of the source, sample by sample. No atomics, and one order of summation.
-#include "types.cuh"
+// From what arrivals leave to gradients. No atomics, and one order of summation.
+#include "adjoint.cuh"
 
+// The gradient by the weights: a warp owns one source and one tile of neurons and adds up the adjoint
+// at every arrival of the source, sample by sample. With the arrivals' derivatives in the place of the
+// adjoint it is the gradient by the delays.
+//
 // Grid: x sources, y groups of blockDim.y tiles; threads (WARP, tiles). Samples first .. first + samples
 // have their `mu`; those of earlier calls are in the gradient already.
 extern "C" __global__ void weight_gradient(Layer layer, int first, int samples) {
@@ -30,6 +33,24 @@ extern "C" __global__ void weight_gradient(Layer layer, int first, int samples) 
         }
     }
     layer.gradient[place] = sum;
+}
+
+// The error of each event of a layer with delays: the derivatives of its arrivals at all neurons. Every
+// lane adds up its neurons in order, then the lanes are added pairwise.
+//
+// Grid: x samples from `first` on, y shares of their events; threads (WARP, warps of a share).
+extern "C" __global__ void sum_errors(Layer layer, int first) {
+    int sample = first + blockIdx.x;
+    int count = layer.counts[sample];
+    int first_event = blockIdx.y * blockDim.y + threadIdx.y;
+    for (int event = first_event; event < count; event += gridDim.y * blockDim.y) {
+        size_t row = (size_t)(sample % layer.chunk) * layer.width + event;
+        float const* by_time = layer.by_time + row * layer.stride;
+        float sum = 0.0f;
+        for (int n = threadIdx.x; n < layer.stride; n += WARP) sum += by_time[n];
+        sum = warp_sum(sum);
+        if (threadIdx.x == 0) layer.errors[(size_t)sample * layer.width + event] = sum;
+    }
 }
 
 // The derivative of the loss by the time of each arrival at the first layer: its tiles in order.

@@ -43,6 +43,7 @@ pub(crate) struct Layer {
     pub(crate) target_strength: f32,
     pub(crate) decay: Decay,
     pub(crate) weights: Address,
+    pub(crate) delays: Address,
     pub(crate) gradient: Address,
     pub(crate) bias: Address,
     pub(crate) threshold: Address,
@@ -54,6 +55,9 @@ pub(crate) struct Layer {
     pub(crate) links: Address,
     pub(crate) errors: Address,
     pub(crate) mu: Address,
+    pub(crate) heard: Address,
+    pub(crate) heard_counts: Address,
+    pub(crate) by_time: Address,
     pub(crate) spike_counts: Address,
     pub(crate) spike_times: Address,
     pub(crate) spike_slopes: Address,
@@ -70,19 +74,28 @@ pub(crate) struct Layer {
     pub(crate) peak_intervals: Address,
 }
 
+/// How fast one kind of parameter learns.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Pace {
+    pub(crate) learns: i32,
+    pub(crate) rate: f32,
+    pub(crate) decay: f32,
+}
+
 /// The constants of one update.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct Rule {
     pub(crate) adam: i32,
-    pub(crate) rate: f32,
     pub(crate) momentum_or_beta1: f32,
     pub(crate) beta2: f32,
     pub(crate) epsilon: f32,
     pub(crate) root_scale: f32,
-    pub(crate) decay: f32,
     pub(crate) clip_value: f32,
     pub(crate) clip_norm: f64,
+    pub(crate) weights: Pace,
+    pub(crate) delays: Pace,
 }
 
 /// One step of a queue of steps.
@@ -102,6 +115,7 @@ pub(crate) struct Loss {
     pub(crate) tau: f32,
     pub(crate) alpha: f32,
     pub(crate) tau_early: f32,
+    pub(crate) skips_silent_label: i32,
 }
 
 /// The state of the queue: what went wrong, what was counted, how far it is.
@@ -139,6 +153,6 @@ impl Control {
 }
 
 const _: () = {
-    assert!(size_of::<Layer>() == 296 && size_of::<Step>() == 48);
-    assert!(size_of::<Loss>() == 16 && size_of::<Control>() == 104);
+    assert!(size_of::<Layer>() == 328 && size_of::<Step>() == 64);
+    assert!(size_of::<Loss>() == 20 && size_of::<Control>() == 104);
 };

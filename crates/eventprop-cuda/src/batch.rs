@@ -31,6 +31,8 @@ pub(crate) struct LayerBuffers {
     heads: Buffer<i32>,
     links: Buffer<i32>,
     errors: Buffer<f32>,
+    heard: Buffer<u64>,
+    heard_counts: Buffer<i32>,
     pub(crate) spike_counts: Buffer<i32>,
     pub(crate) spike_times: Buffer<f32>,
     spike_slopes: Buffer<f32>,
@@ -106,7 +108,7 @@ impl BatchBuffers {
     }
 
     /// The descriptions of all layers for a batch of `samples`, and what they are to those below: the
-    /// same but for recurrent layers.
+    /// same but for recurrent layers and those with delays.
     pub(crate) fn describe(
         &self,
         plan: &[DenseLayer],
@@ -119,6 +121,8 @@ impl BatchBuffers {
         let layers = layers.map(|(index, ((plan, buffers), constants))| {
             let Lengths { width, slots, chunk, .. } = buffers.lengths;
             let (matrix, gradient) = weights.addresses(index);
+            let delays = weights.delays(index);
+            let row = width * plan.stride;
             abi::Layer {
                 layer: plan.layer as i32,
                 sources: plan.sources as i32,
@@ -138,21 +142,24 @@ impl BatchBuffers {
                 target_strength: (plan.pull.1 / samples as f64) as f32,
                 decay: plan.decay,
                 weights: matrix,
+                delays: delays.map_or(0, |(delays, _)| delays),
                 gradient,
                 bias: constants.bias.address(),
                 threshold: constants.threshold.address(),
                 mu: self.adjoint.address(),
+                by_time: delays.map_or(0, |_| self.adjoint.at(chunk * row)),
                 ..buffers.addresses()
             }
         });
         let layers: Vec<abi::Layer> = layers.collect();
         let to_below = layers.iter().zip(plan).zip(&self.below);
         let to_below = to_below.map(|((layer, plan), buffers)| match buffers {
+            // One sum over all neurons.
+            None if plan.delays => abi::Layer { tiles: 1, ..*layer },
             None => *layer,
             Some(buffers) => abi::Layer {
-                sources: (plan.sources - plan.targets) as i32,
+                sources: plan.below() as i32,
                 width: buffers.lengths.width as i32,
-                // One sum over all neurons.
                 tiles: 1,
                 ..buffers.arrivals(*layer)
             },
@@ -174,6 +181,8 @@ impl LayerBuffers {
             heads: device.unset(heads)?,
             links: device.unset(events)?,
             errors: device.unset(errors)?,
+            heard: device.unset(lengths.heard)?,
+            heard_counts: device.unset(lengths.hearers)?,
             spike_counts: device.unset(neurons)?,
             spike_times: device.unset(spikes)?,
             spike_slopes: device.unset(spikes)?,
@@ -221,6 +230,8 @@ impl LayerBuffers {
             peak_elapsed: self.peak_elapsed.address(),
             peak_currents: self.peak_currents.address(),
             peak_intervals: self.peak_intervals.address(),
+            heard: self.heard.address(),
+            heard_counts: self.heard_counts.address(),
             ..self.arrivals(abi::Layer::default())
         }
     }

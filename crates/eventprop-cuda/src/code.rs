@@ -9,27 +9,35 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 23] = [
+pub(crate) const KERNELS: [&str; 31] = [
     "stream_inputs",
+    "sort_arrivals",
     "lif_forward",
+    "lif_forward_delayed",
     "lif_merge",
     "lif_recurrent",
     "lif_recurrent_backward",
     "li_maximum",
+    "li_maximum_delayed",
     "li_mean",
+    "li_mean_delayed",
     "spike_outputs",
     "predict",
     "evaluate_loss",
     "li_maximum_backward",
+    "li_maximum_backward_delayed",
     "li_mean_backward",
+    "li_mean_backward_delayed",
     "lif_backward",
+    "lif_backward_delayed",
     "weight_gradient",
+    "sum_errors",
     "input_gradient",
     "spread_weights",
     "gather_gradient",
     "gradient_squares",
     "gradient_norm",
-    "update_weights",
+    "update_parameters",
     "finish_batch",
     "finish_update",
     "count_activity",
@@ -40,12 +48,14 @@ pub(crate) const KERNELS: [&str; 23] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 17] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/decay.cuh"),
+    include_str!("../kernels/arrivals.cuh"),
     include_str!("../kernels/crossing.cuh"),
     include_str!("../kernels/adjoint.cuh"),
     include_str!("../kernels/stream_inputs.cu"),
+    include_str!("../kernels/sort_arrivals.cu"),
     include_str!("../kernels/lif_forward.cu"),
     include_str!("../kernels/lif_merge.cu"),
     include_str!("../kernels/li_forward.cu"),

@@ -8,7 +8,7 @@ use crate::sizes::Room;
 use crate::weights::Weights;
 use lif_core::engine::{BatchStatistics, EngineError, Training, UpdateStatistics};
 use lif_core::network::Network;
-use lif_core::optimiser::{Clip, UpdateRule};
+use lif_core::optimiser::{Clip, LearningRates, UpdateRule};
 use lif_core::{Parameters, SpikeBatch};
 
 /// Spikes of one neuron in one sample beyond which a network has run away.
@@ -16,15 +16,15 @@ pub(crate) const MAX_SPIKES: usize = 10_000;
 /// Blocks that add up the gradient's squares: NORM_BLOCKS of `kernels/update.cu`.
 const NORM_BLOCKS: usize = 32;
 
-/// The exact engine on a CUDA device, in single precision: chains of layers, dense, convolved, pooled or
-/// recurrent.
+/// The exact engine on a CUDA device, in single precision: chains of layers, dense with delays or
+/// without, convolved, pooled or recurrent.
 ///
 /// Parameters, optimiser state and data stay on the device; a batch is one recorded graph of kernels.
 /// The same calls give the same bits on the same device.
 pub struct CudaEngine {
     pub(crate) network: Network,
     pub(crate) training: Training<f32>,
-    /// Everything but the weights.
+    /// Everything but the weights and delays.
     pub(crate) parameters: Parameters<f32>,
     pub(crate) plan: Vec<DenseLayer>,
     loss: abi::Loss,
@@ -209,31 +209,29 @@ impl CudaEngine {
 
     /// The rule of update number `step`.
     fn rule(&self, step: u64, learning_rate: f64) -> abi::Rule {
-        let factor = self.training.learning_rates.weights as f32;
-        let rule = self.training.optimiser.rule::<f32>(step, learning_rate).scaled(factor, true);
+        let rule = self.training.optimiser.rule::<f32>(step, learning_rate);
         let (clip_value, clip_norm) = match self.training.clip {
             None => (0.0, 0.0),
             Some(Clip::Value(limit)) => (limit as f32, 0.0),
             Some(Clip::Norm(limit)) => (0.0, limit),
         };
+        let LearningRates { weights, delays, .. } = self.training.learning_rates;
+        let common = abi::Rule {
+            clip_value,
+            clip_norm,
+            weights: pace(rule, weights, true),
+            delays: pace(rule, delays, false),
+            ..abi::Rule::default()
+        };
         match rule {
-            UpdateRule::Sgd { learning_rate, momentum } => abi::Rule {
-                rate: learning_rate,
-                momentum_or_beta1: momentum,
-                clip_value,
-                clip_norm,
-                ..abi::Rule::default()
-            },
-            UpdateRule::Adam { beta1, beta2, epsilon, rate, root_scale, decay } => abi::Rule {
+            UpdateRule::Sgd { momentum, .. } => abi::Rule { momentum_or_beta1: momentum, ..common },
+            UpdateRule::Adam { beta1, beta2, epsilon, root_scale, .. } => abi::Rule {
                 adam: 1,
-                rate,
                 momentum_or_beta1: beta1,
                 beta2,
                 epsilon,
                 root_scale,
-                decay,
-                clip_value,
-                clip_norm,
+                ..common
             },
         }
     }
@@ -415,6 +413,18 @@ impl CudaEngine {
             self.input_gradient.extend(std::iter::repeat_n(0.0, train.len() - arriving));
         }
         Ok(())
+    }
+}
+
+/// How fast the parameters learn whose learning rate has this factor; `decays` if their weights may
+/// decay.
+fn pace(rule: UpdateRule<f32>, factor: f64, decays: bool) -> abi::Pace {
+    let learns = i32::from(factor != 0.0);
+    match rule.scaled(factor as f32, decays) {
+        UpdateRule::Sgd { learning_rate, .. } => {
+            abi::Pace { learns, rate: learning_rate, decay: 0.0 }
+        }
+        UpdateRule::Adam { rate, decay, .. } => abi::Pace { learns, rate, decay },
     }
 }
 

@@ -70,14 +70,14 @@ impl Engine<f32> for CudaEngine {
     /// If the device is lost.
     fn parameters(&self) -> Parameters<f32> {
         let weights = &self.weights;
-        let packed = expect(self.device.read(&weights.weights, weights.layout.len()));
+        let packed = expect(self.device.read(&weights.values, weights.layout.len()));
         weights.layout.unpack(&packed, self.parameters.clone())
     }
 
     fn load(&mut self, parameters: &Parameters<f32>) -> Result<(), EngineError> {
         self.check_shape(parameters)?;
         let packed = self.weights.layout.pack(parameters);
-        self.device.write(&packed, &mut self.weights.weights)?;
+        self.device.write(&packed, &mut self.weights.values)?;
         if self.parameters.layers != parameters.layers {
             self.set_constants(parameters)?;
         }

@@ -2,7 +2,7 @@
 
 use crate::abi::Decay;
 use lif_core::engine::{EngineError, Training};
-use lif_core::loss::{Loss, Readout};
+use lif_core::loss::{KnownLoss, Readout};
 use lif_core::network::{Connection, ConnectionKind, Layer, Network, Neuron};
 use lif_core::{Parameters, per_neuron};
 
@@ -24,6 +24,8 @@ pub(crate) struct DenseLayer {
     pub(crate) connection: usize,
     /// The position of the connection from its neurons to themselves, if they hear one another.
     pub(crate) recurrent: Option<usize>,
+    /// Whether each synapse of the connection has a delay.
+    pub(crate) delays: bool,
     /// What the connection's weights are.
     pub(crate) synapses: Synapses,
     /// Neurons it hears: those below, then its own if it is recurrent.
@@ -42,6 +44,13 @@ pub(crate) struct DenseLayer {
     pub(crate) pull: (f64, f64),
     /// Its time constants.
     pub(crate) decay: Decay,
+}
+
+impl DenseLayer {
+    /// The neurons of the layer below.
+    pub(crate) fn below(&self) -> usize {
+        self.sources - self.recurrent.map_or(0, |_| self.targets)
+    }
 }
 
 /// The weights of a connection.
@@ -85,6 +94,7 @@ pub(crate) fn plan(
             layer: position,
             connection,
             recurrent,
+            delays: network.connections()[connection].delays,
             synapses: match network.connections()[connection].kind {
                 ConnectionKind::Dense => Synapses::Dense,
                 ConnectionKind::Conv2d(_) => {
@@ -111,7 +121,7 @@ pub(crate) fn plan(
 }
 
 /// The training's loss and what it measures.
-pub(crate) fn known_loss(training: &Training<f32>) -> Result<(Loss, Readout), EngineError> {
+pub(crate) fn known_loss(training: &Training<f32>) -> Result<(KnownLoss, Readout), EngineError> {
     match training.objective.known() {
         Some(loss) => Ok((loss, training.objective.readout())),
         None => unsupported("custom losses are"),
@@ -123,7 +133,7 @@ pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), E
     for layer in network.layers() {
         check_layer(layer)?;
     }
-    if !training.learning_rates.only_weights() {
+    if training.learning_rates.learns_constants() {
         return unsupported("learned constants of neurons are");
     }
     if training.needs_constant_gradients() {
@@ -190,8 +200,11 @@ fn inputs(network: &Network, to: usize) -> Result<Inputs, EngineError> {
     let into = network.connections().iter().enumerate().filter(|(_, c)| c.to == to);
     let (mut below, mut recurrent) = (Vec::new(), Vec::new());
     for (position, Connection { from, delays, kind, .. }) in into {
-        if *delays {
-            return unsupported("delays are");
+        if *delays && *from == to {
+            return unsupported("delays of recurrent connections are");
+        }
+        if *delays && *kind != ConnectionKind::Dense {
+            return unsupported("delays of convolutions are");
         }
         if *from > to {
             return unsupported("recurrence across layers is");
@@ -219,6 +232,9 @@ fn inputs(network: &Network, to: usize) -> Result<Inputs, EngineError> {
         }
         if network.connections()[connection].kind != ConnectionKind::Dense {
             return unsupported("recurrence of a layer that is convolved or pooled is");
+        }
+        if network.connections()[connection].delays {
+            return unsupported("delays into recurrent layers are");
         }
     }
     Ok(Inputs { connection, recurrent })

@@ -8,12 +8,14 @@ use crate::plan::{DenseLayer, WARP};
 use crate::weights::Weights;
 use bytemuck::bytes_of;
 use lif_core::engine::EngineError;
-use lif_core::loss::{Loss, Readout};
+use lif_core::loss::{KnownLoss, Loss, Readout};
 
 /// Threads of a block where nothing else decides.
 const THREADS: u32 = 256;
 /// Warps of a block that walks neurons.
 const WARPS: usize = 4;
+/// Neurons of a block that sorts: SORT_NEURONS of `kernels/sort_arrivals.cu`.
+const SORT_NEURONS: u32 = 4;
 
 /// The steps that are to be made: which samples of the data, at which learning rate.
 pub(crate) struct Queue {
@@ -60,18 +62,21 @@ impl Program<'_> {
         )?;
         for (index, layer) in self.layers.iter().enumerate() {
             let shape = neurons(layer, layer.samples);
-            if !self.plan[index].spikes {
-                let kernel =
-                    if self.loss.kind == kind(Readout::VMax) { "li_maximum" } else { "li_mean" };
-                device.launch(kernel, shape, &[bytes_of(layer)])?;
+            let plan = &self.plan[index];
+            if plan.delays {
+                self.sort_arrivals(layer)?;
+            }
+            if !plan.spikes {
+                device.launch(self.walk(index, false), shape, &[bytes_of(layer)])?;
                 continue;
             }
-            if self.plan[index].recurrent.is_some() {
+            if plan.recurrent.is_some() {
                 let arguments: [&[u8]; 3] =
                     [bytes_of(&self.to_below[index]), bytes_of(layer), bytes_of(&control)];
                 device.launch("lif_recurrent", whole(layer, layer.samples), &arguments)?;
             } else {
-                device.launch("lif_forward", shape, &[bytes_of(layer), bytes_of(&control)])?;
+                let arguments: [&[u8]; 2] = [bytes_of(layer), bytes_of(&control)];
+                device.launch(self.walk(index, false), shape, &arguments)?;
             }
             match self.to_below.get(index + 1) {
                 Some(above) => device.launch(
@@ -144,11 +149,12 @@ impl Program<'_> {
         )
     }
 
-    /// Changes the weights by the gradient; `norm` says whether its norm is needed.
+    /// Changes weights and delays by the gradient; `norm` says whether its norm is needed.
     pub(crate) fn update(&self, norm: bool) -> Result<(), EngineError> {
         let Self { device, weights, queue, norm_parts, .. } = self;
         let count = weights.layout.len() as i32;
-        let real = weights.layout.weights() as i32;
+        let real = weights.layout.parameters() as i32;
+        let delays = weights.layout.first_delay() as i32;
         let control = queue.control.address();
         if norm {
             let parts = norm_parts.address();
@@ -164,15 +170,16 @@ impl Program<'_> {
             )?;
         }
         device.launch(
-            "update_weights",
+            "update_parameters",
             Shape { grid: ((count as u32).div_ceil(THREADS), 1), block: (THREADS, 1) },
             &[
-                bytes_of(&weights.weights.address()),
+                bytes_of(&weights.values.address()),
                 bytes_of(&weights.gradient.address()),
                 bytes_of(&weights.first.address()),
                 bytes_of(&weights.second.address()),
                 bytes_of(&count),
                 bytes_of(&real),
+                bytes_of(&delays),
                 bytes_of(&control),
                 bytes_of(&queue.steps.address()),
             ],
@@ -197,7 +204,40 @@ impl Program<'_> {
         )
     }
 
-    /// The adjoint of one layer and the gradient by its weights, part of the batch by part.
+    /// The kernel in which neurons that do not hear one another walk through what arrives, or `back`:
+    /// where synapses have delays, each in an order of its own.
+    fn walk(&self, index: usize, back: bool) -> &'static str {
+        let DenseLayer { spikes, delays, .. } = self.plan[index];
+        let is_maximum = self.loss.kind == kind(Readout::VMax);
+        let [common, own] = match (spikes, is_maximum, back) {
+            (true, _, false) => ["lif_forward", "lif_forward_delayed"],
+            (true, _, true) => ["lif_backward", "lif_backward_delayed"],
+            (false, true, false) => ["li_maximum", "li_maximum_delayed"],
+            (false, true, true) => ["li_maximum_backward", "li_maximum_backward_delayed"],
+            (false, false, false) => ["li_mean", "li_mean_delayed"],
+            (false, false, true) => ["li_mean_backward", "li_mean_backward_delayed"],
+        };
+        if delays { own } else { common }
+    }
+
+    /// Puts what each neuron of a layer with delays hears into its order, in the memory of the adjoint,
+    /// which is not in use yet.
+    fn sort_arrivals(&self, layer: &Layer) -> Result<(), EngineError> {
+        // Each of a neuron's threads sorts four arrivals or more.
+        let threads = (layer.width as u32 / 4).next_power_of_two().clamp(8, THREADS / SORT_NEURONS);
+        parts(layer).try_for_each(|(first, samples)| {
+            self.device.launch(
+                "sort_arrivals",
+                Shape {
+                    grid: (samples as u32, layer.stride as u32 / SORT_NEURONS),
+                    block: (threads * SORT_NEURONS, 1),
+                },
+                &[bytes_of(layer), bytes_of(&layer.mu), bytes_of(&first)],
+            )
+        })
+    }
+
+    /// The adjoint of one layer and the gradient by its weights and delays, part of the batch by part.
     fn layer_backward(&self, index: usize) -> Result<(), EngineError> {
         let layer = &self.layers[index];
         let (above_errors, above_width, above_tiles) = match self.to_below.get(index + 1) {
@@ -205,10 +245,10 @@ impl Program<'_> {
             None => (0, 0, 0),
         };
         let every_spike = i32::from(self.loss.kind == kind(Readout::SpikeTimeSum));
-        for first in (0..layer.samples).step_by(layer.chunk as usize) {
-            let samples = layer.chunk.min(layer.samples - first);
+        let plan = &self.plan[index];
+        for (first, samples) in parts(layer) {
             let shape = neurons(layer, samples);
-            if self.plan[index].spikes {
+            if plan.spikes {
                 let control = self.queue.control.address();
                 let mut arguments: Vec<&[u8]> = vec![
                     bytes_of(layer),
@@ -219,34 +259,54 @@ impl Program<'_> {
                     bytes_of(&every_spike),
                     bytes_of(&first),
                 ];
-                let (kernel, shape) = if self.plan[index].recurrent.is_some() {
+                let (kernel, shape) = if plan.recurrent.is_some() {
                     arguments.push(bytes_of(&self.to_below[index]));
                     ("lif_recurrent_backward", whole(layer, samples))
                 } else {
                     arguments.push(bytes_of(&samples));
-                    ("lif_backward", shape)
+                    (self.walk(index, true), shape)
                 };
                 self.device.launch(kernel, shape, &arguments)?;
             } else {
-                let is_maximum = self.loss.kind == kind(Readout::VMax);
-                let kernel = if is_maximum { "li_maximum_backward" } else { "li_mean_backward" };
                 let arguments: [&[u8]; 3] = [bytes_of(layer), bytes_of(&first), bytes_of(&samples)];
-                self.device.launch(kernel, shape, &arguments)?;
+                self.device.launch(self.walk(index, true), shape, &arguments)?;
             }
-            if !self.weights.are_learned(index) {
-                continue;
+            if self.weights.are_learned(index) {
+                self.weight_gradient(layer, first, samples)?;
             }
-            let tiles = (layer.tiles as u32).min(WARPS as u32);
-            self.device.launch(
-                "weight_gradient",
-                Shape {
-                    grid: (layer.sources as u32, (layer.tiles as u32).div_ceil(tiles)),
-                    block: (WARP as u32, tiles),
-                },
-                &[bytes_of(layer), bytes_of(&first), bytes_of(&samples)],
-            )?;
+            if let Some((_, gradient)) = self.weights.delays(index) {
+                let by_delays = Layer { mu: layer.by_time, gradient, ..*layer };
+                self.weight_gradient(&by_delays, first, samples)?;
+            }
+            if plan.delays && layer.wants_errors != 0 {
+                self.sum_errors(layer, first, samples)?;
+            }
         }
         self.weights.gather(self.device, index)
+    }
+
+    fn weight_gradient(&self, layer: &Layer, first: i32, samples: i32) -> Result<(), EngineError> {
+        let tiles = (layer.tiles as u32).min(WARPS as u32);
+        self.device.launch(
+            "weight_gradient",
+            Shape {
+                grid: (layer.sources as u32, (layer.tiles as u32).div_ceil(tiles)),
+                block: (WARP as u32, tiles),
+            },
+            &[bytes_of(layer), bytes_of(&first), bytes_of(&samples)],
+        )
+    }
+
+    fn sum_errors(&self, layer: &Layer, first: i32, samples: i32) -> Result<(), EngineError> {
+        self.device.launch(
+            "sum_errors",
+            Shape {
+                // Some eight events a warp.
+                grid: (samples as u32, (layer.width as u32).div_ceil(8 * WARPS as u32).min(1024)),
+                block: (WARP as u32, WARPS as u32),
+            },
+            &[bytes_of(layer), bytes_of(&first)],
+        )
     }
 
     fn samples(&self) -> u32 {
@@ -259,12 +319,16 @@ impl Program<'_> {
 }
 
 /// The loss as kernels are given it.
-pub(crate) fn describe_loss(loss: Loss, readout: Readout) -> abi::Loss {
+pub(crate) fn describe_loss(known: KnownLoss, readout: Readout) -> abi::Loss {
     let kind = kind(readout);
-    match loss {
-        Loss::TtfsCrossEntropy { tau, alpha, tau_early } => {
-            abi::Loss { kind, tau: tau as f32, alpha: alpha as f32, tau_early: tau_early as f32 }
-        }
+    match known.loss {
+        Loss::TtfsCrossEntropy { tau, alpha, tau_early } => abi::Loss {
+            kind,
+            tau: tau as f32,
+            alpha: alpha as f32,
+            tau_early: tau_early as f32,
+            skips_silent_label: i32::from(known.skips_silent_label),
+        },
         _ => abi::Loss { kind, ..abi::Loss::default() },
     }
 }
@@ -278,6 +342,12 @@ fn kind(readout: Readout) -> i32 {
         Readout::Mean => 3,
         Readout::ExpMean => 4,
     }
+}
+
+/// The parts of a batch whose adjoint is kept at once: (first, samples).
+fn parts(layer: &Layer) -> impl Iterator<Item = (i32, i32)> {
+    let (all, chunk) = (layer.samples, layer.chunk);
+    (0..all).step_by(chunk as usize).map(move |first| (first, chunk.min(all - first)))
 }
 
 /// A thread a neuron and sample; small layers put several samples into a block.

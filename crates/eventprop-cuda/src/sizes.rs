@@ -30,6 +30,9 @@ pub(crate) struct Lengths {
     pub(crate) neurons: usize,
     pub(crate) spikes: usize,
     pub(crate) adjoint: usize,
+    /// Where synapses have delays: arrivals in the neurons' own orders, and neurons.
+    pub(crate) heard: usize,
+    pub(crate) hearers: usize,
 }
 
 impl Room {
@@ -62,7 +65,7 @@ impl Room {
             samples: self.samples,
             width,
             events,
-            heads: self.samples * (layer.sources - layer.targets),
+            heads: self.samples * layer.below(),
             // All neurons' in one.
             errors: if errors { events } else { 0 },
             ..Lengths::default()
@@ -77,7 +80,11 @@ impl Room {
         let width = self.arrivals(index) + own + 2;
         let slots = if layer.spikes { self.spikes[index].0 } else { 0 };
         let row = width * layer.stride;
-        let chunk = (self.adjoint_bytes / (4 * row)).clamp(1, self.samples.max(1));
+        // With delays the derivatives by the times of arrivals lie beside the adjoint.
+        let kept = if layer.delays { 2 * row } else { row };
+        let chunk = (self.adjoint_bytes / (4 * kept)).clamp(1, self.samples.max(1));
+        // Tile by tile, or with delays in one.
+        let tiles = if layer.delays { 1 } else { layer.stride / WARP };
         Lengths {
             samples: self.samples,
             width,
@@ -85,10 +92,12 @@ impl Room {
             chunk,
             events: self.samples * width,
             heads: self.samples * layer.sources,
-            errors: if errors { self.samples * width * layer.stride / WARP } else { 0 },
+            errors: if errors { self.samples * width * tiles } else { 0 },
             neurons: self.samples * layer.stride,
             spikes: self.samples * slots * layer.stride,
-            adjoint: chunk * row,
+            adjoint: chunk * kept,
+            heard: if layer.delays { self.samples * row } else { 0 },
+            hearers: if layer.delays { self.samples * layer.stride } else { 0 },
         }
     }
 
@@ -103,6 +112,7 @@ impl Room {
         for lengths in all {
             let Lengths { samples, events: e, heads, errors, neurons, spikes, .. } = lengths;
             bytes += 4 * (samples + 7 * e + heads + errors + 7 * neurons + 6 * spikes + 2);
+            bytes += 4 * (2 * lengths.heard + lengths.hearers);
             adjoint = adjoint.max(lengths.adjoint);
             events = events.max(e);
         }

@@ -1,5 +1,5 @@
-//! Weights, their gradient and the optimiser's moments: four buffers of one layout on the device, all
-//! layers one after the other, rows padded.
+//! Weights and delays, their gradient and the optimiser's moments: four buffers of one layout on the
+//! device, the weights of all layers one after the other, then their delays, rows padded.
 
 use crate::abi::Address;
 use crate::device::{Buffer, Device};
@@ -10,7 +10,7 @@ use lif_core::{Network, Parameters};
 
 /// The four buffers, and the matrices of layers whose synapses share weights.
 pub(crate) struct Weights {
-    pub(crate) weights: Buffer<f32>,
+    pub(crate) values: Buffer<f32>,
     pub(crate) gradient: Buffer<f32>,
     pub(crate) first: Buffer<f32>,
     pub(crate) second: Buffer<f32>,
@@ -19,17 +19,22 @@ pub(crate) struct Weights {
     shared: Vec<Option<SharedWeights>>,
 }
 
-/// Where each layer's matrix lies.
+/// Where each layer's matrices lie.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     matrices: Vec<Matrix>,
     /// By layer above the input: where the first of its matrices starts; a recurrent layer has two.
     starts: Vec<usize>,
+    /// The same for the matrix of its delays, if it has them.
+    delays: Vec<Option<usize>>,
+    /// Where the delays of all layers start.
+    first_delay: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Matrix {
     connection: usize,
+    is_delays: bool,
     layer: usize,
     first: usize,
     sources: usize,
@@ -47,7 +52,7 @@ impl Weights {
         let layout = Layout::new(layers);
         let zeros = || device.zeros(layout.len());
         Ok(Self {
-            weights: zeros()?,
+            values: zeros()?,
             gradient: zeros()?,
             first: zeros()?,
             second: zeros()?,
@@ -63,11 +68,17 @@ impl Weights {
     pub(crate) fn addresses(&self, index: usize) -> (Address, Address) {
         match &self.shared[index] {
             Some(shared) => shared.addresses(),
-            None => {
-                let first = self.layout.first(index);
-                (self.weights.at(first), self.gradient.at(first))
-            }
+            None => self.at(self.layout.first(index)),
         }
+    }
+
+    /// The same for the delays, if the layer has them.
+    pub(crate) fn delays(&self, index: usize) -> Option<(Address, Address)> {
+        self.layout.delays[index].map(|first| self.at(first))
+    }
+
+    fn at(&self, first: usize) -> (Address, Address) {
+        (self.values.at(first), self.gradient.at(first))
     }
 
     /// Whether the weights of layer number `index` are learned.
@@ -78,7 +89,7 @@ impl Weights {
     /// Brings the matrices of shared weights up to date.
     pub(crate) fn spread(&self, device: &Device) -> Result<(), EngineError> {
         self.shared.iter().enumerate().try_for_each(|(index, shared)| match shared {
-            Some(shared) => shared.spread(device, self.weights.at(self.layout.first(index))),
+            Some(shared) => shared.spread(device, self.values.at(self.layout.first(index))),
             None => Ok(()),
         })
     }
@@ -94,27 +105,37 @@ impl Weights {
 
 impl Layout {
     pub(crate) fn new(layers: &[DenseLayer]) -> Self {
-        let (mut first, mut matrices, mut starts) = (0, Vec::new(), Vec::new());
+        let (mut first, mut matrices) = (0, Vec::new());
+        let mut place = |plan: &DenseLayer,
+                         connection,
+                         is_delays,
+                         [sources, targets, stride]: [usize; 3]| {
+            let layer = plan.layer;
+            matrices.push(Matrix { connection, is_delays, layer, first, sources, targets, stride });
+            first += sources * stride;
+            first - sources * stride
+        };
+        let mut starts = Vec::new();
         for plan in layers {
-            let DenseLayer { connection, recurrent, layer, synapses, .. } = *plan;
-            let own = recurrent.map_or(0, |_| plan.targets);
+            let DenseLayer { connection, recurrent, synapses, .. } = *plan;
             // Shared weights are one row, fixed ones none.
-            let (sources, targets, stride) = match synapses {
-                Synapses::Dense => (plan.sources - own, plan.targets, plan.stride),
-                Synapses::Shared { weights } => (1, weights, weights.next_multiple_of(WARP)),
-                Synapses::Fixed { .. } => (0, 1, WARP),
+            let shape = match synapses {
+                Synapses::Dense => [plan.below(), plan.targets, plan.stride],
+                Synapses::Shared { weights } => [1, weights, weights.next_multiple_of(WARP)],
+                Synapses::Fixed { .. } => [0, 1, WARP],
             };
-            starts.push(first);
-            let mut place = |connection, sources| {
-                matrices.push(Matrix { connection, layer, first, sources, targets, stride });
-                first += sources * stride;
-            };
-            place(connection, sources);
+            starts.push(place(plan, connection, false, shape));
             if let Some(recurrent) = recurrent {
-                place(recurrent, own);
+                place(plan, recurrent, false, [plan.targets, plan.targets, plan.stride]);
             }
         }
-        Self { matrices, starts }
+        let delays = layers.iter().map(|plan| {
+            let shape = [plan.below(), plan.targets, plan.stride];
+            plan.delays.then(|| place(plan, plan.connection, true, shape))
+        });
+        let delays: Vec<Option<usize>> = delays.collect();
+        let first_delay = delays.iter().flatten().next().copied().unwrap_or(first);
+        Self { matrices, starts, delays, first_delay }
     }
 
     /// Values in a buffer, padding included.
@@ -122,8 +143,8 @@ impl Layout {
         self.matrices.iter().map(|matrix| matrix.sources * matrix.stride).sum()
     }
 
-    /// Weights without padding.
-    pub(crate) fn weights(&self) -> usize {
+    /// Weights and delays without padding.
+    pub(crate) fn parameters(&self) -> usize {
         self.matrices.iter().map(|matrix| matrix.sources * matrix.targets).sum()
     }
 
@@ -132,36 +153,43 @@ impl Layout {
         self.starts[index]
     }
 
+    /// Where delays start, after all weights.
+    pub(crate) fn first_delay(&self) -> usize {
+        self.first_delay
+    }
+
     /// The layer that a position belongs to.
     pub(crate) fn layer_of(&self, position: usize) -> usize {
         let found = self.matrices.iter().rev().find(|matrix| matrix.first <= position);
         found.map_or(0, |matrix| matrix.layer)
     }
 
-    /// The weights of `parameters` as a buffer holds them.
+    /// The weights and delays of `parameters` as a buffer holds them.
     pub(crate) fn pack(&self, parameters: &Parameters<f32>) -> Vec<f32> {
         let mut packed = vec![0.0; self.len()];
         for matrix in &self.matrices {
-            let weights = &parameters.connections[matrix.connection].weights;
+            let own = &parameters.connections[matrix.connection];
+            let values = if matrix.is_delays { &own.delays } else { &own.weights };
             let rows = packed[matrix.first..].chunks_exact_mut(matrix.stride);
-            for (row, weights) in rows.zip(weights.chunks_exact(matrix.targets)) {
-                row[..matrix.targets].copy_from_slice(weights);
+            for (row, values) in rows.zip(values.chunks_exact(matrix.targets)) {
+                row[..matrix.targets].copy_from_slice(values);
             }
         }
         packed
     }
 
-    /// Replaces the weights of `parameters` by those of a buffer.
+    /// Replaces the weights and delays of `parameters` by those of a buffer.
     pub(crate) fn unpack(
         &self,
         packed: &[f32],
         mut parameters: Parameters<f32>,
     ) -> Parameters<f32> {
         for matrix in &self.matrices {
-            let weights = &mut parameters.connections[matrix.connection].weights;
+            let own = &mut parameters.connections[matrix.connection];
+            let values = if matrix.is_delays { &mut own.delays } else { &mut own.weights };
             let rows = packed[matrix.first..].chunks_exact(matrix.stride);
-            for (row, weights) in rows.zip(weights.chunks_exact_mut(matrix.targets)) {
-                weights.copy_from_slice(&row[..matrix.targets]);
+            for (row, values) in rows.zip(values.chunks_exact_mut(matrix.targets)) {
+                values.copy_from_slice(&row[..matrix.targets]);
             }
         }
         parameters

@@ -4,17 +4,18 @@
 mod common;
 
 use common::for_each_schedule;
-use eventprop_cpu::{CpuEngine, CpuOptions, GeneralEngine};
+use eventprop_cpu::{CpuOptions, Precision};
 use eventprop_cuda::{CudaEngine, CudaOptions};
 use lif_core::engine::{Batch, Engine, EngineError, Training};
-use lif_core::loss::Loss;
+use lif_core::loss::{KnownLoss, Loss, Objective, Readout};
 use lif_core::network::{ConnectionSpec, LayerSpec};
-use lif_core::optimiser::{Clip, Optimiser};
+use lif_core::optimiser::{Clip, LearningRates, Optimiser};
 use lif_core::reference::Reference;
-use lif_core::{Network, Parameters, SpikeBatch};
+use lif_core::{ConnectionParameters, Network, Parameters, SpikeBatch};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::cell::Cell;
+use std::sync::Arc;
 
 const INPUTS: usize = 50;
 
@@ -37,6 +38,14 @@ impl Draw {
         Training { constant_gradients: false, ..Training::exact(self.loss) }
     }
 
+    /// The fast engine where it takes the network, else the general one.
+    fn cpu(&self) -> Box<dyn Engine<f32>> {
+        let options = CpuOptions { threads: Some(1) };
+        let mut engine = f32::engine(&self.network, self.training(), options).unwrap();
+        engine.load(&self.parameters).unwrap();
+        engine
+    }
+
     fn cuda(&self, training: Training<f32>) -> CudaEngine {
         let mut engine = CudaEngine::new(&self.network, training, CudaOptions::default()).unwrap();
         engine.load(&self.parameters).unwrap();
@@ -44,8 +53,9 @@ impl Draw {
     }
 }
 
-/// Networks of `layers` hidden layers of up to `size` neurons; `strength` scales their weights.
-fn draws(layers: usize, size: usize, strength: f64) -> impl Strategy<Value = Draw> {
+/// Networks of `layers` hidden layers of up to `size` neurons, with delays at all synapses or none;
+/// `strength` scales their weights.
+fn draws(layers: usize, size: usize, strength: f64, delays: bool) -> impl Strategy<Value = Draw> {
     let taus =
         prop_oneof![Just((20.0, 5.0)), Just((10.0, 5.0)), Just((12.0, 5.0)), Just((5.0, 9.0))];
     let loss = prop_oneof![
@@ -60,7 +70,11 @@ fn draws(layers: usize, size: usize, strength: f64) -> impl Strategy<Value = Dra
             let spiking = matches!(loss, Loss::SpikeTimeSum {} | Loss::TtfsCrossEntropy { .. });
             let mut sizes = vec![size; hidden];
             sizes.push(7);
-            let network = chain(&sizes, taus, spiking);
+            let network = if delays {
+                delayed_chain(&sizes, taus, spiking)
+            } else {
+                chain(&sizes, taus, spiking)
+            };
             let mut parameters = Parameters::initial(&network);
             for (connection, below) in
                 parameters.connections.iter_mut().zip([INPUTS].iter().chain(&sizes))
@@ -68,6 +82,7 @@ fn draws(layers: usize, size: usize, strength: f64) -> impl Strategy<Value = Dra
                 for weight in &mut connection.weights {
                     *weight = ((uniform() * 2.0 - 0.6) * strength / *below as f64) as f32;
                 }
+                fill_delays(connection, &mut uniform);
             }
             let labels = (0..samples).map(|sample| sample as u32 % 7).collect();
             let spikes = spikes(samples, 80, &mut uniform);
@@ -77,14 +92,19 @@ fn draws(layers: usize, size: usize, strength: f64) -> impl Strategy<Value = Dra
 }
 
 fn chain(sizes: &[usize], taus: (f64, f64), spiking: bool) -> Network {
-    chain_with(sizes, taus, spiking, None)
+    chain_with(sizes, taus, spiking, false, None)
 }
 
-/// A chain of dense layers with one more connection, its first.
+fn delayed_chain(sizes: &[usize], taus: (f64, f64), spiking: bool) -> Network {
+    chain_with(sizes, taus, spiking, true, None)
+}
+
+/// A chain of dense layers, with delays or without, with one more connection, its first.
 fn chain_with(
     sizes: &[usize],
     (tau_mem, tau_syn): (f64, f64),
     spiking: bool,
+    delays: bool,
     first: Option<ConnectionSpec>,
 ) -> Network {
     let mut layers = vec![LayerSpec::input("0", INPUTS)];
@@ -97,9 +117,18 @@ fn chain_with(
             LayerSpec::li(name, size, tau_mem, tau_syn)
         });
     }
-    let dense = |layer: usize| ConnectionSpec::dense(layer.to_string(), (layer + 1).to_string());
+    let dense = |layer: usize| ConnectionSpec {
+        delays,
+        ..ConnectionSpec::dense(layer.to_string(), (layer + 1).to_string())
+    };
     let connections = first.into_iter().chain((0..sizes.len()).map(dense));
     Network::new(30.0, layers, connections.collect()).unwrap()
+}
+
+/// Delays of up to 12 ms in steps of 1/4 ms, as input spikes have them: many arrive together, some after
+/// the end, and some spikes overtake others.
+fn fill_delays(connection: &mut ConnectionParameters<f32>, uniform: &mut impl FnMut() -> f64) {
+    connection.delays.fill_with(|| (uniform() * 48.0).floor() as f32 / 4.0);
 }
 
 /// Trains of up to `most` spikes, some of them at equal times, some after the end.
@@ -135,9 +164,22 @@ fn weights(parameters: &Parameters<f32>) -> Vec<f32> {
     parameters.connections.iter().flat_map(|connection| connection.weights.clone()).collect()
 }
 
-/// CUDA = CPU = reference, wherever no spike is so near to vanishing that single precision decides.
+fn delays(parameters: &Parameters<f32>) -> Vec<f32> {
+    parameters.connections.iter().flat_map(|connection| connection.delays.clone()).collect()
+}
+
 #[test]
 fn engines_agree_on_wide_networks() {
+    engines_agree(|| draws(2, 150, 12.0, false));
+}
+
+#[test]
+fn engines_agree_on_wide_networks_with_delays() {
+    engines_agree(|| draws(2, 150, 12.0, true));
+}
+
+/// CUDA = CPU = reference, wherever no spike is so near to vanishing that single precision decides.
+fn engines_agree<S: Strategy<Value = Draw>>(draws: impl Fn() -> S) {
     for_each_schedule(|_, schedule| {
         let compared = Cell::new(0);
         let config = ProptestConfig { cases: 12, failure_persistence: None, ..<_>::default() };
@@ -145,7 +187,7 @@ fn engines_agree_on_wide_networks() {
             proptest::test_runner::RngAlgorithm::ChaCha,
             &[schedule as u8; 32],
         );
-        let outcome = TestRunner::new_with_rng(config, rng).run(&draws(2, 150, 12.0), |draw| {
+        let outcome = TestRunner::new_with_rng(config, rng).run(&draws(), |draw| {
             let mut reference = Reference::new(&draw.network, Training::exact(draw.loss)).unwrap();
             reference.load(&draw.parameters.cast()).unwrap();
             let mut exact = SpikeBatch::new();
@@ -156,9 +198,7 @@ fn engines_agree_on_wide_networks() {
             }
             let expected =
                 reference.differentiate(Batch { spikes: &exact, labels: &draw.labels }).unwrap();
-            let options = CpuOptions { threads: Some(1) };
-            let mut cpu = CpuEngine::new(&draw.network, draw.training(), options).unwrap();
-            cpu.load(&draw.parameters).unwrap();
+            let mut cpu = draw.cpu();
             cpu.differentiate(draw.batch()).unwrap();
             let mut cuda = draw.cuda(draw.training());
             let statistics = cuda.differentiate(draw.batch()).unwrap();
@@ -169,19 +209,19 @@ fn engines_agree_on_wide_networks() {
             let counts = |engine: &dyn Engine<f32>| -> Vec<usize> {
                 (1..draw.network.layers().len()).map(|l| engine.spikes(l).spike_count()).collect()
             };
-            if counts(&cpu) != counts(&cuda) {
+            if counts(&*cpu) != counts(&cuda) {
                 return Err(TestCaseError::reject("a spike at the edge of vanishing"));
             }
             compared.set(compared.get() + usize::from(counts(&cuda)[0] > 0));
-            let (found, cpu_gradient) = (weights(&cuda.gradient()), weights(&cpu.gradient()));
-            let exact = weights(&reference.gradient().cast());
-            let tolerance = 5e-3_f32.max(2.0 * error(&cpu_gradient, &exact));
-            prop_assert!(
-                error(&found, &cpu_gradient) < tolerance,
-                "{}",
-                error(&found, &cpu_gradient)
-            );
-            prop_assert!(error(&found, &exact) < tolerance, "{}", error(&found, &exact));
+            let mut tolerance = 0.0;
+            for (what, of) in [("delays", delays as fn(&_) -> _), ("weights", weights)] {
+                let (found, by_cpu) = (of(&cuda.gradient()), of(&cpu.gradient()));
+                let exact = of(&reference.gradient().cast());
+                tolerance = 5e-3_f32.max(2.0 * error(&by_cpu, &exact));
+                for error in [error(&found, &by_cpu), error(&found, &exact)] {
+                    prop_assert!(error < tolerance, "{} {}", what, error);
+                }
+            }
             let inputs = error(cuda.input_gradient(), cpu.input_gradient());
             prop_assert!(inputs < tolerance, "inputs {}", inputs);
             Ok(())
@@ -200,7 +240,7 @@ fn recurrent_layers_agree() {
         for (case, spiking) in [(0, false), (1, false), (2, true), (3, true)] {
             let sizes = if spiking { &[70][..] } else { &[70, 7] };
             let recurrent = ConnectionSpec::dense("1", "1");
-            let network = chain_with(sizes, (20.0, 10.0), spiking, Some(recurrent));
+            let network = chain_with(sizes, (20.0, 10.0), spiking, false, Some(recurrent));
             let mut parameters = Parameters::<f32>::initial(&network);
             let mut uniform = uniform(100 * case + schedule);
             for (connection, scale) in parameters.connections.iter_mut().zip([0.06, 0.8, 0.3]) {
@@ -218,10 +258,7 @@ fn recurrent_layers_agree() {
             in_parts.load(&draw.parameters).unwrap();
             assert_eq!(in_parts.differentiate(draw.batch()).unwrap(), statistics);
             assert_eq!(in_parts.gradient(), cuda.gradient());
-            let mut cpu =
-                GeneralEngine::new(&draw.network, draw.training(), CpuOptions { threads: Some(1) })
-                    .unwrap();
-            cpu.load(&draw.parameters).unwrap();
+            let mut cpu = draw.cpu();
             cpu.differentiate(draw.batch()).unwrap();
             let counts = (cuda.spikes(1).spike_count(), cpu.spikes(1).spike_count());
             assert!(counts.0 > 200, "{} spikes", counts.0);
@@ -236,6 +273,46 @@ fn recurrent_layers_agree() {
             compared += 1;
         }
         assert!(compared >= 2, "{compared} compared");
+    });
+}
+
+/// More arrivals with delays than a block sorts in shared memory, however the adjoint, in whose memory it
+/// sorts them then, is cut into parts.
+#[test]
+fn many_arrivals_are_sorted() {
+    for_each_schedule(|_, schedule| {
+        for loss in [Loss::VmaxCrossEntropy {}, Loss::MeanCrossEntropy {}] {
+            let network = delayed_chain(&[40, 7], (20.0, 5.0), false);
+            let mut parameters = Parameters::<f32>::initial(&network);
+            let mut uniform = uniform(60 + schedule);
+            for (connection, scale) in parameters.connections.iter_mut().zip([0.06, 0.3]) {
+                connection.weights.fill_with(|| (uniform() * 2.0 - 0.8) as f32 * scale);
+                fill_delays(connection, &mut uniform);
+            }
+            let spikes = spikes(3, 1800, &mut uniform);
+            let longest = spikes.iter().map(|train| train.len()).max();
+            assert!(longest > Some(1100), "{longest:?}");
+            let draw = Draw { network, parameters, spikes, labels: vec![0, 1, 2], loss };
+            let mut cuda = draw.cuda(draw.training());
+            let statistics = cuda.differentiate(draw.batch()).unwrap();
+            let parts = CudaOptions { adjoint_bytes: 1, ..CudaOptions::default() };
+            let mut in_parts = CudaEngine::new(&draw.network, draw.training(), parts).unwrap();
+            in_parts.load(&draw.parameters).unwrap();
+            assert_eq!(in_parts.differentiate(draw.batch()).unwrap(), statistics);
+            assert_eq!(in_parts.gradient(), cuda.gradient());
+            assert_eq!(in_parts.input_gradient(), cuda.input_gradient());
+            let mut cpu = draw.cpu();
+            cpu.differentiate(draw.batch()).unwrap();
+            assert!(cuda.spikes(1).spike_count() > 50, "{}", cuda.spikes(1).spike_count());
+            assert_eq!(cuda.spikes(1).spike_count(), cpu.spikes(1).spike_count());
+            let by = |of: fn(&Parameters<f32>) -> Vec<f32>| {
+                error(&of(&cuda.gradient()), &of(&cpu.gradient()))
+            };
+            let inputs = error(cuda.input_gradient(), cpu.input_gradient());
+            let errors = [by(weights), by(delays), inputs];
+            println!("{} spikes: {errors:?}", cuda.spikes(1).spike_count());
+            assert!(errors.iter().all(|&error| error < 5e-3), "{errors:?}");
+        }
     });
 }
 
@@ -262,31 +339,38 @@ fn room_is_made_for_many_spikes() {
         assert_eq!(total, engine.spikes(1).spike_count() as u64);
         assert_eq!(engine.differentiate(draw.batch()).unwrap(), first);
         assert_eq!(engine.gradient(), gradient);
-        let mut cpu =
-            CpuEngine::new(&draw.network, draw.training(), CpuOptions { threads: Some(1) })
-                .unwrap();
-        cpu.load(&draw.parameters).unwrap();
+        let mut cpu = draw.cpu();
         cpu.differentiate(draw.batch()).unwrap();
         assert!(error(&weights(&gradient), &weights(&cpu.gradient())) < 5e-3);
     });
 }
 
-/// Batches of kept samples train as the same batches given one by one, to the bit; also where room has
-/// to be made under way.
 #[test]
 fn kept_samples_train_as_given_ones() {
+    train_both_ways(&chain(&[36, 7], (20.0, 5.0), false));
+}
+
+#[test]
+fn kept_samples_train_delays_as_given_ones() {
+    train_both_ways(&delayed_chain(&[36, 7], (20.0, 5.0), false));
+}
+
+/// Batches of kept samples train as the same batches given one by one, to the bit; also where room has
+/// to be made under way.
+fn train_both_ways(network: &Network) {
     for_each_schedule(|_, schedule| {
-        let network = chain(&[36, 7], (20.0, 5.0), false);
-        let mut parameters = Parameters::<f32>::initial(&network);
+        let mut parameters = Parameters::<f32>::initial(network);
         let mut uniform = uniform(40 + schedule);
         for connection in &mut parameters.connections {
             connection.weights.fill_with(|| uniform() as f32 * 0.6);
+            fill_delays(connection, &mut uniform);
         }
         let spikes = spikes(23, 90, &mut uniform);
         let labels: Vec<u32> = (0..23).map(|sample| sample % 7).collect();
         let loss = Loss::VmaxCrossEntropy {};
-        let draw = Draw { network, parameters, spikes, labels, loss };
+        let draw = Draw { network: network.clone(), parameters, spikes, labels, loss };
         let training = Training {
+            learning_rates: LearningRates { delays: 20.0, ..LearningRates::default() },
             optimiser: Optimiser::ADAM,
             clip: Some(Clip::Norm(0.05)),
             input_gradients: false,
@@ -318,7 +402,64 @@ fn kept_samples_train_as_given_ones() {
         assert_eq!(kept.take_activity(), given.take_activity());
         assert_eq!((batches.samples, batches.correct, updates.clipped), (23, correct, clipped));
         assert!((batches.loss - loss).abs() < 1e-9 * loss);
-        assert_ne!(kept.parameters(), draw.parameters);
+        assert_ne!(weights(&kept.parameters()), weights(&draw.parameters));
+        let trained = delays(&kept.parameters());
+        assert!(trained.is_empty() || trained != delays(&draw.parameters));
+        // Those that would be negative are held at 0.
+        assert!(trained.is_empty() || trained.contains(&0.0));
+        assert!(trained.iter().all(|&delay| delay >= 0.0));
+    });
+}
+
+/// A loss without the gradient of samples whose label is silent.
+struct Skipping(Loss);
+
+impl Objective<f32> for Skipping {
+    fn readout(&self) -> Readout {
+        Objective::<f32>::readout(&self.0)
+    }
+
+    fn evaluate(&self, outputs: &[f32], label: usize, gradient: &mut [f32]) -> f32 {
+        let loss = self.0.evaluate(outputs, label, gradient);
+        if outputs[label] >= 30.0 {
+            gradient.fill(0.0);
+        }
+        loss
+    }
+
+    fn known(&self) -> Option<KnownLoss> {
+        Some(KnownLoss { loss: self.0, skips_silent_label: true })
+    }
+}
+
+/// Samples whose label is silent leave the gradient alone, if they are to.
+#[test]
+fn silent_labels_are_skipped() {
+    for_each_schedule(|_, schedule| {
+        let network = chain(&[20, 7], (20.0, 5.0), true);
+        let mut parameters = Parameters::<f32>::initial(&network);
+        let mut uniform = uniform(80 + schedule);
+        for (connection, scale) in parameters.connections.iter_mut().zip([0.4, 1.0]) {
+            connection.weights.fill_with(|| uniform() as f32 * scale);
+        }
+        // The first output never spikes.
+        parameters.connections[1].weights.iter_mut().step_by(7).for_each(|weight| *weight = 0.0);
+        let spikes = spikes(8, 90, &mut uniform);
+        let loss = Loss::TtfsCrossEntropy { tau: 2.0, alpha: 0.01, tau_early: 10.0 };
+        let draw = Draw { network, parameters, spikes, labels: vec![0, 1, 0, 2, 0, 3, 0, 4], loss };
+        let skipping = Training { objective: Arc::new(Skipping(loss)), ..draw.training() };
+        let gradient = |engine: &mut dyn Engine<f32>| {
+            engine.load(&draw.parameters).unwrap();
+            engine.differentiate(draw.batch()).unwrap();
+            (weights(&engine.gradient()), engine.input_gradient().to_vec())
+        };
+        let options = CpuOptions { threads: Some(1) };
+        let mut cpu = f32::engine(&draw.network, skipping.clone(), options).unwrap();
+        let (expected, found) = (gradient(&mut *cpu), gradient(&mut draw.cuda(skipping)));
+        let all = gradient(&mut draw.cuda(draw.training()));
+        assert!(error(&found.0, &expected.0) < 5e-3 && error(&found.1, &expected.1) < 5e-3);
+        let off = error(&all.0, &expected.0);
+        assert!(off > 5e-2, "{off} without skipping");
     });
 }
 

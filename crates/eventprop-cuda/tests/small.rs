@@ -13,12 +13,15 @@ use lif_core::{Network, Parameters, SpikeBatch};
 #[test]
 fn every_kernel_runs() {
     for_each_schedule(|_, _| {
-        for loss in [
-            Loss::VmaxCrossEntropy {},
-            Loss::ExpMeanCrossEntropy {},
-            Loss::TtfsCrossEntropy { tau: 2.0, alpha: 0.01, tau_early: 10.0 },
+        let ttfs = Loss::TtfsCrossEntropy { tau: 2.0, alpha: 0.01, tau_early: 10.0 };
+        for (loss, delays) in [
+            (Loss::VmaxCrossEntropy {}, false),
+            (Loss::VmaxCrossEntropy {}, true),
+            (Loss::ExpMeanCrossEntropy {}, false),
+            (Loss::ExpMeanCrossEntropy {}, true),
+            (ttfs, false),
         ] {
-            let losses = train(loss, 2);
+            let losses = train(loss, delays, 2);
             assert!(losses.iter().all(|loss| loss.is_finite()));
             assert!(losses.last() < losses.first(), "{losses:?}");
         }
@@ -26,10 +29,10 @@ fn every_kernel_runs() {
 }
 
 /// The losses of `steps` steps on one batch.
-fn train(loss: Loss, steps: usize) -> Vec<f64> {
-    let convolved = matches!(loss, Loss::ExpMeanCrossEntropy {});
+fn train(loss: Loss, delays: bool, steps: usize) -> Vec<f64> {
+    let convolved = matches!(loss, Loss::ExpMeanCrossEntropy {}) && !delays;
     let recurrent = matches!(loss, Loss::TtfsCrossEntropy { .. });
-    let network = network(recurrent, convolved);
+    let network = network(recurrent, convolved, delays);
     let training = Training {
         optimiser: Optimiser::ADAM,
         clip: matches!(loss, Loss::VmaxCrossEntropy {}).then_some(Clip::Norm(1.0)),
@@ -41,6 +44,9 @@ fn train(loss: Loss, steps: usize) -> Vec<f64> {
     for (connection, scale) in
         parameters.connections.iter_mut().zip([if convolved { 3.0 } else { 1.0 }, 1.0, 0.0])
     {
+        for (position, delay) in connection.delays.iter_mut().enumerate() {
+            *delay = (position * 7 % 12) as f32 * 0.3;
+        }
         for (position, weight) in connection.weights.iter_mut().enumerate() {
             *weight = scale + 0.4 * (position as f32 * 1.7).sin();
         }
@@ -63,7 +69,7 @@ fn train(loss: Loss, steps: usize) -> Vec<f64> {
 }
 
 /// With an output that spikes, where hidden neurons hear one another, or one that does not.
-fn network(spiking: bool, convolved: bool) -> Network {
+fn network(spiking: bool, convolved: bool, delays: bool) -> Network {
     let mut layers = vec![
         LayerSpec::input("in", 6).with_shape([1, 2, 3]),
         LayerSpec::lif("hidden", 8, 20.0, 5.0).with_shape([2, 2, 2]),
@@ -78,7 +84,9 @@ fn network(spiking: bool, convolved: bool) -> Network {
         first.kind = ConnectionKindSpec::Conv2d;
         first.kernel = Some([1, 2]);
     }
-    let mut connections = vec![first, ConnectionSpec::dense("hidden", "out")];
+    first.delays = delays;
+    let second = ConnectionSpec { delays, ..ConnectionSpec::dense("hidden", "out") };
+    let mut connections = vec![first, second];
     if spiking {
         connections.push(ConnectionSpec::dense("hidden", "hidden"));
     }

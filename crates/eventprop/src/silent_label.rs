@@ -1,5 +1,5 @@
 use lif_core::Real;
-use lif_core::loss::{Loss, Objective, Readout};
+use lif_core::loss::{KnownLoss, Loss, Objective, Readout};
 
 /// A loss on first spikes without the gradient of samples whose label neuron is silent, as
 /// Wunderlich & Pehle's own code has it.
@@ -31,6 +31,10 @@ impl<T: Real> Objective<T> for SkipSilentLabel<T> {
             gradient.fill(T::zero());
         }
         loss
+    }
+
+    fn known(&self) -> Option<KnownLoss> {
+        Some(KnownLoss { loss: self.loss, skips_silent_label: true })
     }
 }
 

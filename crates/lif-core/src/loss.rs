@@ -82,9 +82,18 @@ pub trait Objective<T>: Send + Sync {
     }
 
     /// The loss in closed description, where it is one that other devices know.
-    fn known(&self) -> Option<Loss> {
+    fn known(&self) -> Option<KnownLoss> {
         None
     }
+}
+
+/// A loss that other devices know.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KnownLoss {
+    /// Its formula.
+    pub loss: Loss,
+    /// Whether a sample has no gradient where first spikes are measured and its label neuron has none.
+    pub skips_silent_label: bool,
 }
 
 /// The losses of the problem format. Cross-entropies are those of a softmax.
@@ -141,8 +150,8 @@ impl<T: Real> Objective<T> for Loss {
         }
     }
 
-    fn known(&self) -> Option<Loss> {
-        Some(*self)
+    fn known(&self) -> Option<KnownLoss> {
+        Some(KnownLoss { loss: *self, skips_silent_label: false })
     }
 }
 

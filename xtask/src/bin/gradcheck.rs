@@ -16,8 +16,8 @@ type Made<T> = Result<BoxedEngine<T>, EngineError>;
 /// with the reference.
 ///
 /// For each kind of network and loss: the networks drawn, those discarded because a spike appears or
-/// vanishes under the smallest perturbation, and the worst relative error by weights, input spike
-/// times and all other constants. Exit status 1 if a bound is broken.
+/// vanishes under the smallest perturbation, and the worst relative error by weights, delays, input
+/// spike times and all other constants. Exit status 1 if a bound is broken.
 #[derive(Parser)]
 #[command(name = "cargo xtask gradcheck", bin_name = "cargo xtask gradcheck")]
 struct Args {

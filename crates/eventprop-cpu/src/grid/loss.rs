@@ -1,4 +1,4 @@
-use lif_core::loss::{Loss, Objective};
+use lif_core::loss::{KnownLoss, Loss, Objective};
 use std::sync::Arc;
 
 /// A loss of first-spike times that are whole steps.
@@ -21,7 +21,11 @@ pub(super) enum StepLoss {
 impl StepLoss {
     /// `objective` for steps from 0 to `last`.
     pub(super) fn new(objective: &Arc<dyn Objective<f32>>, last: usize) -> Self {
-        let Some(Loss::TtfsCrossEntropy { tau, alpha, tau_early }) = objective.known() else {
+        let Some(KnownLoss {
+            loss: Loss::TtfsCrossEntropy { tau, alpha, tau_early },
+            skips_silent_label: false,
+        }) = objective.known()
+        else {
             return Self::Other(Arc::clone(objective));
         };
         let table = |value: &dyn Fn(f64) -> f64| {
