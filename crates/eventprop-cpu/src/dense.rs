@@ -5,13 +5,14 @@ mod adjoints;
 mod backward;
 mod cut;
 mod forward;
+mod injections;
 mod jumps;
 mod readout;
 mod spiking;
 mod weights;
 
-pub(crate) use backward::Injection;
 pub(crate) use forward::{State, Tile, walk};
+pub(crate) use injections::Injection;
 pub(crate) use jumps::JumpSettings;
 pub(crate) use readout::{Measure, ReadoutLayer};
 pub(crate) use spiking::SpikingLayer;

@@ -6,7 +6,7 @@ mod common;
 use common::for_each_schedule;
 use eventprop_cpu::{CpuOptions, Precision};
 use eventprop_cuda::{CudaEngine, CudaOptions};
-use lif_core::engine::{Batch, Engine, EngineError, Training};
+use lif_core::engine::{Batch, BatchStatistics, Engine, EngineError, Training};
 use lif_core::loss::{KnownLoss, Loss, Objective, Readout};
 use lif_core::network::{ConnectionSpec, LayerSpec};
 use lif_core::optimiser::{Clip, LearningRates, Optimiser};
@@ -50,6 +50,16 @@ impl Draw {
         let mut engine = CudaEngine::new(&self.network, training, CudaOptions::default()).unwrap();
         engine.load(&self.parameters).unwrap();
         engine
+    }
+
+    /// What `whole` found is found to the bit where the adjoint is cut into the smallest parts.
+    fn assert_same_in_parts(&self, whole: &CudaEngine, statistics: BatchStatistics) {
+        let parts = CudaOptions { adjoint_bytes: 1, ..CudaOptions::default() };
+        let mut engine = CudaEngine::new(&self.network, self.training(), parts).unwrap();
+        engine.load(&self.parameters).unwrap();
+        assert_eq!(engine.differentiate(self.batch()).unwrap(), statistics);
+        assert_eq!(engine.gradient(), whole.gradient());
+        assert_eq!(engine.input_gradient(), whole.input_gradient());
     }
 }
 
@@ -253,11 +263,7 @@ fn recurrent_layers_agree() {
             let draw = Draw { network, parameters, spikes, labels: vec![0, 1, 2], loss };
             let mut cuda = draw.cuda(draw.training());
             let statistics = cuda.differentiate(draw.batch()).unwrap();
-            let parts = CudaOptions { adjoint_bytes: 1, ..CudaOptions::default() };
-            let mut in_parts = CudaEngine::new(&draw.network, draw.training(), parts).unwrap();
-            in_parts.load(&draw.parameters).unwrap();
-            assert_eq!(in_parts.differentiate(draw.batch()).unwrap(), statistics);
-            assert_eq!(in_parts.gradient(), cuda.gradient());
+            draw.assert_same_in_parts(&cuda, statistics);
             let mut cpu = draw.cpu();
             cpu.differentiate(draw.batch()).unwrap();
             let counts = (cuda.spikes(1).spike_count(), cpu.spikes(1).spike_count());
@@ -295,12 +301,7 @@ fn many_arrivals_are_sorted() {
             let draw = Draw { network, parameters, spikes, labels: vec![0, 1, 2], loss };
             let mut cuda = draw.cuda(draw.training());
             let statistics = cuda.differentiate(draw.batch()).unwrap();
-            let parts = CudaOptions { adjoint_bytes: 1, ..CudaOptions::default() };
-            let mut in_parts = CudaEngine::new(&draw.network, draw.training(), parts).unwrap();
-            in_parts.load(&draw.parameters).unwrap();
-            assert_eq!(in_parts.differentiate(draw.batch()).unwrap(), statistics);
-            assert_eq!(in_parts.gradient(), cuda.gradient());
-            assert_eq!(in_parts.input_gradient(), cuda.input_gradient());
+            draw.assert_same_in_parts(&cuda, statistics);
             let mut cpu = draw.cpu();
             cpu.differentiate(draw.batch()).unwrap();
             assert!(cuda.spikes(1).spike_count() > 50, "{}", cuda.spikes(1).spike_count());

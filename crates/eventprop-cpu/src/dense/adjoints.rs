@@ -1,4 +1,5 @@
-use super::backward::{Injection, Mu, Sweep};
+use super::backward::{Mu, Sweep};
+use super::injections::Injection;
 use super::{Blocks, Cut};
 use crate::lanes::{LaneReal, Lanes};
 use crate::stream::Stream;

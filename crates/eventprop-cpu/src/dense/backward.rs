@@ -1,4 +1,5 @@
-use crate::lanes::{LANES, LaneReal, Lanes};
+use super::injections::{Injection, Injections};
+use crate::lanes::{LaneReal, Lanes};
 use crate::stream::Stream;
 use std::ops::Range;
 
@@ -42,19 +43,6 @@ pub(crate) struct Adjoint<'a, T: LaneReal> {
     pub(crate) forcing: Option<Forcing<'a, T>>,
 }
 
-/// A jump of one neuron's mu inside an interval, carried back to the interval's start.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Injection<T> {
-    /// Added to mu_V.
-    pub(crate) voltage: T,
-    /// Added to mu_I.
-    pub(crate) current: T,
-    /// The group that opened the interval.
-    pub(crate) interval: u32,
-    /// The neuron's place in its layer.
-    pub(crate) neuron: u32,
-}
-
 /// The answer to a loss on a weighted mean of the voltage: beside what [`Injection`]s bring, mu_V and
 /// mu_I hold amplitudes times a factor that the time alone decides.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +77,7 @@ impl<T: LaneReal> Sweep<'_, T> {
     fn run_one(&mut self, adjoint: &Adjoint<'_, T>) {
         let Self { stream, weights, errors, .. } = self;
         let Some(errors) = errors.as_deref_mut() else { return };
-        let mut injections = adjoint.injections_of(&self.blocks);
+        let mut injections = Injections::of(adjoint.injections, &self.blocks);
         let Some(mut next) = injections.interval() else { return };
         let sources = stream.sources();
         let (mut voltage, mut current) = (T::Lanes::zero(), T::Lanes::zero());
@@ -117,7 +105,7 @@ impl<T: LaneReal> Sweep<'_, T> {
     /// Without errors and forcing: nothing but gradients.
     fn run_plain(&mut self, adjoint: &Adjoint<'_, T>) {
         let Self { stream, gradient, mu, .. } = self;
-        let mut injections = adjoint.injections_of(&self.blocks);
+        let mut injections = Injections::of(adjoint.injections, &self.blocks);
         let Some(last) = injections.interval() else { return };
         mu.start(self.blocks.len(), None, 0);
         // mu_V is kept as it was before it decayed, by a factor that all neurons share: those of other
@@ -149,7 +137,7 @@ impl<T: LaneReal> Sweep<'_, T> {
     }
 
     fn run_with<const ERRORS: bool, const FORCED: bool>(&mut self, adjoint: &Adjoint<'_, T>) {
-        let mut injections = adjoint.injections_of(&self.blocks);
+        let mut injections = Injections::of(adjoint.injections, &self.blocks);
         let groups = match (adjoint.forcing, injections.interval()) {
             (Some(_), _) => self.stream.groups().len(),
             (None, Some(last)) => last + 1,
@@ -208,46 +196,6 @@ impl<T: LaneReal> Sweep<'_, T> {
             let errors = errors[event * row.len()..].iter_mut();
             for (error, (&weights, (voltage, current))) in errors.zip(row.iter().zip(mu)) {
                 *error = (weights * (voltage - current)).sum() * scale;
-            }
-        }
-    }
-}
-
-impl<'a, T: LaneReal> Adjoint<'a, T> {
-    /// The jumps of the neurons of some blocks.
-    #[inline(always)]
-    fn injections_of(&self, blocks: &Range<usize>) -> Injections<'a, T> {
-        let (first, count) = ((blocks.start * LANES) as u32, (blocks.len() * LANES) as u32);
-        let own = |injection: &Injection<T>| injection.neuron.wrapping_sub(first) < count;
-        let start = self.injections.iter().position(own).unwrap_or(self.injections.len());
-        Injections { rest: &self.injections[start..], first, count }
-    }
-}
-
-/// The jumps of some neurons of a layer, among those of others from the first of theirs on.
-struct Injections<'a, T> {
-    rest: &'a [Injection<T>],
-    first: u32,
-    count: u32,
-}
-
-impl<T: Copy> Injections<'_, T> {
-    /// The interval of the next.
-    #[inline(always)]
-    fn interval(&self) -> Option<usize> {
-        self.rest.first().map(|injection| injection.interval as usize)
-    }
-
-    /// Takes those of an interval off the list; `inject` gets the neuron's place among those swept.
-    #[inline(always)]
-    fn take(&mut self, interval: usize, mut inject: impl FnMut(usize, &Injection<T>)) {
-        while let Some((injection, others)) = self.rest.split_first()
-            && injection.interval as usize == interval
-        {
-            self.rest = others;
-            let place = injection.neuron.wrapping_sub(self.first);
-            if place < self.count {
-                inject(place as usize, injection);
             }
         }
     }

@@ -1,4 +1,4 @@
-use super::backward::Injection;
+use super::injections::Injection;
 use crate::crossing::Spike;
 use crate::decay::Decay;
 use crate::lanes::{LANES, LaneReal, Lanes};

@@ -1,6 +1,6 @@
 use super::Column;
 use crate::decay::Decay;
-use crate::dense::backward::Injection;
+use crate::dense::injections::Injection;
 use crate::lanes::{LaneReal, Lanes};
 use crate::math::exp;
 use crate::stream::Stream;
