@@ -16,6 +16,6 @@ pub(crate) use injections::Injection;
 pub(crate) use jumps::JumpSettings;
 pub(crate) use readout::{Measure, ReadoutLayer};
 pub(crate) use spiking::SpikingLayer;
-pub(crate) use weights::{Blocks, pack_targets};
+pub(crate) use weights::{Blocks, Rows, pack_targets};
 
 use cut::Cut;

@@ -1,20 +1,19 @@
 use crate::lanes::{LaneReal, Lanes};
 use crate::machine::Machine;
 use crate::plan::{self, Plan};
-use crate::pool;
+use crate::threads::{Denormals, Threads};
 use lif_core::engine::{
     Batch, BatchStatistics, Engine, EngineError, OptimiserState, Outputs, Training,
     UpdateStatistics, check_inputs,
 };
 use lif_core::network::Network;
 use lif_core::{ParameterId, Parameters, SpikeBatch};
-use rayon::ThreadPool;
 
 /// The exact engine on the CPU: chains of dense layers, event by event.
 ///
 /// Its results do not depend on the number of threads, to the bit.
 pub struct CpuEngine<T: LaneReal> {
-    pool: ThreadPool,
+    threads: Threads,
     chain: Vec<usize>,
     machine: Machine<T>,
 }
@@ -22,8 +21,14 @@ pub struct CpuEngine<T: LaneReal> {
 /// How a [`CpuEngine`] runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuOptions {
-    /// The number of threads; one a core if none is given.
+    /// The number of threads; one a core if none is given. One alone is the caller's.
     pub threads: Option<usize>,
+}
+
+impl CpuOptions {
+    pub(crate) fn start_threads(self) -> Result<Threads, EngineError> {
+        Threads::start(plan::NAME, self.threads.unwrap_or(0), Denormals::Flush)
+    }
 }
 
 impl<T: LaneReal> CpuEngine<T> {
@@ -38,10 +43,10 @@ impl<T: LaneReal> CpuEngine<T> {
         options: CpuOptions,
     ) -> Result<Self, EngineError> {
         let chain = plan::check(network, &training)?;
-        let pool = pool::build(options)?;
+        let threads = options.start_threads()?;
         let constants = Parameters::initial(network);
         let plan = Plan::new(network, &chain, &constants, training.objective.readout());
-        Ok(Self { pool, chain, machine: Machine::new(network, training, plan) })
+        Ok(Self { threads, chain, machine: Machine::new(network, training, plan) })
     }
 
     /// The parameters' shape with the weights taken from `rows`, everything else from `rest`.
@@ -124,8 +129,8 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
 
     fn infer(&mut self, spikes: &SpikeBatch<T>) -> Result<Outputs<T>, EngineError> {
         check_inputs(spikes, &self.machine.network)?;
-        let Self { pool, machine, .. } = self;
-        pool.install(|| machine.forward(spikes))?;
+        let Self { threads, machine, .. } = self;
+        threads.run(|| machine.forward(threads, spikes))?;
         let readout = machine.training.objective.readout();
         let duration = T::of(machine.network.duration());
         let outputs = machine.outputs.chunks_exact(machine.network.output().size);
@@ -137,8 +142,8 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
 
     fn differentiate(&mut self, batch: Batch<'_, T>) -> Result<BatchStatistics, EngineError> {
         batch.check(&self.machine.network)?;
-        let Self { pool, machine, .. } = self;
-        pool.install(|| machine.differentiate(batch))
+        let Self { threads, machine, .. } = self;
+        threads.run(|| machine.differentiate(threads, batch))
     }
 
     fn gradient(&self) -> Parameters<T> {
@@ -170,8 +175,8 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
     }
 
     fn update(&mut self, learning_rate: f64) -> Result<UpdateStatistics, EngineError> {
-        let Self { pool, machine, .. } = self;
-        Ok(UpdateStatistics { clipped: pool.install(|| machine.update(learning_rate)) })
+        let Self { threads, machine, .. } = self;
+        Ok(UpdateStatistics { clipped: threads.run(|| machine.update(threads, learning_rate)) })
     }
 
     // The threads are called but once.
@@ -181,10 +186,10 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
         learning_rate: f64,
     ) -> Result<(BatchStatistics, UpdateStatistics), EngineError> {
         batch.check(&self.machine.network)?;
-        let Self { pool, machine, .. } = self;
-        pool.install(|| {
-            let statistics = machine.differentiate(batch)?;
-            Ok((statistics, UpdateStatistics { clipped: machine.update(learning_rate) }))
+        let Self { threads, machine, .. } = self;
+        threads.run(|| {
+            let statistics = machine.differentiate(threads, batch)?;
+            Ok((statistics, UpdateStatistics { clipped: machine.update(threads, learning_rate) }))
         })
     }
 

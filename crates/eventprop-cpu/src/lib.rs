@@ -17,10 +17,10 @@ mod lanes;
 mod machine;
 mod math;
 mod plan;
-mod pool;
 mod sample;
 mod spare;
 mod stream;
+mod threads;
 mod update;
 
 pub use create::Precision;

@@ -1,8 +1,9 @@
-use crate::dense::JumpSettings;
+use crate::dense::{JumpSettings, Rows};
 use crate::lanes::{LaneReal, Lanes};
-use crate::plan::Plan;
+use crate::plan::{Input, Plan};
 use crate::sample::SampleSpikes;
 use crate::stream::Stream;
+use crate::threads::Threads;
 use crate::update::update_rows;
 use lif_core::engine::{Batch, BatchStatistics, EngineError, Training};
 use lif_core::loss::Readout;
@@ -14,8 +15,8 @@ use rayon::prelude::*;
 /// Blocks of weights that a thread updates at a time, at least.
 const UPDATE_CHUNK: usize = 1024;
 
-/// A network's parameters, the state of one batch, and the passes over it. Parallel work runs in the
-/// pool of the thread that calls.
+/// A network's parameters, the state of one batch, and the passes over it. The threads that are
+/// handed to a pass share its work.
 pub(crate) struct Machine<T: LaneReal> {
     pub(crate) network: Network,
     pub(crate) training: Training<T>,
@@ -71,40 +72,42 @@ impl<T: LaneReal> Machine<T> {
     /// From a batch to the gradient of its mean loss.
     pub(crate) fn differentiate(
         &mut self,
+        threads: &Threads,
         batch: Batch<'_, T>,
     ) -> Result<BatchStatistics, EngineError> {
-        self.forward(batch.spikes)?;
+        self.forward(threads, batch.spikes)?;
         let mut statistics = self.evaluate(batch.labels)?;
-        statistics.grazing = self.backward(batch.len());
+        statistics.grazing = self.backward(threads, batch.len());
         self.collect_input_gradient(batch.spikes);
         Ok(statistics)
     }
 
     /// From the spikes of a batch to the outputs and, of a spiking output layer, its spikes.
-    pub(crate) fn forward(&mut self, batch: &SpikeBatch<T>) -> Result<(), EngineError> {
+    pub(crate) fn forward(
+        &mut self,
+        threads: &Threads,
+        batch: &SpikeBatch<T>,
+    ) -> Result<(), EngineError> {
         let samples = batch.len();
         let duration = self.duration();
         let Self { plan, streams, spikes, weights, outputs, network, training, .. } = self;
         let mut below = streams.iter_mut();
         let inputs = &plan.inputs;
         if let Some(first) = below.next() {
-            slots(first, samples).par_iter_mut().enumerate().for_each(|(sample, stream)| {
-                stream.fill(
-                    batch.get(sample).iter(),
-                    duration,
-                    &inputs[0].decay,
-                    inputs[0].from_zero,
-                );
+            let streams = slots(first, samples).par_iter_mut().enumerate();
+            let Input { decay, from_zero, .. } = &inputs[0];
+            threads.each(streams, |(sample, stream)| {
+                stream.fill(batch.get(sample).iter(), duration, decay, *from_zero);
             });
         }
         for (layer, spiking) in plan.spiking.iter_mut().enumerate() {
             let input = &inputs[layer];
             let weights = &weights[input.first_row..][..input.blocks.len()];
             let spikes = slots(&mut spikes[layer], samples);
-            spiking.forward(weights, &streams[layer][..samples], spikes)?;
+            spiking.forward(threads, weights, &streams[layer][..samples], spikes)?;
             if let Some(input) = inputs.get(layer + 1) {
                 let above = slots(&mut streams[layer + 1], samples);
-                above.par_iter_mut().zip(&*spikes).for_each(|(stream, spikes)| {
+                threads.each(above.par_iter_mut().zip(&*spikes), |(stream, spikes)| {
                     stream.fill(spikes.by_time(), duration, &input.decay, input.from_zero);
                 });
             }
@@ -115,7 +118,8 @@ impl<T: LaneReal> Machine<T> {
         match (&mut plan.readout, inputs.last()) {
             (Some(readout), Some(input)) => {
                 let weights = &weights[input.first_row..][..input.blocks.len()];
-                readout.forward(weights, &streams[inputs.len() - 1][..samples], outputs);
+                let streams = &streams[inputs.len() - 1][..samples];
+                readout.forward(threads, weights, streams, outputs);
             }
             _ => {
                 let readout = training.objective.readout();
@@ -162,19 +166,21 @@ impl<T: LaneReal> Machine<T> {
     }
 
     /// From the derivatives by the outputs to the gradient; returns the number of grazing spikes.
-    fn backward(&mut self, samples: usize) -> u64 {
+    fn backward(&mut self, threads: &Threads, samples: usize) -> u64 {
         let classes = self.network.output().size;
         let readout_kind = self.training.objective.readout();
         let Self { plan, streams, spikes, weights, gradient, training, derivatives, .. } = self;
         let mut grazing = 0;
         match (&mut plan.readout, plan.inputs.last()) {
             (Some(readout), Some(input)) => {
-                let rows = input.first_row..input.first_row + input.blocks.len();
+                let range = input.first_row..input.first_row + input.blocks.len();
+                let rows =
+                    Rows { weights: &weights[range.clone()], gradient: &mut gradient[range] };
                 let layer = plan.inputs.len() - 1;
                 let errors_below = layer > 0 || training.input_gradients;
                 readout.backward(
-                    &weights[rows.clone()],
-                    &mut gradient[rows],
+                    threads,
+                    rows,
                     &mut streams[layer][..samples],
                     derivatives,
                     errors_below,
@@ -197,20 +203,19 @@ impl<T: LaneReal> Machine<T> {
         for (layer, spiking) in plan.spiking.iter_mut().enumerate().rev() {
             let input = &plan.inputs[layer];
             if let Some(above) = streams.get(layer + 1) {
-                spikes[layer][..samples]
-                    .par_iter_mut()
-                    .zip(above)
-                    .for_each(|(spikes, stream)| spikes.take_errors(&stream.errors));
+                let pairs = spikes[layer][..samples].par_iter_mut().zip(above);
+                threads.each(pairs, |(spikes, stream)| spikes.take_errors(&stream.errors));
             }
             let rate = training.rate_targets.iter().find(|rate| rate.layer == layer + 1);
             let settings = JumpSettings {
                 slope_floor: T::of(training.slope_floor),
                 rate: rate.map(|rate| (T::of(rate.target), T::of(rate.strength / samples as f64))),
             };
-            let rows = input.first_row..input.first_row + input.blocks.len();
+            let range = input.first_row..input.first_row + input.blocks.len();
+            let rows = Rows { weights: &weights[range.clone()], gradient: &mut gradient[range] };
             grazing += spiking.backward(
-                &weights[rows.clone()],
-                &mut gradient[rows],
+                threads,
+                rows,
                 &mut streams[layer][..samples],
                 &mut spikes[layer][..samples],
                 settings,
@@ -237,7 +242,7 @@ impl<T: LaneReal> Machine<T> {
     }
 
     /// Changes the weights by the gradient; returns how many components were clipped.
-    pub(crate) fn update(&mut self, learning_rate: f64) -> u64 {
+    pub(crate) fn update(&mut self, threads: &Threads, learning_rate: f64) -> u64 {
         self.steps += 1;
         let factor = T::of(self.training.learning_rates.weights);
         let rule = self.training.optimiser.rule(self.steps, learning_rate).scaled(factor, true);
@@ -245,10 +250,10 @@ impl<T: LaneReal> Machine<T> {
         let bound = match self.training.clip {
             Some(Clip::Value(bound)) => Some(T::of(bound)),
             Some(Clip::Norm(bound)) => {
-                let norm = self.gradient_norm();
+                let norm = self.gradient_norm(threads);
                 if norm > bound {
                     let scale = T::Lanes::of(bound / norm);
-                    self.gradient.par_iter_mut().for_each(|row| *row = *row * scale);
+                    threads.each(self.gradient.par_iter_mut(), |row| *row = *row * scale);
                     clipped = self.plan.inputs.iter().map(|input| input.blocks.weights()).sum();
                 }
                 None
@@ -256,28 +261,25 @@ impl<T: LaneReal> Machine<T> {
             None => None,
         };
         let Self { weights, gradient, first, second, .. } = self;
-        clipped += weights
+        let chunks = weights
             .par_chunks_mut(UPDATE_CHUNK)
             .zip(gradient.par_chunks(UPDATE_CHUNK))
             .zip(first.par_chunks_mut(UPDATE_CHUNK))
             .zip(second.par_chunks_mut(UPDATE_CHUNK))
             .map(|(((weights, gradient), first), second)| {
                 update_rows(&rule, bound, weights, gradient, first, second)
-            })
-            .sum::<u64>();
-        clipped
+            });
+        threads.reduce(chunks, clipped, |a, b| a + b)
     }
 
     /// The Euclidean norm of the gradient, summed block by block.
-    fn gradient_norm(&self) -> f64 {
-        let squares: Vec<f64> = self
-            .gradient
-            .par_chunks(1024)
-            .map(|rows| {
-                let squares = rows.iter().map(|&row| (row * row).sum().as_f64());
-                squares.sum::<f64>()
-            })
-            .collect();
+    fn gradient_norm(&self, threads: &Threads) -> f64 {
+        const CHUNK: usize = 1024;
+        let mut squares = vec![0.0; self.gradient.len().div_ceil(CHUNK)];
+        let sums = squares.par_iter_mut().zip(self.gradient.par_chunks(CHUNK));
+        threads.each(sums, |(sum, rows)| {
+            *sum = rows.iter().map(|&row| (row * row).sum().as_f64()).sum();
+        });
         squares.iter().sum::<f64>().sqrt()
     }
 }

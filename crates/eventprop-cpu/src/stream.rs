@@ -161,6 +161,16 @@ impl<T: LaneReal> Groups<'_, T> {
         self.ends.len()
     }
 
+    /// What [`Group`] calls mem, syn, drive, reach and end, of each group from a rank on.
+    #[inline(always)]
+    pub(crate) fn steps_from(&self, index: usize) -> impl Iterator<Item = (T, T, T, T, u32)> {
+        let voltages = self.mem[index..].iter().zip(&self.drive[index..]);
+        let others = self.syn[index..].iter().zip(&self.reach[index..]).zip(&self.ends[index..]);
+        voltages
+            .zip(others)
+            .map(|((&mem, &drive), ((&syn, &reach), &end))| (mem, syn, drive, reach, end))
+    }
+
     /// A group by its rank in time.
     #[inline(always)]
     pub(crate) fn at(&self, index: usize) -> Group<T> {

@@ -1,8 +1,9 @@
 use super::backward::{Mu, Sweep};
 use super::injections::Injection;
-use super::{Blocks, Cut};
+use super::{Blocks, Cut, Rows};
 use crate::lanes::{LaneReal, Lanes};
 use crate::stream::Stream;
+use crate::threads::Threads;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -45,13 +46,13 @@ const MANY_BLOCKS: usize = 8;
 
 impl<T: LaneReal> Adjoints<T> {
     /// Calls `sample(scratch, sample, sweep)` for all blocks, some at a time, and samples, which is
-    /// to call [`Sweep::run`]; leaves the gradient in `gradient` and, if wanted, each event's error
+    /// to call [`Sweep::run`]; leaves the gradient in `rows` and, if wanted, each event's error
     /// in `streams`.
     pub(crate) fn run(
         &mut self,
+        threads: &Threads,
         blocks: Blocks,
-        weights: &[T::Lanes],
-        gradient: &mut [T::Lanes],
+        Rows { weights, gradient }: Rows<'_, T>,
         streams: &mut [Stream<T>],
         errors_below: bool,
         sample: impl Fn(&mut Scratch<T>, usize, Sweep<'_, T>) + Sync,
@@ -59,7 +60,7 @@ impl<T: LaneReal> Adjoints<T> {
         let cut = Cut::new(streams.len());
         let by_samples = blocks.count() < MANY_BLOCKS && cut.runs() > 1;
         let stride = blocks.count();
-        self.share_out(cut, stride, by_samples);
+        self.share_out(cut, stride, by_samples, threads.count());
         let inputs = &*streams;
         let work = |task: &mut Task<T>, gradient: &mut [T::Lanes]| {
             gradient.fill(T::Lanes::zero());
@@ -84,25 +85,24 @@ impl<T: LaneReal> Adjoints<T> {
         } else {
             self.partials.resize_with(self.tasks.len(), Vec::new);
             let tasks = self.tasks.par_iter_mut().zip(&mut self.partials);
-            tasks.for_each(|(task, partial)| {
+            threads.each(tasks, |(task, partial)| {
                 partial.resize(blocks.sources * task.blocks.len(), T::Lanes::zero());
                 work(task, partial);
             });
             if by_samples {
-                add_up(gradient, &self.partials);
+                add_up(threads, gradient, &self.partials);
             } else {
-                join(gradient, stride, &self.partials);
+                join(threads, gradient, stride, &self.partials);
             }
         }
         if errors_below {
-            self.collect_errors(streams);
+            self.collect_errors(threads, streams);
         }
     }
 
     /// Gives each task its blocks and samples.
-    fn share_out(&mut self, cut: Cut, blocks: usize, by_samples: bool) {
-        let threads = rayon::current_num_threads().min(blocks);
-        let count = if by_samples { cut.runs() } else { threads };
+    fn share_out(&mut self, cut: Cut, blocks: usize, by_samples: bool, threads: usize) {
+        let count = if by_samples { cut.runs() } else { threads.min(blocks) };
         self.tasks.resize_with(count, Task::default);
         for (index, task) in self.tasks.iter_mut().enumerate() {
             (task.blocks, task.samples) = if by_samples {
@@ -114,8 +114,8 @@ impl<T: LaneReal> Adjoints<T> {
     }
 
     /// Adds up the errors that all blocks send to each event, in the order of blocks.
-    fn collect_errors(&self, streams: &mut [Stream<T>]) {
-        streams.par_iter_mut().enumerate().for_each(|(sample, stream)| {
+    fn collect_errors(&self, threads: &Threads, streams: &mut [Stream<T>]) {
+        threads.each(streams.par_iter_mut().enumerate(), |(sample, stream)| {
             stream.errors.clear();
             stream.errors.resize(stream.sources().len(), T::zero());
             for task in self.tasks.iter().filter(|task| task.samples.contains(&sample)) {
@@ -150,11 +150,12 @@ impl<T: LaneReal> Task<T> {
 
 /// Puts the columns of each row side by side, from blocks that each had an array of their own: neighbours in
 /// one row would take its lines from each other's caches.
-fn join<L: Lanes>(gradient: &mut [L], stride: usize, columns: &[Vec<L>]) {
+fn join<L: Lanes>(threads: &Threads, gradient: &mut [L], stride: usize, columns: &[Vec<L>]) {
     /// Rows joined by one thread, at least.
     const ROWS: usize = 64;
     let rows = gradient.len() / stride;
-    gradient.par_chunks_mut(ROWS * stride).enumerate().for_each(|(chunk, gradient)| {
+    let chunks = gradient.par_chunks_mut(ROWS * stride).enumerate();
+    threads.each(chunks, |(chunk, gradient)| {
         for (place, mut row) in gradient.chunks_exact_mut(stride).enumerate() {
             for column in columns {
                 let width = column.len() / rows;
@@ -166,10 +167,10 @@ fn join<L: Lanes>(gradient: &mut [L], stride: usize, columns: &[Vec<L>]) {
     });
 }
 
-fn add_up<L: Lanes>(gradient: &mut [L], partials: &[Vec<L>]) {
+fn add_up<L: Lanes>(threads: &Threads, gradient: &mut [L], partials: &[Vec<L>]) {
     /// Blocks added up by one thread.
     const CHUNK: usize = 256;
-    gradient.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, gradient)| {
+    threads.each(gradient.par_chunks_mut(CHUNK).enumerate(), |(chunk, gradient)| {
         let first = chunk * CHUNK;
         for (number, partial) in partials.iter().enumerate() {
             let rows = &partial[first..first + gradient.len()];

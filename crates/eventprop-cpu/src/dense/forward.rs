@@ -108,31 +108,38 @@ fn walk_one<T: LaneReal>(
     let (mut event, sources) = (0, stream.sources());
     let mut syn = T::one();
     let groups = stream.groups();
-    for index in 0..groups.len() {
-        let group = groups.at(index);
-        let sources = sources[event..group.end as usize].iter();
-        event = group.end as usize;
-        let mut rows = sources.map(|&source| tile.weights[source as usize * tile.stride + block]);
-        let first = match rows.next() {
-            Some(row) => current.mul_add(splat(syn), row),
-            None => current * splat(syn),
-        };
-        current = rows.fold(first, |sum, row| sum + row);
-        let kept = u * splat(group.mem);
-        let end = current.mul_add(splat(group.drive), kept);
-        syn = group.syn;
-        let mask = suspects(threshold, current, end, splat(group.reach)).bytes();
-        if mask == [0; 2] {
-            u = end;
-            continue;
+    let mut index = 0;
+    loop {
+        // Up to the next interval in which one may cross: a loop that calls nothing.
+        let mut suspected = None;
+        for (mem, syn_after, drive, reach, end) in groups.steps_from(index) {
+            let sources = sources[event..end as usize].iter();
+            event = end as usize;
+            let mut rows =
+                sources.map(|&source| tile.weights[source as usize * tile.stride + block]);
+            let first = match rows.next() {
+                Some(row) => current.mul_add(splat(syn), row),
+                None => current * splat(syn),
+            };
+            current = rows.fold(first, |sum, row| sum + row);
+            syn = syn_after;
+            let u_end = current.mul_add(splat(drive), u * splat(mem));
+            let mask = suspects(threshold, current, u_end, splat(reach)).bytes();
+            index += 1;
+            if mask != [0; 2] {
+                suspected = Some((u_end, mask));
+                break;
+            }
+            u = u_end;
         }
-        (state.before[0], state.u[0], state.current[0], state.masks[0]) = (u, end, current, mask);
-        if !state.cross(roots, tile, &group, index as u32, spikes) {
+        let Some((u_end, mask)) = suspected else { return true };
+        (state.before[0], state.u[0], state.current[0], state.masks[0]) = (u, u_end, current, mask);
+        let interval = index - 1;
+        if !state.cross(roots, tile, &groups.at(interval), interval as u32, spikes) {
             return false;
         }
         u = state.u[0];
     }
-    true
 }
 
 impl<T: LaneReal> Tile<'_, T> {

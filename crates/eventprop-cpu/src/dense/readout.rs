@@ -3,10 +3,11 @@ mod peak;
 
 use super::adjoints::{Adjoints, Scratch};
 use super::backward::{Adjoint, Forcing};
-use super::{Blocks, Cut};
+use super::{Blocks, Cut, Rows};
 use crate::decay::Decay;
 use crate::lanes::{LANES, LaneReal, Lanes};
 use crate::stream::Stream;
+use crate::threads::Threads;
 use mean::{Mean, set_factors};
 use peak::{Peak, Turn, highest, inject, move_kinks};
 use rayon::prelude::*;
@@ -64,6 +65,7 @@ impl<T: LaneReal> ReadoutLayer<T> {
     /// (`[sample][neuron]`).
     pub(crate) fn forward(
         &mut self,
+        threads: &Threads,
         weights: &[T::Lanes],
         streams: &[Stream<T>],
         values: &mut [T],
@@ -72,7 +74,7 @@ impl<T: LaneReal> ReadoutLayer<T> {
         let (cut, runs, stride) = (self.cut, self.cut.runs(), self.blocks.count());
         self.walks.resize_with(self.blocks.count() * runs, Walk::default);
         let (decay, measure, bias) = (&self.decay, self.measure, &self.bias);
-        self.walks.par_iter_mut().enumerate().for_each(|(index, walk)| {
+        threads.each(self.walks.par_iter_mut().enumerate(), |(index, walk)| {
             let (block, run) = (index / runs, cut.samples(index % runs));
             let weights = Column { weights, stride, block };
             walk.run(&weights, bias[block], decay, measure, &streams[run]);
@@ -87,12 +89,12 @@ impl<T: LaneReal> ReadoutLayer<T> {
     }
 
     /// Runs the adjoint backward from the loss's derivatives by the measurements
-    /// (`[sample][neuron]`), leaves the gradient by the weights in `gradient` and, where wanted, the
+    /// (`[sample][neuron]`), leaves the gradient by the weights in `rows` and, where wanted, the
     /// errors of the arrivals in `streams`.
     pub(crate) fn backward(
         &mut self,
-        weights: &[T::Lanes],
-        gradient: &mut [T::Lanes],
+        threads: &Threads,
+        rows: Rows<'_, T>,
         streams: &mut [Stream<T>],
         derivatives: &[T],
         errors_below: bool,
@@ -100,9 +102,9 @@ impl<T: LaneReal> ReadoutLayer<T> {
         let mut adjoints = std::mem::take(&mut self.adjoints);
         let (targets, decay) = (self.blocks.targets, &self.decay);
         adjoints.run(
+            threads,
             self.blocks,
-            weights,
-            gradient,
+            rows,
             streams,
             errors_below,
             |scratch, sample, mut sweep| {

@@ -1,13 +1,14 @@
 use super::adjoints::Adjoints;
 use super::backward::{Adjoint, Sweep};
 use super::jumps::{JumpSettings, Jumps};
-use super::{Blocks, State, Tile};
+use super::{Blocks, Rows, State, Tile};
 use crate::crossing::{MAX_SPIKES_PER_INTERVAL, Neurons, Solver, Spike, solver};
 use crate::decay::Decay;
 use crate::lanes::{LaneReal, Lanes};
 use crate::sample::SampleSpikes;
 use crate::spare::Spare;
 use crate::stream::Stream;
+use crate::threads::Threads;
 use lif_core::engine::EngineError;
 use rayon::prelude::*;
 
@@ -54,6 +55,7 @@ impl<T: LaneReal> SpikingLayer<T> {
     /// Runs every neuron through the batch and leaves the spikes of each sample in `samples`.
     pub(crate) fn forward(
         &mut self,
+        threads: &Threads,
         weights: &[T::Lanes],
         streams: &[Stream<T>],
         samples: &mut [SampleSpikes<T>],
@@ -70,25 +72,21 @@ impl<T: LaneReal> SpikingLayer<T> {
             if solver.walk(&tile, &streams[sample], state, spikes) { None } else { Some(sample) }
         };
         let ran_away = if count == 1 {
-            let samples = samples.par_iter_mut().enumerate();
-            samples
-                .map_init(
-                    || self.states.take(),
-                    |state, (sample, merged)| walk(state, 0, sample, &mut merged.spikes),
-                )
-                .reduce(|| None, earliest)
+            let samples = samples.par_iter_mut().enumerate().map_init(
+                || self.states.take(),
+                |state, (sample, merged)| walk(state, 0, sample, &mut merged.spikes),
+            );
+            threads.reduce(samples, None, earliest)
         } else {
             self.tiles.resize_with(count * streams.len(), Vec::new);
-            let tiles = self.tiles.par_iter_mut().enumerate();
-            let ran_away = tiles
-                .map_init(
-                    || self.states.take(),
-                    |state, (index, spikes)| {
-                        walk(state, index / streams.len(), index % streams.len(), spikes)
-                    },
-                )
-                .reduce(|| None, earliest);
-            merge(&self.tiles, samples);
+            let tiles = self.tiles.par_iter_mut().enumerate().map_init(
+                || self.states.take(),
+                |state, (index, spikes)| {
+                    walk(state, index / streams.len(), index % streams.len(), spikes)
+                },
+            );
+            let ran_away = threads.reduce(tiles, None, earliest);
+            merge(threads, &self.tiles, samples);
             ran_away
         };
         match ran_away {
@@ -102,25 +100,23 @@ impl<T: LaneReal> SpikingLayer<T> {
     }
 
     /// Runs the adjoint backward from the errors of each spike in `samples`, leaves the gradient by
-    /// the weights in `gradient` and, where wanted, the errors of the arrivals in `streams`. Returns
+    /// the weights in `rows` and, where wanted, the errors of the arrivals in `streams`. Returns
     /// the number of grazing spikes.
     pub(crate) fn backward(
         &mut self,
-        weights: &[T::Lanes],
-        gradient: &mut [T::Lanes],
+        threads: &Threads,
+        rows: Rows<'_, T>,
         streams: &mut [Stream<T>],
         samples: &mut [SampleSpikes<T>],
         settings: JumpSettings<T>,
         errors_below: bool,
     ) -> u64 {
         let (heights, decay) = (&self.heights, &self.decay);
-        let grazing = samples
-            .par_iter_mut()
-            .map_init(
-                || self.jumps.take(),
-                |jumps, sample| jumps.run(sample, heights, decay, settings),
-            )
-            .sum();
+        let jumps = samples.par_iter_mut().map_init(
+            || self.jumps.take(),
+            |jumps, sample| jumps.run(sample, heights, decay, settings),
+        );
+        let grazing = threads.reduce(jumps, 0, |a, b| a + b);
         let samples = &*samples;
         let sweep = |_: &mut _, sample: usize, mut sweep: Sweep<'_, T>| {
             sweep.run(&Adjoint {
@@ -130,7 +126,7 @@ impl<T: LaneReal> SpikingLayer<T> {
                 forcing: None,
             });
         };
-        self.adjoints.run(self.blocks, weights, gradient, streams, errors_below, sweep);
+        self.adjoints.run(threads, self.blocks, rows, streams, errors_below, sweep);
         grazing
     }
 }
@@ -141,9 +137,9 @@ fn earliest(a: Option<usize>, b: Option<usize>) -> Option<usize> {
 }
 
 /// Brings the spikes of all tiles of each sample into one order.
-fn merge<T: LaneReal>(tiles: &[Vec<Spike<T>>], samples: &mut [SampleSpikes<T>]) {
+fn merge<T: LaneReal>(threads: &Threads, tiles: &[Vec<Spike<T>>], samples: &mut [SampleSpikes<T>]) {
     let count = samples.len();
-    samples.par_iter_mut().enumerate().for_each(|(sample, merged)| {
+    threads.each(samples.par_iter_mut().enumerate(), |(sample, merged)| {
         merged.spikes.clear();
         for spikes in tiles.iter().skip(sample).step_by(count) {
             merged.spikes.extend_from_slice(spikes);

@@ -11,6 +11,12 @@ pub(crate) struct Blocks {
     pub(crate) targets: usize,
 }
 
+/// The weights of a connection and where the gradient by them goes.
+pub(crate) struct Rows<'a, T: LaneReal> {
+    pub(crate) weights: &'a [T::Lanes],
+    pub(crate) gradient: &'a mut [T::Lanes],
+}
+
 impl Blocks {
     /// The number of blocks.
     pub(crate) fn count(&self) -> usize {

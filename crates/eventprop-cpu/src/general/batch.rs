@@ -3,6 +3,7 @@ use super::interval::ConstantsGradient;
 use super::model::Model;
 use super::sample::Workspace;
 use crate::lanes::{LaneReal, Lanes};
+use crate::threads::Threads;
 use lif_core::engine::{BatchStatistics, EngineError};
 use lif_core::loss::Objective;
 use lif_core::network::Network;
@@ -61,6 +62,7 @@ impl<T: LaneReal> BatchRunner<T> {
         model: &Model<T>,
         spikes: &SpikeBatch<T>,
         task: Option<&Task<'_, T>>,
+        threads: &Threads,
     ) -> Result<BatchStatistics, EngineError> {
         let samples = spikes.len();
         let row = size_of::<T::Lanes>();
@@ -69,7 +71,7 @@ impl<T: LaneReal> BatchRunner<T> {
         let length = samples.div_ceil(most).max(1);
         self.runs.resize_with(samples.div_ceil(length), Run::default);
         let workspaces = &self.workspaces;
-        self.runs.par_iter_mut().enumerate().for_each(|(index, run)| {
+        threads.each(self.runs.par_iter_mut().enumerate(), |(index, run)| {
             let mut workspace = take(workspaces);
             run.clear(model, task.is_some());
             let first = index * length;
@@ -93,18 +95,18 @@ impl<T: LaneReal> BatchRunner<T> {
             statistics.grazing += run.statistics.grazing;
         }
         if task.is_some() {
-            self.add_up();
+            self.add_up(threads);
         }
         Ok(statistics)
     }
 
     /// Adds the gradients of all runs to that of the first, in order.
-    fn add_up(&mut self) {
+    fn add_up(&mut self, threads: &Threads) {
         /// Rows a piece of work.
         const ROWS: usize = 512;
         let Some((first, others)) = self.runs.split_first_mut() else { return };
         let add = |sums: &mut Vec<T::Lanes>, of: &(dyn Fn(&Run<T>) -> &[T::Lanes] + Sync)| {
-            sums.par_chunks_mut(ROWS).enumerate().for_each(|(chunk, sums)| {
+            threads.each(sums.par_chunks_mut(ROWS).enumerate(), |(chunk, sums)| {
                 for run in others.iter() {
                     let rows = &of(run)[chunk * ROWS..];
                     sums.iter_mut().zip(rows).for_each(|(sum, &row)| *sum = *sum + row);

@@ -6,20 +6,19 @@ use super::model::Model;
 use crate::engine::CpuOptions;
 use crate::lanes::LaneReal;
 use crate::plan;
-use crate::pool;
+use crate::threads::Threads;
 use lif_core::engine::{
     Batch, BatchStatistics, Engine, EngineError, OptimiserState, Outputs, Training,
     UpdateStatistics, check_inputs,
 };
 use lif_core::network::Network;
 use lif_core::{Parameters, SpikeBatch, reference, update};
-use rayon::ThreadPool;
 
 /// The exact engine on the CPU for every network of the problem format.
 ///
 /// Its results do not depend on the number of threads, to the bit.
 pub struct GeneralEngine<T: LaneReal> {
-    pool: ThreadPool,
+    threads: Threads,
     network: Network,
     training: Training<T>,
     parameters: Parameters<T>,
@@ -49,7 +48,7 @@ impl<T: LaneReal> GeneralEngine<T> {
         let zeros = Parameters::zeros(network);
         let constants = training.needs_constant_gradients();
         let mut engine = Self {
-            pool: pool::build(options)?,
+            threads: options.start_threads()?,
             model: Model::new(network, &training, &parameters, constants),
             network: network.clone(),
             training,
@@ -161,8 +160,8 @@ impl<T: LaneReal> Engine<T> for GeneralEngine<T> {
 
     fn infer(&mut self, spikes: &SpikeBatch<T>) -> Result<Outputs<T>, EngineError> {
         check_inputs(spikes, &self.network)?;
-        let Self { pool, runner, network, model, .. } = self;
-        pool.install(|| runner.run(network, model, spikes, None))?;
+        let Self { threads, runner, network, model, .. } = self;
+        threads.run(|| runner.run(network, model, spikes, None, threads))?;
         let runs = self.runner.runs().iter();
         let values: Vec<T> = runs.flat_map(|run| run.outputs.iter().copied()).collect();
         let predict = |outputs: &[T]| {
@@ -180,8 +179,9 @@ impl<T: LaneReal> Engine<T> for GeneralEngine<T> {
             jumps: self.jumps(batch.len()),
             input_gradients: self.training.input_gradients,
         };
-        let Self { pool, runner, network, model, .. } = self;
-        let statistics = pool.install(|| runner.run(network, model, batch.spikes, Some(&task)))?;
+        let Self { threads, runner, network, model, .. } = self;
+        let statistics =
+            threads.run(|| runner.run(network, model, batch.spikes, Some(&task), threads))?;
         self.losses.clear();
         self.input_gradient.clear();
         for run in self.runner.runs() {

@@ -112,10 +112,8 @@ impl GridEngine {
             }
             chunk.run(&work, labels.map(|labels| (&learning, &labels[start..])));
         };
-        match &self.pool {
-            None => self.chunks.iter_mut().enumerate().for_each(run),
-            Some(pool) => pool.install(|| self.chunks.par_iter_mut().enumerate().for_each(run)),
-        }
+        let chunks = self.chunks.par_iter_mut().enumerate();
+        self.threads.run(|| self.threads.each(chunks, run));
         match source {
             Some(Source::Spikes(spikes)) if !in_range.into_inner() => {
                 self.chunks.clear();
@@ -128,18 +126,19 @@ impl GridEngine {
     /// Adds up the batch's gradient, threads sharing the inputs.
     fn add_gradients(&mut self) {
         let inputs = self.model.layers()[0].inputs;
-        let threads = self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads);
-        let share = inputs.div_ceil(threads);
+        let threads = &self.threads;
+        let share = inputs.div_ceil(threads.count());
         let chunks = &self.chunks;
         for (block, rows) in self.gradient.blocks_mut().enumerate() {
+            if threads.count() == 1 {
+                add_gradients(chunks, block, None, rows);
+                continue;
+            }
             let add = |(part, rows): (usize, &mut [f32x16])| {
                 let range = part * share..part * share + rows.len();
                 add_gradients(chunks, block, Some(range), rows);
             };
-            match &self.pool {
-                None => add_gradients(chunks, block, None, rows),
-                Some(pool) => pool.install(|| rows.par_chunks_mut(share).enumerate().for_each(add)),
-            }
+            threads.run(|| threads.each(rows.par_chunks_mut(share).enumerate(), add));
         }
     }
 

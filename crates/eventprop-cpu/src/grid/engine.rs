@@ -5,6 +5,7 @@ use super::input::{GridInput, Source};
 use super::loss::StepLoss;
 use super::resident::Kept;
 use super::rows::{LANES, Rows};
+use crate::threads::{Denormals, Threads};
 use lif_core::engine::{
     Batch, BatchStatistics, Bump, Engine, EngineError, OptimiserState, Outputs, Resident, Training,
     UpdateStatistics, check_inputs,
@@ -29,7 +30,7 @@ pub struct GridEngine {
     pub(super) dynamics: Dynamics,
     pub(super) loss: StepLoss,
     /// None for one thread.
-    pub(super) pool: Option<rayon::ThreadPool>,
+    pub(super) threads: Threads,
     pub(super) weights: Rows,
     pub(super) gradient: Rows,
     first: Rows,
@@ -63,20 +64,13 @@ impl GridEngine {
     ) -> Result<Self, EngineError> {
         let model = GridModel::new(network, spec)?;
         check(&model, &training)?;
-        let pool = if threads == 1 {
-            None
-        } else {
-            let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
-            let unavailable =
-                |error| EngineError::Unavailable { engine: NAME, reason: format!("{error}") };
-            Some(builder.build().map_err(unavailable)?)
-        };
+        let threads = Threads::start(NAME, threads, Denormals::Keep)?;
         let layer = &model.layers()[0];
         let rows = Rows::zeros(layer.inputs, layer.neurons);
         Ok(Self {
             dynamics: Dynamics::new(layer, model.steps()),
             loss: StepLoss::new(&training.objective, model.steps()),
-            pool,
+            threads,
             totals: rows.totals(),
             activity: vec![0; layer.neurons],
             gradient: rows.clone(),
