@@ -5,11 +5,13 @@
 //! [`Polynomial`] solves in x = exp(-s/tau_mem), where it is a polynomial if tau_mem/tau_syn is an
 //! integer; [`Exponential`] solves in s for any constants.
 
+mod contenders;
 mod exponential;
 mod gathered;
 mod polynomial;
 mod sorting;
 
+pub(crate) use contenders::Contenders;
 pub(crate) use gathered::{Course, Gathered, list};
 pub(crate) use sorting::Sorting;
 

@@ -29,6 +29,12 @@ pub trait LaneReal: Real + Pod {
 
     /// The slot that a key was made with.
     fn slot(key: Self::Key) -> u32;
+
+    /// The first lanes of a block: all of it or half.
+    #[inline(always)]
+    fn first_lanes<L: Lanes<Scalar = Self>>(block: &Self::Lanes) -> L {
+        L::first_of(bytemuck::cast_ref(block))
+    }
 }
 
 /// Scalars side by side and the operations on them. A comparison gives lanes of all ones or all

@@ -1,5 +1,4 @@
-use super::{MAX_SPIKES_PER_INTERVAL, Rest, Roots, Spike, candidates};
-use crate::decay::Step;
+use super::{Contenders, Roots, Spike};
 use crate::lanes::{LANES, LaneReal, Lanes};
 use crate::stream::Group;
 use lif_core::Real;
@@ -93,8 +92,7 @@ impl<T: LaneReal> Gathered<T> {
         self.reset[count] = reset[place];
     }
 
-    /// All spikes in an interval of the first `count` neurons, and their voltages at its end:
-    /// crossings are found one a lane and round, until none is left.
+    /// All spikes in an interval of the first `count` neurons.
     #[inline(always)]
     fn solve<L: Lanes<Scalar = T>>(
         &self,
@@ -106,85 +104,23 @@ impl<T: LaneReal> Gathered<T> {
         spikes: &mut Vec<Spike<T>>,
     ) -> bool {
         let load = L::first_of;
-        let (threshold, reset) = (load(&self.threshold), load(&self.reset));
-        let (mut u, mut current, mut u_end) =
-            (load(&self.u), load(&self.current), load(&self.u_end));
-        let current_end = current * L::splat(group.syn);
-        let mut rest = Rest { mem: L::splat(group.mem), dt: L::splat(group.dt) };
-        let (mut before, mut mark) = (Step::identity(), roots.origin());
-        let mut candidates =
-            first_lanes::<L>(count) & self::candidates(threshold, current, u_end, current_end);
-        let neuron = (course.first * LANES) as u32;
-        for round in 0..MAX_SPIKES_PER_INTERVAL {
-            let above = u_end.gt(threshold) | roots.peak_above(u, current, threshold);
-            let spiking = candidates & above;
-            let lanes = spiking.bits();
-            if lanes == 0 {
-                break;
-            }
-            let (at, at_mark) = roots.root(u, current, threshold, spiking, &rest);
-            (before, mark) = if round == 0 {
-                (at, at_mark)
-            } else {
-                (before.then(at), roots.join(mark, at_mark))
-            };
-            rest = Rest {
-                mem: rest.mem / at.mem,
-                dt: (rest.dt - roots.elapsed(at_mark)).fast_max(L::zero()),
-            };
-            // A spike takes threshold - reset away, which decays like any voltage.
-            let fallen = (reset - threshold).mul_add(rest.mem, u_end);
-            u_end = spiking.select(fallen, u_end);
-            (u, current) = (reset, current * at.syn);
-            let records = Records { mark, slope: current - threshold, before };
-            self.push(spikes, lanes, index, neuron, records);
-            candidates = spiking & self::candidates(threshold, current, u_end, current_end);
-            if candidates.bits() == 0 {
-                break;
-            }
-            if round + 1 == MAX_SPIKES_PER_INTERVAL {
-                return false;
-            }
-        }
-        for (&place, &u_end) in self.place.iter().zip(u_end.to_array().as_ref()).take(count) {
+        let contenders = Contenders {
+            u: load(&self.u),
+            current: load(&self.current),
+            u_end: load(&self.u_end),
+            threshold: load(&self.threshold),
+            reset: load(&self.reset),
+        };
+        let first = (course.first * LANES) as u32;
+        let neuron = |lane: usize| first + self.place[lane];
+        let among = first_lanes::<L>(count);
+        let ended = contenders.spikes_between(roots, among, group, index, neuron, spikes);
+        let Some(ended) = ended else { return false };
+        for (&place, &u_end) in self.place.iter().zip(ended.to_array().as_ref()).take(count) {
             course.u_end[place as usize] = u_end;
         }
         true
     }
-
-    #[inline(always)]
-    fn push<L: Lanes<Scalar = T>>(
-        &self,
-        spikes: &mut Vec<Spike<T>>,
-        mut lanes: u32,
-        interval: u32,
-        first_neuron: u32,
-        records: Records<L>,
-    ) {
-        let (mark, slope) = (records.mark.to_array(), records.slope.to_array());
-        let (mem, drive) = (records.before.mem.to_array(), records.before.drive.to_array());
-        let (mark, slope, mem, drive) =
-            (mark.as_ref(), slope.as_ref(), mem.as_ref(), drive.as_ref());
-        while lanes != 0 {
-            let lane = lanes.trailing_zeros() as usize & (LANES - 1);
-            lanes &= lanes - 1;
-            spikes.push(Spike {
-                time: mark[lane],
-                slope: slope[lane],
-                mem: mem[lane],
-                drive: drive[lane],
-                interval,
-                neuron: first_neuron + self.place[lane],
-            });
-        }
-    }
-}
-
-/// What is kept of up to sixteen spikes.
-struct Records<L> {
-    mark: L,
-    slope: L,
-    before: Step<L>,
 }
 
 /// A comparison that holds in the first `count` lanes.

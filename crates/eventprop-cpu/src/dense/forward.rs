@@ -1,5 +1,7 @@
-use crate::crossing::{Course, Gathered, Neurons, Roots, Sorting, Spike, list, suspects};
-use crate::lanes::{LaneReal, Lanes};
+use crate::crossing::{
+    Contenders, Course, Gathered, Neurons, Roots, Sorting, Spike, list, suspects,
+};
+use crate::lanes::{LANES, LaneReal, Lanes};
 use crate::stream::{Group, Stream};
 use std::ops::Range;
 
@@ -11,6 +13,8 @@ pub(crate) struct Tile<'a, T: LaneReal> {
     pub(crate) stride: usize,
     /// The blocks of the tile.
     pub(crate) blocks: Range<usize>,
+    /// Whether the first half of a block holds all its neurons.
+    pub(crate) half: bool,
     /// The constants of all neurons of the layer.
     pub(crate) neurons: &'a Neurons<T>,
 }
@@ -54,7 +58,11 @@ pub(crate) fn walk<T: LaneReal>(
     spikes: &mut Vec<Spike<T>>,
 ) -> bool {
     if tile.blocks.len() == 1 {
-        return walk_one(roots, tile, stream, state, spikes);
+        return if tile.half {
+            walk_one::<T, T::Half>(roots, tile, stream, spikes)
+        } else {
+            walk_one::<T, T::Lanes>(roots, tile, stream, spikes)
+        };
     }
     let threshold = &tile.neurons.threshold[tile.blocks.clone()];
     state.start(tile);
@@ -91,20 +99,20 @@ pub(crate) fn walk<T: LaneReal>(
     true
 }
 
-/// The same to the bit for one block, which stays in registers.
+/// The same to the bit for one block, or the first half of one, which stays in registers.
 #[inline(always)]
-fn walk_one<T: LaneReal>(
+fn walk_one<T: LaneReal, L: Lanes<Scalar = T>>(
     roots: &impl Roots<T>,
     tile: &Tile<'_, T>,
     stream: &Stream<T>,
-    state: &mut State<T>,
     spikes: &mut Vec<Spike<T>>,
 ) -> bool {
-    let splat = T::Lanes::splat;
-    let block = tile.blocks.start;
-    let threshold = tile.neurons.threshold[block];
-    state.start(tile);
-    let (mut u, mut current) = (tile.neurons.start[block], T::Lanes::zero());
+    let (splat, block) = (L::splat, tile.blocks.start);
+    let load = T::first_lanes::<L>;
+    let threshold = load(&tile.neurons.threshold[block]);
+    let reset = load(&tile.neurons.reset[block]);
+    let first = (block * LANES) as u32;
+    let (mut u, mut current) = (load(&tile.neurons.start[block]), L::zero());
     let (mut event, sources) = (0, stream.sources());
     let mut syn = T::one();
     let groups = stream.groups();
@@ -116,7 +124,7 @@ fn walk_one<T: LaneReal>(
             let sources = sources[event..end as usize].iter();
             event = end as usize;
             let mut rows =
-                sources.map(|&source| tile.weights[source as usize * tile.stride + block]);
+                sources.map(|&source| load(&tile.weights[source as usize * tile.stride + block]));
             let first = match rows.next() {
                 Some(row) => current.mul_add(splat(syn), row),
                 None => current * splat(syn),
@@ -124,21 +132,27 @@ fn walk_one<T: LaneReal>(
             current = rows.fold(first, |sum, row| sum + row);
             syn = syn_after;
             let u_end = current.mul_add(splat(drive), u * splat(mem));
-            let mask = suspects(threshold, current, u_end, splat(reach)).bytes();
+            let suspects = suspects(threshold, current, u_end, splat(reach));
             index += 1;
-            if mask != [0; 2] {
-                suspected = Some((u_end, mask));
+            if suspects.bytes() != [0; 2] {
+                suspected = Some((u_end, suspects));
                 break;
             }
             u = u_end;
         }
-        let Some((u_end, mask)) = suspected else { return true };
-        (state.before[0], state.u[0], state.current[0], state.masks[0]) = (u, u_end, current, mask);
+        let Some((u_end, suspects)) = suspected else { return true };
         let interval = index - 1;
-        if !state.cross(roots, tile, &groups.at(interval), interval as u32, spikes) {
-            return false;
-        }
-        u = state.u[0];
+        let contenders = Contenders { u, current, u_end, threshold, reset };
+        let ended = contenders.spikes_between(
+            roots,
+            suspects,
+            &groups.at(interval),
+            interval as u32,
+            |lane| first + lane as u32,
+            spikes,
+        );
+        let Some(ended) = ended else { return false };
+        u = ended;
     }
 }
 

@@ -4,7 +4,7 @@ use super::jumps::{JumpSettings, Jumps};
 use super::{Blocks, Rows, State, Tile};
 use crate::crossing::{MAX_SPIKES_PER_INTERVAL, Neurons, Solver, Spike, solver};
 use crate::decay::Decay;
-use crate::lanes::{LaneReal, Lanes};
+use crate::lanes::{LANES, LaneReal, Lanes};
 use crate::sample::SampleSpikes;
 use crate::spare::Spare;
 use crate::stream::Stream;
@@ -68,7 +68,8 @@ impl<T: LaneReal> SpikingLayer<T> {
                     sample: usize,
                     spikes: &mut Vec<Spike<T>>| {
             let blocks = tile * blocks / count..(tile + 1) * blocks / count;
-            let tile = Tile { weights, stride: self.blocks.count(), blocks, neurons };
+            let half = self.blocks.targets <= LANES / 2;
+            let tile = Tile { weights, stride: self.blocks.count(), blocks, half, neurons };
             if solver.walk(&tile, &streams[sample], state, spikes) { None } else { Some(sample) }
         };
         let ran_away = if count == 1 {

@@ -89,6 +89,7 @@ impl<T: LaneReal> Walker<T> {
             weights: &model.synapses.weights,
             stride: 1,
             blocks: 0..layout.tile,
+            half: layout.tile == 1 && tile[0].lanes <= LANES / 2,
             neurons: &walk.neurons,
         };
         if !self.solver.walk(&rows, &walk.stream, &mut walk.state, &mut walk.spikes) {
