@@ -35,6 +35,14 @@ pub trait LaneReal: Real + Pod {
     fn first_lanes<L: Lanes<Scalar = Self>>(block: &Self::Lanes) -> L {
         L::first_of(bytemuck::cast_ref(block))
     }
+
+    /// Adds to the first lanes of a block.
+    #[inline(always)]
+    fn add_to_first_lanes<L: Lanes<Scalar = Self>>(block: &mut Self::Lanes, more: L) {
+        let sum = (Self::first_lanes::<L>(block) + more).to_array();
+        let scalars = Self::Lanes::scalars_mut(std::slice::from_mut(block));
+        scalars[..sum.as_ref().len()].copy_from_slice(sum.as_ref());
+    }
 }
 
 /// Scalars side by side and the operations on them. A comparison gives lanes of all ones or all
@@ -109,6 +117,16 @@ pub trait Lanes:
     fn split(self) -> (Self, Self);
     /// The sum of the lanes, by one fixed tree.
     fn sum(self) -> Self::Scalar;
+
+    /// `x` in one lane, 0 in the others.
+    #[inline(always)]
+    fn at(lane: usize, x: Self::Scalar) -> Self {
+        Self::first_of(&std::array::from_fn(
+            |other| {
+                if other == lane { x } else { Self::Scalar::of(0.0) }
+            },
+        ))
+    }
 
     /// All lanes equal to a constant.
     #[inline(always)]

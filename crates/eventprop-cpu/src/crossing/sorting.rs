@@ -11,7 +11,7 @@ pub(crate) struct Sorting<T: LaneReal> {
 }
 
 /// Spikes of an interval up to which each is compared with all: a bit for each fits into a word.
-const FEW: usize = 48;
+const FEW: usize = u64::BITS as usize;
 
 impl<T: LaneReal> Sorting<T> {
     /// Sorts the spikes of one interval by time, those at one time as they stand.

@@ -1,7 +1,7 @@
 use super::backward::{Mu, Sweep};
 use super::injections::Injection;
 use super::{Blocks, Cut, Rows};
-use crate::lanes::{LaneReal, Lanes};
+use crate::lanes::{LANES, LaneReal, Lanes};
 use crate::stream::Stream;
 use crate::threads::Threads;
 use rayon::prelude::*;
@@ -59,7 +59,7 @@ impl<T: LaneReal> Adjoints<T> {
     ) {
         let cut = Cut::new(streams.len());
         let by_samples = blocks.count() < MANY_BLOCKS && cut.runs() > 1;
-        let stride = blocks.count();
+        let (stride, targets) = (blocks.count(), blocks.targets);
         self.share_out(cut, stride, by_samples, threads.count());
         let inputs = &*streams;
         let work = |task: &mut Task<T>, gradient: &mut [T::Lanes]| {
@@ -72,6 +72,7 @@ impl<T: LaneReal> Adjoints<T> {
                     blocks: blocks.clone(),
                     weights,
                     stride,
+                    half: targets <= LANES / 2,
                     gradient,
                     stream: &inputs[index],
                     errors: errors_below.then_some(errors),

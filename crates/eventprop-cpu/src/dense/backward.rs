@@ -12,6 +12,8 @@ pub(crate) struct Sweep<'a, T: LaneReal> {
     pub(crate) weights: &'a [T::Lanes],
     /// The blocks in such a row.
     pub(crate) stride: usize,
+    /// Whether the first half of a block holds all the layer's neurons.
+    pub(crate) half: bool,
     /// The gradient by the weights from each sending neuron to the blocks, row by row, added to.
     pub(crate) gradient: &'a mut [T::Lanes],
     /// What arrived.
@@ -65,7 +67,8 @@ impl<T: LaneReal> Sweep<'_, T> {
     #[inline(always)]
     pub(crate) fn run(&mut self, adjoint: &Adjoint<'_, T>) {
         match (self.errors.is_some(), adjoint.forcing.is_some()) {
-            (true, false) if self.blocks.len() == 1 => self.run_one(adjoint),
+            (true, false) if self.half => self.run_one::<T::Half>(adjoint),
+            (true, false) if self.blocks.len() == 1 => self.run_one::<T::Lanes>(adjoint),
             (false, false) => self.run_plain(adjoint),
             (false, true) => self.run_with::<false, true>(adjoint),
             (true, false) => self.run_with::<true, false>(adjoint),
@@ -73,30 +76,35 @@ impl<T: LaneReal> Sweep<'_, T> {
         }
     }
 
-    /// The same to the bit for one block, with errors and without forcing: mu stays in registers.
-    fn run_one(&mut self, adjoint: &Adjoint<'_, T>) {
+    /// The same to the bit for one block, or the first half of one, with errors and without forcing: mu
+    /// stays in registers.
+    fn run_one<L: Lanes<Scalar = T>>(&mut self, adjoint: &Adjoint<'_, T>) {
         let Self { stream, weights, errors, .. } = self;
         let Some(errors) = errors.as_deref_mut() else { return };
         let mut injections = Injections::of(adjoint.injections, &self.blocks);
         let Some(mut next) = injections.interval() else { return };
         let sources = stream.sources();
-        let (mut voltage, mut current) = (T::Lanes::zero(), T::Lanes::zero());
+        let (mut voltage, mut current) = (L::zero(), L::zero());
         let groups = stream.first(next + 1);
         for index in (0..groups.len()).rev() {
             let group = groups.at(index);
-            let drive = T::Lanes::splat(group.drive * adjoint.ratio);
-            current = current.mul_add(T::Lanes::splat(group.syn), voltage * drive);
-            voltage = voltage * T::Lanes::splat(group.mem);
+            let drive = L::splat(group.drive * adjoint.ratio);
+            current = current.mul_add(L::splat(group.syn), voltage * drive);
+            voltage = voltage * L::splat(group.mem);
             if index == next {
-                (voltage, current) = inject((voltage, current), &mut injections, index);
+                injections.take(index, |lane, injection| {
+                    voltage = voltage + L::at(lane, injection.voltage);
+                    current = current + L::at(lane, injection.current);
+                });
                 next = injections.interval().unwrap_or(usize::MAX);
             }
             let difference = voltage - current;
             let events = group.events();
             for (&source, error) in sources[events.clone()].iter().zip(&mut errors[events]) {
                 let source = source as usize;
-                self.gradient[source] = self.gradient[source] + current;
-                let weights = weights[source * self.stride + self.blocks.start];
+                T::add_to_first_lanes(&mut self.gradient[source], current);
+                let weights =
+                    T::first_lanes::<L>(&weights[source * self.stride + self.blocks.start]);
                 *error = (weights * difference).sum() * adjoint.scale;
             }
         }
@@ -199,21 +207,6 @@ impl<T: LaneReal> Sweep<'_, T> {
             }
         }
     }
-}
-
-/// A block's (mu_V, mu_I) with the injections of an interval. Apart from the sweep, which need not hold mu in
-/// memory for the few times that this does.
-#[inline(never)]
-fn inject<T: LaneReal>(
-    mut mu: (T::Lanes, T::Lanes),
-    injections: &mut Injections<'_, T>,
-    interval: usize,
-) -> (T::Lanes, T::Lanes) {
-    injections.take(interval, |place, injection| {
-        T::Lanes::scalars_mut(std::slice::from_mut(&mut mu.0))[place] += injection.voltage;
-        T::Lanes::scalars_mut(std::slice::from_mut(&mut mu.1))[place] += injection.current;
-    });
-    mu
 }
 
 impl<T: LaneReal> Mu<T> {
