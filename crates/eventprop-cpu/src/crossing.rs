@@ -7,13 +7,15 @@
 
 mod contenders;
 mod exponential;
+mod found;
 mod gathered;
+mod places;
 mod polynomial;
-mod sorting;
 
 pub(crate) use contenders::Contenders;
-pub(crate) use gathered::{Course, Gathered, list};
-pub(crate) use sorting::Sorting;
+pub(crate) use found::Found;
+pub(crate) use gathered::{Course, Gathered};
+pub(crate) use places::places;
 
 use crate::decay::{Decay, Step};
 use crate::dense::{State, Tile, walk};
@@ -75,12 +77,10 @@ impl<T: LaneReal, R: Roots<T>> Solver<T> for R {
         state: &mut State<T>,
         spikes: &mut Vec<Spike<T>>,
     ) -> bool {
-        spikes.clear();
-        let completed = walk(self, tile, stream, state, spikes);
-        set_times(self, spikes, stream);
-        for interval in spikes.chunk_by_mut(|a, b| a.interval == b.interval) {
-            state.sorting.sort(interval);
-        }
+        state.found.clear();
+        let completed = walk(self, tile, stream, state);
+        set_times(self, &mut state.found.spikes, stream);
+        state.found.sort_into(spikes);
         completed
     }
 }

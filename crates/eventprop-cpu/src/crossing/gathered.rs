@@ -31,20 +31,6 @@ pub(crate) struct Gathered<T> {
     reset: [T; LANES],
 }
 
-/// Writes to `places` those of the neurons that `masks` names, a bit for each; the masks come in
-/// eight bytes.
-#[inline(always)]
-pub(crate) fn list(masks: &[[u8; 2]], places: &mut Vec<u32>) {
-    places.clear();
-    for (eight, bytes) in masks.as_flattened().as_chunks().0.iter().enumerate() {
-        let mut lanes = u64::from_le_bytes(*bytes);
-        while lanes != 0 {
-            places.push(eight as u32 * u64::BITS + lanes.trailing_zeros());
-            lanes &= lanes - 1;
-        }
-    }
-}
-
 impl<T: LaneReal> Gathered<T> {
     /// Records every spike of the suspects (their places in the tile) in the
     /// interval after group `index` and corrects their voltages at its end; false if a neuron runs

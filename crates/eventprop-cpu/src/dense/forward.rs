@@ -1,6 +1,4 @@
-use crate::crossing::{
-    Contenders, Course, Gathered, Neurons, Roots, Sorting, Spike, list, suspects,
-};
+use crate::crossing::{Contenders, Course, Found, Gathered, Neurons, Roots, places, suspects};
 use crate::lanes::{LANES, LaneReal, Lanes};
 use crate::stream::{Group, Stream};
 use std::ops::Range;
@@ -30,11 +28,11 @@ pub(crate) struct State<T: LaneReal> {
     current: Vec<T::Lanes>,
     /// A bit for each neuron that may cross, block by block, filled up to eight bytes.
     masks: Vec<[u8; 2]>,
-    /// The places of these neurons.
+    /// Room for the places of these neurons.
     suspects: Vec<u32>,
     gathered: Gathered<T>,
-    /// For the spikes of a finished sample.
-    pub(crate) sorting: Sorting<T>,
+    /// The sample's spikes so far.
+    pub(crate) found: Found<T>,
 }
 
 /// Arrivals of one time that are added in one go, the last of them with the step that follows.
@@ -46,8 +44,8 @@ const MANY: u32 = 24;
 /// The reach of an interval up to which the bound is not worth sifting after.
 const SHORT: f64 = 0.01;
 
-/// Runs the neurons of a tile through one sample, group by group, and appends their spikes to
-/// `spikes`, interval by interval; false if a neuron runs away. What a block does does not depend on
+/// Runs the neurons of a tile through one sample, group by group, and leaves their spikes in
+/// `state.found`; false if a neuron runs away. What a block does does not depend on
 /// its neighbours: they share the walk through the arrivals, and their crossings are solved together.
 #[inline(always)]
 pub(crate) fn walk<T: LaneReal>(
@@ -55,13 +53,12 @@ pub(crate) fn walk<T: LaneReal>(
     tile: &Tile<'_, T>,
     stream: &Stream<T>,
     state: &mut State<T>,
-    spikes: &mut Vec<Spike<T>>,
 ) -> bool {
     if tile.blocks.len() == 1 {
         return if tile.half {
-            walk_one::<T, T::Half>(roots, tile, stream, spikes)
+            walk_one::<T, T::Half>(roots, tile, stream, &mut state.found)
         } else {
-            walk_one::<T, T::Lanes>(roots, tile, stream, spikes)
+            walk_one::<T, T::Lanes>(roots, tile, stream, &mut state.found)
         };
     }
     let threshold = &tile.neurons.threshold[tile.blocks.clone()];
@@ -92,7 +89,7 @@ pub(crate) fn walk<T: LaneReal>(
             _ => state.step([], syn, group, threshold),
         };
         syn = group.syn;
-        if any && !state.cross(roots, tile, group, index as u32, spikes) {
+        if any && !state.cross(roots, tile, group, index as u32) {
             return false;
         }
     }
@@ -105,7 +102,7 @@ fn walk_one<T: LaneReal, L: Lanes<Scalar = T>>(
     roots: &impl Roots<T>,
     tile: &Tile<'_, T>,
     stream: &Stream<T>,
-    spikes: &mut Vec<Spike<T>>,
+    found: &mut Found<T>,
 ) -> bool {
     let (splat, block) = (L::splat, tile.blocks.start);
     let load = T::first_lanes::<L>;
@@ -142,6 +139,7 @@ fn walk_one<T: LaneReal, L: Lanes<Scalar = T>>(
         }
         let Some((u_end, suspects)) = suspected else { return true };
         let interval = index - 1;
+        found.begin_interval();
         let contenders = Contenders { u, current, u_end, threshold, reset };
         let ended = contenders.spikes_between(
             roots,
@@ -149,7 +147,7 @@ fn walk_one<T: LaneReal, L: Lanes<Scalar = T>>(
             &groups.at(interval),
             interval as u32,
             |lane| first + lane as u32,
-            spikes,
+            &mut found.spikes,
         );
         let Some(ended) = ended else { return false };
         u = ended;
@@ -255,10 +253,9 @@ impl<T: LaneReal> State<T> {
         tile: &Tile<'_, T>,
         group: &Group<T>,
         index: u32,
-        spikes: &mut Vec<Spike<T>>,
     ) -> bool {
         self.sift(roots, &tile.neurons.threshold[tile.blocks.clone()], group);
-        list(&self.masks, &mut self.suspects);
+        let suspects = places(&self.masks, &mut self.suspects);
         let course = Course {
             u: T::Lanes::scalars(&self.before),
             current: T::Lanes::scalars(&self.current),
@@ -267,6 +264,8 @@ impl<T: LaneReal> State<T> {
             reset: T::Lanes::scalars(&tile.neurons.reset[tile.blocks.clone()]),
             first: tile.blocks.start,
         };
-        self.gathered.spikes_between(roots, course, &self.suspects, group, index, spikes)
+        self.found.begin_interval();
+        let spikes = &mut self.found.spikes;
+        self.gathered.spikes_between(roots, course, suspects, group, index, spikes)
     }
 }
