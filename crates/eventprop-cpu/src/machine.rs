@@ -190,9 +190,9 @@ impl<T: LaneReal> Machine<T> {
                 let last = spikes.last_mut().map_or(&mut [][..], Vec::as_mut_slice);
                 for (spikes, derivatives) in last.iter_mut().zip(derivatives.chunks_exact(classes))
                 {
-                    spikes.set_errors(|neuron, is_first| {
+                    spikes.set_errors(classes, |neuron, is_first| {
                         if is_first || readout_kind == Readout::SpikeTimeSum {
-                            derivatives[neuron as usize]
+                            derivatives[neuron]
                         } else {
                             T::zero()
                         }

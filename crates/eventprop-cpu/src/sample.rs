@@ -28,17 +28,16 @@ impl<T: LaneReal> SampleSpikes<T> {
         self.errors.resize(self.spikes.len(), T::zero());
     }
 
-    /// Sets the error of each spike by its rank among its neuron's spikes: `error(neuron, first)`.
-    pub(crate) fn set_errors(&mut self, mut error: impl FnMut(u32, bool) -> T) {
+    /// Sets the error of each spike of a layer of `neurons` by its rank among its neuron's spikes:
+    /// `error(neuron, first)`.
+    pub(crate) fn set_errors(&mut self, neurons: usize, error: impl Fn(usize, bool) -> T) {
         let Self { spikes, errors, seen, .. } = self;
         seen.clear();
+        seen.resize(neurons, false);
         errors.clear();
         errors.extend(spikes.iter().map(|spike| {
             let neuron = spike.neuron as usize;
-            if seen.len() <= neuron {
-                seen.resize(neuron + 1, false);
-            }
-            error(spike.neuron, !std::mem::replace(&mut seen[neuron], true))
+            error(neuron, !std::mem::replace(&mut seen[neuron], true))
         }));
     }
 }
