@@ -3,6 +3,7 @@
 
 mod adjoints;
 mod backward;
+mod columns;
 mod cut;
 mod forward;
 mod injections;
@@ -11,6 +12,8 @@ mod readout;
 mod spiking;
 mod weights;
 
+pub(crate) use adjoints::Adjoints;
+pub(crate) use columns::Columns;
 pub(crate) use forward::{State, Tile, walk};
 pub(crate) use injections::Injection;
 pub(crate) use jumps::JumpSettings;

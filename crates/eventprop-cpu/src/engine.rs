@@ -104,6 +104,8 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
         self.machine.weights = self.pack(parameters)?;
         if self.machine.constants.layers != parameters.layers {
             self.machine.constants.layers.clone_from(&parameters.layers);
+            // The plan holds parts of the gradient.
+            self.gradient_buffer();
             let readout = self.machine.training.objective.readout();
             let network = &self.machine.network;
             self.machine.plan = Plan::new(network, &self.chain, parameters, readout);
@@ -147,7 +149,9 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
     }
 
     fn gradient(&self) -> Parameters<T> {
-        self.unpack(&self.machine.gradient, Parameters::zeros(&self.machine.network))
+        let Self { threads, machine, .. } = self;
+        let gradient = threads.run(|| machine.gradient(threads));
+        self.unpack(&gradient, Parameters::zeros(&machine.network))
     }
 
     fn input_gradient(&self) -> &[T] {
@@ -171,7 +175,9 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
     }
 
     fn gradient_buffer(&mut self) -> &mut [T] {
-        T::Lanes::scalars_mut(&mut self.machine.gradient)
+        let Self { threads, machine, .. } = self;
+        threads.run(|| machine.join_gradient(threads));
+        T::Lanes::scalars_mut(&mut machine.gradient)
     }
 
     fn update(&mut self, learning_rate: f64) -> Result<UpdateStatistics, EngineError> {

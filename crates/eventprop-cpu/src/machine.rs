@@ -1,10 +1,10 @@
-use crate::dense::{JumpSettings, Rows};
+use crate::dense::{Adjoints, JumpSettings, Rows};
 use crate::lanes::{LaneReal, Lanes};
 use crate::plan::{Input, Plan};
 use crate::sample::SampleSpikes;
 use crate::stream::Stream;
 use crate::threads::Threads;
-use crate::update::update_rows;
+use crate::update::{Apart, Piece};
 use lif_core::engine::{Batch, BatchStatistics, EngineError, Training};
 use lif_core::loss::Readout;
 use lif_core::network::Network;
@@ -250,6 +250,7 @@ impl<T: LaneReal> Machine<T> {
         let bound = match self.training.clip {
             Some(Clip::Value(bound)) => Some(T::of(bound)),
             Some(Clip::Norm(bound)) => {
+                self.join_gradient(threads);
                 let norm = self.gradient_norm(threads);
                 if norm > bound {
                     let scale = T::Lanes::of(bound / norm);
@@ -260,16 +261,53 @@ impl<T: LaneReal> Machine<T> {
             }
             None => None,
         };
-        let Self { weights, gradient, first, second, .. } = self;
-        let chunks = weights
-            .par_chunks_mut(UPDATE_CHUNK)
-            .zip(gradient.par_chunks(UPDATE_CHUNK))
-            .zip(first.par_chunks_mut(UPDATE_CHUNK))
-            .zip(second.par_chunks_mut(UPDATE_CHUNK))
-            .map(|(((weights, gradient), first), second)| {
-                update_rows(&rule, bound, weights, gradient, first, second)
-            });
-        threads.reduce(chunks, clipped, |a, b| a + b)
+        let pieces = self.pieces().into_par_iter().map(|piece| piece.update(&rule, bound));
+        threads.reduce(pieces, clipped, |a, b| a + b)
+    }
+
+    /// All weights, in pieces that threads update one by one.
+    fn pieces(&mut self) -> Vec<Piece<'_, T>> {
+        let Self { plan, weights, gradient, first, second, .. } = self;
+        let mut rest = Piece { weights, gradient, first, second, apart: None };
+        let mut pieces = Vec::new();
+        for (number, input) in plan.inputs.iter().enumerate() {
+            let (sources, stride) = (input.blocks.sources, input.blocks.count());
+            let columns = plan.adjoints(number).and_then(Adjoints::columns);
+            let most = (UPDATE_CHUNK / stride).max(1);
+            for row in (0..sources).step_by(most) {
+                let (mut piece, others) = rest.split_at(most.min(sources - row) * stride);
+                piece.apart = columns.map(|columns| Apart { columns, row, rows: sources });
+                pieces.push(piece);
+                rest = others;
+            }
+        }
+        pieces
+    }
+
+    /// The gradient by all weights, whether its columns lie apart or not.
+    pub(crate) fn gradient(&self, threads: &Threads) -> Vec<T::Lanes> {
+        let mut gradient = self.gradient.clone();
+        for (number, input) in self.plan.inputs.iter().enumerate() {
+            if let Some(columns) = self.plan.adjoints(number).and_then(Adjoints::columns) {
+                let rows = &mut gradient[input.first_row..][..input.blocks.len()];
+                columns.join(threads, rows, input.blocks.count());
+            }
+        }
+        gradient
+    }
+
+    /// Leaves the gradient by all weights in one piece.
+    pub(crate) fn join_gradient(&mut self, threads: &Threads) {
+        for number in 0..self.plan.inputs.len() {
+            let input = &self.plan.inputs[number];
+            let rows = input.first_row..input.first_row + input.blocks.len();
+            let stride = input.blocks.count();
+            let Some(adjoints) = self.plan.adjoints_mut(number) else { continue };
+            if let Some(columns) = adjoints.columns() {
+                columns.join(threads, &mut self.gradient[rows], stride);
+                adjoints.forget_columns();
+            }
+        }
     }
 
     /// The Euclidean norm of the gradient, summed block by block.

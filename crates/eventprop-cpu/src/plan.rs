@@ -2,7 +2,7 @@
 
 use crate::crossing::Neurons;
 use crate::decay::Decay;
-use crate::dense::{Blocks, Measure, ReadoutLayer, SpikingLayer, pack_targets};
+use crate::dense::{Adjoints, Blocks, Measure, ReadoutLayer, SpikingLayer, pack_targets};
 use crate::lanes::LaneReal;
 use lif_core::engine::{EngineError, Training};
 use lif_core::loss::Readout;
@@ -109,6 +109,18 @@ fn unsupported<V>(capability: &str) -> Result<V, EngineError> {
 }
 
 impl<T: LaneReal> Plan<T> {
+    /// The backward pass of the layer behind one of the inputs.
+    pub(crate) fn adjoints(&self, input: usize) -> Option<&Adjoints<T>> {
+        let spiking = self.spiking.get(input).map(|layer| &layer.adjoints);
+        spiking.or(self.readout.as_ref().map(|layer| &layer.adjoints))
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn adjoints_mut(&mut self, input: usize) -> Option<&mut Adjoints<T>> {
+        let spiking = self.spiking.get_mut(input).map(|layer| &mut layer.adjoints);
+        spiking.or(self.readout.as_mut().map(|layer| &mut layer.adjoints))
+    }
+
     /// The layers for `parameters`, which are of the network's shape; `chain` is what [`check`]
     /// found.
     pub(crate) fn new(

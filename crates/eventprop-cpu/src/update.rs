@@ -1,13 +1,69 @@
 //! The optimisers over rows of lanes.
 
+use crate::dense::Columns;
 use crate::lanes::{LaneReal, Lanes};
 use lif_core::optimiser::UpdateRule;
 
-/// Changes `weights` by `gradient`, cut to [-clip, clip] first; returns how many components were
-/// cut.
-///
-/// The four slices have the same length.
-pub(crate) fn update_rows<T: LaneReal>(
+/// Some weights, the gradient by them, and what the optimiser keeps of them: slices of one length.
+pub(crate) struct Piece<'a, T: LaneReal> {
+    pub(crate) weights: &'a mut [T::Lanes],
+    pub(crate) gradient: &'a [T::Lanes],
+    pub(crate) first: &'a mut [T::Lanes],
+    pub(crate) second: &'a mut [T::Lanes],
+    /// Where the gradient is instead, if its columns lie apart.
+    pub(crate) apart: Option<Apart<'a, T>>,
+}
+
+/// The columns of a connection's gradient, for a piece of some of its rows.
+#[derive(Clone, Copy)]
+pub(crate) struct Apart<'a, T: LaneReal> {
+    pub(crate) columns: Columns<'a, T>,
+    /// The piece's first row.
+    pub(crate) row: usize,
+    /// All rows of the connection.
+    pub(crate) rows: usize,
+}
+
+impl<T: LaneReal> Piece<'_, T> {
+    /// Two pieces, the first of `len` blocks.
+    pub(crate) fn split_at(self, len: usize) -> (Self, Self) {
+        let (weights, other_weights) = self.weights.split_at_mut(len);
+        let (gradient, other_gradient) = self.gradient.split_at(len);
+        let (first, other_first) = self.first.split_at_mut(len);
+        let (second, other_second) = self.second.split_at_mut(len);
+        let apart = self.apart;
+        let other = Self {
+            weights: other_weights,
+            gradient: other_gradient,
+            first: other_first,
+            second: other_second,
+            apart,
+        };
+        (Self { weights, gradient, first, second, apart }, other)
+    }
+
+    /// Changes the weights by the gradient, cut to [-clip, clip] first; returns how many components
+    /// were cut.
+    pub(crate) fn update(self, rule: &UpdateRule<T>, clip: Option<T>) -> u64 {
+        let Some(Apart { columns, row, rows }) = self.apart else {
+            return update_rows(rule, clip, self.weights, self.gradient, self.first, self.second);
+        };
+        let (mut rest, mut clipped) = (self, 0);
+        for row in row..rows {
+            if rest.weights.is_empty() {
+                break;
+            }
+            for gradient in columns.row(row, rows) {
+                let (own, others) = rest.split_at(gradient.len());
+                clipped += update_rows(rule, clip, own.weights, gradient, own.first, own.second);
+                rest = others;
+            }
+        }
+        clipped
+    }
+}
+
+fn update_rows<T: LaneReal>(
     rule: &UpdateRule<T>,
     clip: Option<T>,
     weights: &mut [T::Lanes],

@@ -1,6 +1,6 @@
 use super::backward::{Mu, Sweep};
 use super::injections::Injection;
-use super::{Blocks, Cut, Rows};
+use super::{Blocks, Columns, Cut, Rows};
 use crate::lanes::{LANES, LaneReal, Lanes};
 use crate::stream::Stream;
 use crate::threads::Threads;
@@ -10,12 +10,14 @@ use std::ops::Range;
 /// The backward pass of a layer over a batch: who sums what, and in which order.
 ///
 /// A layer of many blocks is work enough for its threads: each takes some blocks through the whole
-/// batch; their gradients are joined. A layer of few is cut into runs of samples with a gradient each,
+/// batch; their gradients stay apart. A layer of few is cut into runs of samples with a gradient each,
 /// added up in order. Either way no sum depends on the number of threads.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Adjoints<T: LaneReal> {
     tasks: Vec<Task<T>>,
     partials: Vec<Vec<T::Lanes>>,
+    /// Whether the partial gradients are columns of the whole.
+    apart: bool,
 }
 
 /// Scratch of a layer for one sample.
@@ -46,8 +48,8 @@ const MANY_BLOCKS: usize = 8;
 
 impl<T: LaneReal> Adjoints<T> {
     /// Calls `sample(scratch, sample, sweep)` for all blocks, some at a time, and samples, which is
-    /// to call [`Sweep::run`]; leaves the gradient in `rows` and, if wanted, each event's error
-    /// in `streams`.
+    /// to call [`Sweep::run`]; leaves the gradient in `rows` or in
+    /// [`Self::columns`] and, if wanted, each event's error in `streams`.
     pub(crate) fn run(
         &mut self,
         threads: &Threads,
@@ -81,6 +83,7 @@ impl<T: LaneReal> Adjoints<T> {
                 sample(scratch, index, sweep);
             }
         };
+        self.apart = self.tasks.len() > 1 && !by_samples;
         if let [task] = &mut self.tasks[..] {
             work(task, gradient);
         } else {
@@ -92,13 +95,21 @@ impl<T: LaneReal> Adjoints<T> {
             });
             if by_samples {
                 add_up(threads, gradient, &self.partials);
-            } else {
-                join(threads, gradient, stride, &self.partials);
             }
         }
         if errors_below {
             self.collect_errors(threads, streams);
         }
+    }
+
+    /// The gradient, if it was left apart.
+    pub(crate) fn columns(&self) -> Option<Columns<'_, T>> {
+        self.apart.then_some(Columns(&self.partials))
+    }
+
+    /// The gradient has been joined.
+    pub(crate) fn forget_columns(&mut self) {
+        self.apart = false;
     }
 
     /// Gives each task its blocks and samples.
@@ -147,25 +158,6 @@ impl<T: LaneReal> Task<T> {
         self.errors.clear();
         self.errors.resize(errors, T::zero());
     }
-}
-
-/// Puts the columns of each row side by side, from blocks that each had an array of their own: neighbours in
-/// one row would take its lines from each other's caches.
-fn join<L: Lanes>(threads: &Threads, gradient: &mut [L], stride: usize, columns: &[Vec<L>]) {
-    /// Rows joined by one thread, at least.
-    const ROWS: usize = 64;
-    let rows = gradient.len() / stride;
-    let chunks = gradient.par_chunks_mut(ROWS * stride).enumerate();
-    threads.each(chunks, |(chunk, gradient)| {
-        for (place, mut row) in gradient.chunks_exact_mut(stride).enumerate() {
-            for column in columns {
-                let width = column.len() / rows;
-                let (own, others) = row.split_at_mut(width);
-                own.copy_from_slice(&column[(chunk * ROWS + place) * width..][..width]);
-                row = others;
-            }
-        }
-    });
 }
 
 fn add_up<L: Lanes>(threads: &Threads, gradient: &mut [L], partials: &[Vec<L>]) {

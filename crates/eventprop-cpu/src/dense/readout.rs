@@ -22,7 +22,7 @@ pub(crate) struct ReadoutLayer<T: LaneReal> {
     cut: Cut,
     /// `[block][run]`.
     walks: Vec<Walk<T>>,
-    adjoints: Adjoints<T>,
+    pub(crate) adjoints: Adjoints<T>,
 }
 
 /// What is measured of each voltage.

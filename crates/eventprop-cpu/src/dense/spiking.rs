@@ -23,7 +23,7 @@ pub(crate) struct SpikingLayer<T: LaneReal> {
     heights: Vec<T>,
     /// Where there are several tiles: the spikes of `[tile][sample]`.
     tiles: Vec<Vec<Spike<T>>>,
-    adjoints: Adjoints<T>,
+    pub(crate) adjoints: Adjoints<T>,
     states: Spare<State<T>>,
     jumps: Spare<Jumps<T>>,
 }
