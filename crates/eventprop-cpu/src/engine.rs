@@ -104,11 +104,10 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
         self.machine.weights = self.pack(parameters)?;
         if self.machine.constants.layers != parameters.layers {
             self.machine.constants.layers.clone_from(&parameters.layers);
-            // The plan holds parts of the gradient.
-            self.gradient_buffer();
-            let readout = self.machine.training.objective.readout();
-            let network = &self.machine.network;
-            self.machine.plan = Plan::new(network, &self.chain, parameters, readout);
+            let Self { threads, chain, machine } = self;
+            let readout = machine.training.objective.readout();
+            let plan = Plan::new(&machine.network, chain, parameters, readout);
+            threads.run(|| machine.set_plan(threads, plan));
         }
         Ok(())
     }
@@ -200,9 +199,8 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
     }
 
     fn take_activity(&mut self) -> Vec<Vec<u64>> {
-        let zeros = self.machine.activity.iter().map(|counts| vec![0; counts.len()]).collect();
         let mut activity = vec![Vec::new()];
-        activity.extend(std::mem::replace(&mut self.machine.activity, zeros));
+        activity.extend(self.machine.take_activity());
         activity.resize(self.machine.network.layers().len(), Vec::new());
         activity
     }

@@ -36,20 +36,19 @@ pub(crate) struct Machine<T: LaneReal> {
     derivatives: Vec<T>,
     pub(crate) losses: Vec<T>,
     pub(crate) input_gradient: Vec<T>,
-    /// By spiking layer, by neuron.
-    pub(crate) activity: Vec<Vec<u64>>,
+    /// By spiking layer, by neuron, of layers that are no more.
+    activity: Vec<Vec<u64>>,
 }
 
 impl<T: LaneReal> Machine<T> {
     pub(crate) fn new(network: &Network, training: Training<T>, plan: Plan<T>) -> Self {
         let rows = plan.inputs.iter().map(|input| input.blocks.len()).sum();
         let zeros = vec![T::Lanes::zero(); rows];
-        let activity = (0..plan.spiking.len()).map(|l| vec![0; network.layers()[l + 1].size]);
         Self {
             constants: Parameters::initial(network),
             streams: vec![Vec::new(); plan.inputs.len()],
             spikes: vec![Vec::new(); plan.spiking.len()],
-            activity: activity.collect(),
+            activity: Vec::new(),
             network: network.clone(),
             training,
             plan,
@@ -63,6 +62,25 @@ impl<T: LaneReal> Machine<T> {
             losses: Vec::new(),
             input_gradient: Vec::new(),
         }
+    }
+
+    /// Takes other layers: what the old ones know goes on to be true.
+    pub(crate) fn set_plan(&mut self, threads: &Threads, plan: Plan<T>) {
+        self.join_gradient(threads);
+        self.activity = self.take_activity();
+        self.plan = plan;
+    }
+
+    /// How often each neuron of the spiking layers spiked in training since this was last asked.
+    pub(crate) fn take_activity(&mut self) -> Vec<Vec<u64>> {
+        let mut activity = std::mem::take(&mut self.activity);
+        activity.resize(self.plan.spiking.len(), Vec::new());
+        for (counts, layer) in activity.iter_mut().zip(&mut self.plan.spiking) {
+            let new = layer.take_activity();
+            counts.resize(new.len(), 0);
+            counts.iter_mut().zip(new).for_each(|(count, new)| *count += new);
+        }
+        activity
     }
 
     fn duration(&self) -> T {
@@ -188,8 +206,8 @@ impl<T: LaneReal> Machine<T> {
             }
             _ => {
                 let last = spikes.last_mut().map_or(&mut [][..], Vec::as_mut_slice);
-                for (spikes, derivatives) in last.iter_mut().zip(derivatives.chunks_exact(classes))
-                {
+                let pairs = last.par_iter_mut().zip(derivatives.par_chunks_exact(classes));
+                threads.each(pairs, |(spikes, derivatives)| {
                     spikes.set_errors(classes, |neuron, is_first| {
                         if is_first || readout_kind == Readout::SpikeTimeSum {
                             derivatives[neuron]
@@ -197,7 +215,7 @@ impl<T: LaneReal> Machine<T> {
                             T::zero()
                         }
                     });
-                }
+                });
             }
         }
         for (layer, spiking) in plan.spiking.iter_mut().enumerate().rev() {
@@ -221,10 +239,6 @@ impl<T: LaneReal> Machine<T> {
                 settings,
                 layer > 0 || training.input_gradients,
             );
-            let counts = &mut self.activity[layer];
-            for sample in &spikes[layer][..samples] {
-                sample.spikes.iter().for_each(|spike| counts[spike.neuron as usize] += 1);
-            }
         }
         grazing
     }

@@ -17,6 +17,11 @@ impl<V: Default> Spare<V> {
         let value = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
         Lent { spare: self, value: value.unwrap_or_default() }
     }
+
+    /// All that tasks have brought back.
+    pub(crate) fn all(&mut self) -> &mut [V] {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<V: Default> Drop for Lent<'_, V> {

@@ -20,6 +20,8 @@ pub(crate) struct Jumps<T> {
     next: Vec<T>,
     counts: Vec<T>,
     decays: Vec<T>,
+    /// How often each neuron has spiked in the samples that came here.
+    activity: Vec<u64>,
 }
 
 impl<T: LaneReal> Jumps<T> {
@@ -34,7 +36,7 @@ impl<T: LaneReal> Jumps<T> {
         decay: &Decay<T>,
         settings: JumpSettings<T>,
     ) -> u64 {
-        let Self { next, counts, decays } = self;
+        let Self { next, counts, decays, activity } = self;
         let SampleSpikes { spikes, errors, injections, .. } = sample;
         reset(next, heights.len());
         decays_to_next(spikes, decay.tau_mem, next, decays);
@@ -45,6 +47,7 @@ impl<T: LaneReal> Jumps<T> {
         }
         let to_current = decay.adjoint_ratio();
         let next = &mut next[..heights.len()];
+        activity.resize(heights.len(), 0);
         injections.clear();
         injections.resize(spikes.len(), Injection::default());
         let mut grazing = 0;
@@ -52,6 +55,7 @@ impl<T: LaneReal> Jumps<T> {
         let backward = spikes.iter().zip(known).rev();
         for ((spike, (&error, &factor)), injection) in backward.zip(injections) {
             let neuron = spike.neuron as usize;
+            activity[neuron] += 1;
             let height = heights[neuron];
             let least = height * settings.slope_floor;
             grazing += u64::from(spike.slope < least);
@@ -72,6 +76,12 @@ impl<T: LaneReal> Jumps<T> {
             };
         }
         grazing
+    }
+
+    /// Adds how often each neuron spiked to `counts`, and forgets it.
+    pub(crate) fn take_activity(&mut self, counts: &mut [u64]) {
+        let own = std::mem::take(&mut self.activity);
+        counts.iter_mut().zip(own).for_each(|(count, own)| *count += own);
     }
 }
 

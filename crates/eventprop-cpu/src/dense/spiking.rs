@@ -100,6 +100,13 @@ impl<T: LaneReal> SpikingLayer<T> {
         }
     }
 
+    /// How often each neuron spiked in all samples that were run backward since this was last asked.
+    pub(crate) fn take_activity(&mut self) -> Vec<u64> {
+        let mut counts = vec![0; self.blocks.targets];
+        self.jumps.all().iter_mut().for_each(|jumps| jumps.take_activity(&mut counts));
+        counts
+    }
+
     /// Runs the adjoint backward from the errors of each spike in `samples`, leaves the gradient by
     /// the weights in `rows` and, where wanted, the errors of the arrivals in `streams`. Returns
     /// the number of grazing spikes.
