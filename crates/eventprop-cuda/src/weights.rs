@@ -25,8 +25,9 @@ pub(crate) struct Layout {
     matrices: Vec<Matrix>,
     /// By layer above the input: where the first of its matrices starts; a recurrent layer has two.
     starts: Vec<usize>,
-    /// The same for the matrix of its delays, if it has them.
-    delays: Vec<Option<usize>>,
+    /// The same for the matrices of its delays: of the connection into it and of the recurrent one, where
+    /// they have them.
+    delays: Vec<[Option<usize>; 2]>,
     /// Where the delays of all layers start.
     first_delay: usize,
 }
@@ -72,9 +73,9 @@ impl Weights {
         }
     }
 
-    /// The same for the delays, if the layer has them.
-    pub(crate) fn delays(&self, index: usize) -> Option<(Address, Address)> {
-        self.layout.delays[index].map(|first| self.at(first))
+    /// The same for the delays of the connection into the layer and of the recurrent one.
+    pub(crate) fn delays(&self, index: usize) -> [Option<(Address, Address)>; 2] {
+        self.layout.delays[index].map(|first| first.map(|first| self.at(first)))
     }
 
     fn at(&self, first: usize) -> (Address, Address) {
@@ -117,24 +118,18 @@ impl Layout {
         };
         let mut starts = Vec::new();
         for plan in layers {
-            let DenseLayer { connection, recurrent, synapses, .. } = *plan;
-            // Shared weights are one row, fixed ones none.
-            let shape = match synapses {
-                Synapses::Dense => [plan.below(), plan.targets, plan.stride],
-                Synapses::Shared { weights } => [1, weights, weights.next_multiple_of(WARP)],
-                Synapses::Fixed { .. } => [0, 1, WARP],
-            };
-            starts.push(place(plan, connection, false, shape));
-            if let Some(recurrent) = recurrent {
-                place(plan, recurrent, false, [plan.targets, plan.targets, plan.stride]);
+            starts.push(place(plan, plan.connection, false, shape(plan)));
+            if let Some(recurrent) = plan.recurrent {
+                place(plan, recurrent, false, recurrent_shape(plan));
             }
         }
         let delays = layers.iter().map(|plan| {
-            let shape = [plan.below(), plan.targets, plan.stride];
-            plan.delays.then(|| place(plan, plan.connection, true, shape))
+            let below = plan.delays.then(|| place(plan, plan.connection, true, shape(plan)));
+            let recurrent = plan.recurrent.filter(|_| plan.recurrent_delays);
+            [below, recurrent.map(|own| place(plan, own, true, recurrent_shape(plan)))]
         });
-        let delays: Vec<Option<usize>> = delays.collect();
-        let first_delay = delays.iter().flatten().next().copied().unwrap_or(first);
+        let delays: Vec<[Option<usize>; 2]> = delays.collect();
+        let first_delay = delays.iter().flatten().flatten().next().copied().unwrap_or(first);
         Self { matrices, starts, delays, first_delay }
     }
 
@@ -194,4 +189,18 @@ impl Layout {
         }
         parameters
     }
+}
+
+/// The sources, targets and stride of the connection into a layer: shared weights are one row, fixed ones
+/// none.
+fn shape(plan: &DenseLayer) -> [usize; 3] {
+    match plan.synapses {
+        Synapses::Dense => [plan.below(), plan.targets, plan.stride],
+        Synapses::Shared { weights } => [1, weights, weights.next_multiple_of(WARP)],
+        Synapses::Fixed { .. } => [0, 1, WARP],
+    }
+}
+
+fn recurrent_shape(plan: &DenseLayer) -> [usize; 3] {
+    [plan.targets, plan.targets, plan.stride]
 }

@@ -11,7 +11,7 @@ use lif_core::Network;
 use lif_core::engine::{EngineError, Training};
 
 /// Kinds of network that the engine computes.
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 12] = [
     Kind::Dense,
     Kind::DenseInteger,
     Kind::DenseOdd,
@@ -21,6 +21,9 @@ const KINDS: [Kind; 9] = [
     Kind::Conv,
     Kind::Recurrent,
     Kind::FeedForwardDelays,
+    Kind::DelaysIntoRecurrent,
+    Kind::RecurrentDelays,
+    Kind::Delays,
 ];
 
 fn engine(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f32>, EngineError> {
