@@ -207,10 +207,7 @@ struct Inputs {
 fn inputs(network: &Network, to: usize) -> Result<Inputs, EngineError> {
     let into = network.connections().iter().enumerate().filter(|(_, c)| c.to == to);
     let (mut below, mut recurrent) = (Vec::new(), Vec::new());
-    for (position, Connection { from, delays, kind, .. }) in into {
-        if *delays && *kind != ConnectionKind::Dense {
-            return unsupported("delays of convolutions are");
-        }
+    for (position, Connection { from, kind, .. }) in into {
         if *from > to {
             return unsupported("recurrence across layers is");
         }

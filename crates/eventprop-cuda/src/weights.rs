@@ -75,7 +75,11 @@ impl Weights {
 
     /// The same for the delays of the connection into the layer and of the recurrent one.
     pub(crate) fn delays(&self, index: usize) -> [Option<(Address, Address)>; 2] {
-        self.layout.delays[index].map(|first| first.map(|first| self.at(first)))
+        let own = self.layout.delays[index].map(|first| first.map(|first| self.at(first)));
+        match &self.shared[index] {
+            Some(shared) => [shared.delays(), None],
+            None => own,
+        }
     }
 
     fn at(&self, first: usize) -> (Address, Address) {
@@ -87,18 +91,18 @@ impl Weights {
         !self.shared[index].as_ref().is_some_and(SharedWeights::are_fixed)
     }
 
-    /// Brings the matrices of shared weights up to date.
+    /// Brings the matrices of shared weights and delays up to date.
     pub(crate) fn spread(&self, device: &Device) -> Result<(), EngineError> {
         self.shared.iter().enumerate().try_for_each(|(index, shared)| match shared {
-            Some(shared) => shared.spread(device, self.values.at(self.layout.first(index))),
+            Some(shared) => shared.spread(device, self.layout.shared_in(&self.values, index)),
             None => Ok(()),
         })
     }
 
-    /// Makes the gradient of shared weights from that of the matrix of layer number `index`.
+    /// Makes the gradient of shared weights and delays from that of the matrices of layer number `index`.
     pub(crate) fn gather(&self, device: &Device, index: usize) -> Result<(), EngineError> {
         match &self.shared[index] {
-            Some(shared) => shared.gather(device, self.gradient.at(self.layout.first(index))),
+            Some(shared) => shared.gather(device, self.layout.shared_in(&self.gradient, index)),
             None => Ok(()),
         }
     }
@@ -146,6 +150,13 @@ impl Layout {
     /// Where the matrix of layer number `index` above the input starts.
     pub(crate) fn first(&self, index: usize) -> usize {
         self.starts[index]
+    }
+
+    /// Where a buffer holds the shared weights of layer number `index` above the input, and their delays if
+    /// they have them.
+    fn shared_in(&self, buffer: &Buffer<f32>, index: usize) -> (Address, Option<Address>) {
+        let [delays, _] = self.delays[index];
+        (buffer.at(self.first(index)), delays.map(|first| buffer.at(first)))
     }
 
     /// Where delays start, after all weights.
