@@ -507,6 +507,69 @@ fn silent_labels_are_skipped() {
     });
 }
 
+/// A spike so soon after an arrival that both have one time: the way back meets them in the opposite order,
+/// with delays of 0 as without delays. The neuron's bias brings it to its threshold by then, to the last bits.
+#[test]
+fn order_within_a_moment_is_kept() {
+    for_each_schedule(|_, schedule| {
+        // A schedule is as good as another where there is one neuron.
+        if schedule > 0 {
+            return;
+        }
+        let differentiate = |between, within, bias| {
+            let recurrent = ConnectionSpec { delays: within, ..ConnectionSpec::dense("1", "1") };
+            let network = chain_with(&[1], (20.0, 5.0), true, between, Some(recurrent));
+            let mut parameters = Parameters::<f32>::initial(&network);
+            parameters.connections[1].weights.fill(20.0);
+            parameters.layers[1].bias[0] = bias;
+            let mut spikes = SpikeBatch::new();
+            spikes.push_sorted([(24.0, 3)]).unwrap();
+            let loss = Loss::SpikeTimeSum {};
+            let draw = Draw { network, parameters, spikes, labels: vec![0], loss };
+            let mut engine = draw.cuda(draw.training());
+            engine.differentiate(draw.batch()).unwrap();
+            (engine.spikes(1), engine.input_gradient()[0])
+        };
+        let critical = 1.0 / (1.0 - (-24.0_f32 / 20.0).exp());
+        let mut met = 0;
+        for step in 0..24_u32 {
+            let bias = f32::from_bits(critical.to_bits() - 18 + step);
+            let (expected, gradient) = differentiate(false, false, bias);
+            met += usize::from(expected.get(0).times()[0] == 24.0);
+            for (between, within) in [(false, true), (true, false), (true, true)] {
+                let (found, other) = differentiate(between, within, bias);
+                assert_eq!(found.spike_count(), expected.spike_count());
+                assert!((other - gradient).abs() < 1e-3 * gradient.abs(), "{other} {gradient}");
+            }
+        }
+        assert!(met > 3, "{met} at the time of the arrival");
+    });
+}
+
+/// A layer that drives itself through delays is named, after room was made for its spikes many times.
+#[test]
+fn late_runaways_are_named() {
+    for_each_schedule(|_, _| {
+        let recurrent = ConnectionSpec { delays: true, ..ConnectionSpec::dense("1", "1") };
+        let network = chain_with(&[2, 7], (20.0, 20.0), false, false, Some(recurrent));
+        let mut parameters = Parameters::<f32>::initial(&network);
+        for connection in &mut parameters.connections {
+            connection.weights.fill(50.0);
+            connection.delays.fill(0.5);
+        }
+        let training = Training::exact(Loss::VmaxCrossEntropy {});
+        let training = Training { constant_gradients: false, ..training };
+        let mut engine = CudaEngine::new(&network, training, CudaOptions::default()).unwrap();
+        engine.load(&parameters).unwrap();
+        let mut spikes = SpikeBatch::new();
+        spikes.push_sorted([]).unwrap();
+        spikes.push_sorted([(1.0, 3)]).unwrap();
+        let error = engine.infer(&spikes).unwrap_err();
+        let EngineError::Runaway { layer, sample: 1, .. } = &error else { panic!("{error}") };
+        assert_eq!(layer, "1");
+    });
+}
+
 #[test]
 fn too_little_memory_is_an_error() {
     for_each_schedule(|device, schedule| {
