@@ -17,6 +17,19 @@ struct Walker {
     int below, own;
 };
 
+// The events from below become the layer's first: who sent them, and the next of each.
+__device__ __forceinline__ void take_over(Layer const& below, Layer const& layer, int sample, int neuron) {
+    size_t from = (size_t)sample * below.width, to = (size_t)sample * layer.width;
+    for (int e = neuron; e < below.counts[sample]; e += layer.stride) {
+        layer.records[to + 1 + e].source = below.records[from + 1 + e].source;
+        layer.links[to + e] = below.links[from + e];
+    }
+    for (int s = neuron; s < below.sources; s += layer.stride) {
+        size_t place = (size_t)s * layer.samples + sample;
+        layer.heads[place] = below.heads[place];
+    }
+}
+
 template <class Arrivals>
 __device__ __forceinline__ void walk_queued(Layer const& below, Layer const& layer, Control* control,
                                             unsigned long long* earliest) {
@@ -31,15 +44,7 @@ __device__ __forceinline__ void walk_queued(Layer const& below, Layer const& lay
     float bias = layer.bias[neuron];
     float threshold = layer.threshold[neuron] - bias;
 
-    // What comes from below is known, and who sent it.
-    Record const* senders = below.records + (size_t)sample * below.width + 1;
-    for (int e = neuron; e < events; e += layer.stride) {
-        records[e].source = senders[e].source;
-        layer.links[row + e] = below.links[(size_t)sample * below.width + e];
-    }
-    for (int s = neuron; s < below.sources; s += layer.stride) {
-        layer.heads[(size_t)s * layer.samples + sample] = below.heads[(size_t)s * below.samples + sample];
-    }
+    take_over(below, layer, sample, neuron);
     // Where the neuron's last spike is noted.
     int* link = layer.heads + (size_t)(below.sources + neuron) * layer.samples + sample;
     if (neuron < layer.targets) *link = NO_EVENT;
