@@ -46,11 +46,15 @@ pub enum Kind {
     SpikingReadout,
     /// Delays on feed-forward synapses alone, one to three layers.
     FeedForwardDelays,
+    /// A recurrent hidden layer with delays on the synapses into it, and out of it, alone.
+    DelaysIntoRecurrent,
+    /// A recurrent hidden layer with delays on the synapses within it alone.
+    RecurrentDelays,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Dense,
         Self::DenseInteger,
         Self::DenseOdd,
@@ -66,6 +70,8 @@ impl Kind {
         Self::Skip,
         Self::SpikingReadout,
         Self::FeedForwardDelays,
+        Self::DelaysIntoRecurrent,
+        Self::RecurrentDelays,
     ];
 
     /// Its name in tables.
@@ -86,7 +92,17 @@ impl Kind {
             Self::Skip => "skip",
             Self::SpikingReadout => "spiking readout",
             Self::FeedForwardDelays => "delays forward",
+            Self::DelaysIntoRecurrent => "delays into rec.",
+            Self::RecurrentDelays => "delays within",
         }
+    }
+
+    /// Whether its hidden layer hears itself.
+    pub(crate) fn has_recurrent_layer(self) -> bool {
+        matches!(
+            self,
+            Self::Recurrent | Self::Delays | Self::DelaysIntoRecurrent | Self::RecurrentDelays
+        )
     }
 
     /// Whether the kind differs from others under this loss.

@@ -60,7 +60,7 @@ impl Draft {
         }
         self.connect(&last, "out");
         match self.kind {
-            Kind::Recurrent | Kind::Delays => self.connect("hidden0", "hidden0"),
+            kind if kind.has_recurrent_layer() => self.connect("hidden0", "hidden0"),
             Kind::Skip => {
                 self.connect("input", "out");
                 self.connect("input", "hidden1");
@@ -73,7 +73,8 @@ impl Draft {
     fn depth(&mut self) -> usize {
         match self.kind {
             Kind::Skip => 2,
-            Kind::Recurrent | Kind::Delays | Kind::Adaptive => 1,
+            Kind::Adaptive => 1,
+            kind if kind.has_recurrent_layer() => 1,
             _ => self.rng.random_range(0..=2),
         }
     }
@@ -154,7 +155,12 @@ impl Draft {
     }
 
     fn connect(&mut self, from: &str, to: &str) {
-        let delays = matches!(self.kind, Kind::Delays | Kind::FeedForwardDelays);
+        let delays = match self.kind {
+            Kind::Delays | Kind::FeedForwardDelays => true,
+            Kind::DelaysIntoRecurrent => from != to,
+            Kind::RecurrentDelays => from == to,
+            _ => false,
+        };
         self.connections.push(ConnectionSpec { delays, ..ConnectionSpec::dense(from, to) });
     }
 
@@ -177,6 +183,8 @@ impl Draft {
             let liveliness = match self.kind {
                 _ if feedback => 0.3,
                 Kind::Conv if connection.from == 0 => 0.7,
+                // Late feedback inhibits what would otherwise have spiked.
+                Kind::DelaysIntoRecurrent | Kind::RecurrentDelays => 1.25,
                 _ => 1.0,
             };
             let gain = self.one(1.4, 2.6) * liveliness;

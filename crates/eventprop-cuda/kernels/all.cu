@@ -8,6 +8,8 @@
 #include "li_backward.cu"
 #include "lif_backward.cu"
 #include "lif_recurrent.cu"
+#include "lif_queued.cu"
+#include "lif_queued_backward.cu"
 #include "weight_gradient.cu"
 #include "shared_weights.cu"
 #include "update.cu"

@@ -40,7 +40,7 @@ struct Layer {
     float duration, reset, rate, slope_floor, target_count, target_strength;
     Decay decay;
     float const* weights;    // [source][stride]
-    float const* delays;     // [source][stride] in ms; null where synapses have none
+    float const* delays;     // [source][stride] in ms; null where synapses have none; see below for recurrent layers
     float* gradient;         // the same shape
     float const* bias;       // [stride]
     float const* threshold;  // [stride]; infinite where there is no neuron
@@ -53,8 +53,10 @@ struct Layer {
     int* links;       // [sample][width] the next of the same source, in the same form
     float* errors;    // [sample][width][tiles] parts of the loss's derivative by an arrival's time
     float* mu;        // [sample of chunk][width][stride] -tau_syn lambda_I at each arrival
-    // Where synapses have delays.
-    unsigned long long* heard;  // [sample][width][stride] arrivals in the order of each neuron: see arrivals.cuh
+    // Where synapses have delays. Of a recurrent layer, delays and arrivals are those of its own spikes; what
+    // comes from below is described apart.
+    unsigned long long* heard;  // [sample][width][stride] arrivals in the order of each neuron: see arrivals.cuh; of
+                                // a recurrent layer [sample][own spikes][stride]: see queue.cuh
     int* heard_counts;          // [sample][stride] how many of them come before the end
     float* by_time;             // of the shape of mu: the loss's derivative by the time of each arrival
     // Spikes of spiking layers, by neuron.
@@ -63,7 +65,7 @@ struct Layer {
     float* spike_slopes;   // tau_mem V' just before the spike
     float* spike_mems;     // decay of a voltage from the start of the interval to the spike
     float* spike_drives;   // what a current at the start of the interval has added to the voltage
-    int* spike_intervals;  // the record
+    int* spike_intervals;  // the record; in the walks of queues how many arrivals came before
     int* spike_ranks;      // the spike's place among the sample's, by time
     int* needed;           // the most spikes of a neuron, of the layer, in a sample where room lacked
     // Measurements of the output layer.

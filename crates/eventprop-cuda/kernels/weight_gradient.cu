@@ -35,13 +35,13 @@ extern "C" __global__ void weight_gradient(Layer layer, int first, int samples) 
     layer.gradient[place] = sum;
 }
 
-// The error of each event of a layer with delays: the derivatives of its arrivals at all neurons. Every
-// lane adds up its neurons in order, then the lanes are added pairwise.
+// The error of each event from below where synapses have delays: the derivatives of its arrivals at all
+// neurons. Every lane adds up its neurons in order, then the lanes are added pairwise.
 //
 // Grid: x samples from `first` on, y shares of their events; threads (WARP, warps of a share).
-extern "C" __global__ void sum_errors(Layer layer, int first) {
+extern "C" __global__ void sum_errors(Layer layer, Layer below, int first) {
     int sample = first + blockIdx.x;
-    int count = layer.counts[sample];
+    int count = below.counts[sample];
     int first_event = blockIdx.y * blockDim.y + threadIdx.y;
     for (int event = first_event; event < count; event += gridDim.y * blockDim.y) {
         size_t row = (size_t)(sample % layer.chunk) * layer.width + event;
@@ -49,7 +49,7 @@ extern "C" __global__ void sum_errors(Layer layer, int first) {
         float sum = 0.0f;
         for (int n = threadIdx.x; n < layer.stride; n += WARP) sum += by_time[n];
         sum = warp_sum(sum);
-        if (threadIdx.x == 0) layer.errors[(size_t)sample * layer.width + event] = sum;
+        if (threadIdx.x == 0) below.errors[(size_t)sample * below.width + event] = sum;
     }
 }
 

@@ -121,7 +121,8 @@ impl BatchBuffers {
         let layers = layers.map(|(index, ((plan, buffers), constants))| {
             let Lengths { width, slots, chunk, .. } = buffers.lengths;
             let (matrix, gradient) = weights.addresses(index);
-            let delays = weights.delays(index);
+            let [below, own] = weights.delays(index);
+            let delays = if plan.recurrent.is_some() { own } else { below };
             let row = width * plan.stride;
             abi::Layer {
                 layer: plan.layer as i32,
@@ -147,13 +148,13 @@ impl BatchBuffers {
                 bias: constants.bias.address(),
                 threshold: constants.threshold.address(),
                 mu: self.adjoint.address(),
-                by_time: delays.map_or(0, |_| self.adjoint.at(chunk * row)),
+                by_time: if plan.has_delays() { self.adjoint.at(chunk * row) } else { 0 },
                 ..buffers.addresses()
             }
         });
         let layers: Vec<abi::Layer> = layers.collect();
-        let to_below = layers.iter().zip(plan).zip(&self.below);
-        let to_below = to_below.map(|((layer, plan), buffers)| match buffers {
+        let to_below = layers.iter().zip(plan).zip(&self.below).enumerate();
+        let to_below = to_below.map(|(index, ((layer, plan), buffers))| match buffers {
             // One sum over all neurons.
             None if plan.delays => abi::Layer { tiles: 1, ..*layer },
             None => *layer,
@@ -161,6 +162,7 @@ impl BatchBuffers {
                 sources: plan.below() as i32,
                 width: buffers.lengths.width as i32,
                 tiles: 1,
+                delays: weights.delays(index)[0].map_or(0, |(delays, _)| delays),
                 ..buffers.arrivals(*layer)
             },
         });
@@ -210,6 +212,8 @@ impl LayerBuffers {
             heads: self.heads.address(),
             links: self.links.address(),
             errors: self.errors.address(),
+            heard: self.heard.address(),
+            heard_counts: self.heard_counts.address(),
             ..layer
         }
     }
@@ -230,8 +234,6 @@ impl LayerBuffers {
             peak_elapsed: self.peak_elapsed.address(),
             peak_currents: self.peak_currents.address(),
             peak_intervals: self.peak_intervals.address(),
-            heard: self.heard.address(),
-            heard_counts: self.heard_counts.address(),
             ..self.arrivals(abi::Layer::default())
         }
     }

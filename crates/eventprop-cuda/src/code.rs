@@ -9,7 +9,7 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 31] = [
+pub(crate) const KERNELS: [&str; 35] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
@@ -17,6 +17,10 @@ pub(crate) const KERNELS: [&str; 31] = [
     "lif_merge",
     "lif_recurrent",
     "lif_recurrent_backward",
+    "lif_queued",
+    "lif_queued_delayed",
+    "lif_queued_backward",
+    "lif_queued_backward_delayed",
     "li_maximum",
     "li_maximum_delayed",
     "li_mean",
@@ -48,12 +52,14 @@ pub(crate) const KERNELS: [&str; 31] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 17] = [
+const SOURCES: [&str; 21] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/decay.cuh"),
     include_str!("../kernels/arrivals.cuh"),
     include_str!("../kernels/crossing.cuh"),
     include_str!("../kernels/adjoint.cuh"),
+    include_str!("../kernels/recurrent.cuh"),
+    include_str!("../kernels/queue.cuh"),
     include_str!("../kernels/stream_inputs.cu"),
     include_str!("../kernels/sort_arrivals.cu"),
     include_str!("../kernels/lif_forward.cu"),
@@ -63,6 +69,8 @@ const SOURCES: [&str; 17] = [
     include_str!("../kernels/li_backward.cu"),
     include_str!("../kernels/lif_backward.cu"),
     include_str!("../kernels/lif_recurrent.cu"),
+    include_str!("../kernels/lif_queued.cu"),
+    include_str!("../kernels/lif_queued_backward.cu"),
     include_str!("../kernels/weight_gradient.cu"),
     include_str!("../kernels/shared_weights.cu"),
     include_str!("../kernels/update.cu"),

@@ -16,8 +16,8 @@ pub(crate) const MAX_SPIKES: usize = 10_000;
 /// Blocks that add up the gradient's squares: NORM_BLOCKS of `kernels/update.cu`.
 const NORM_BLOCKS: usize = 32;
 
-/// The exact engine on a CUDA device, in single precision: chains of layers, dense with delays or
-/// without, convolved, pooled or recurrent.
+/// The exact engine on a CUDA device, in single precision: chains of layers, dense, recurrent or convolved
+/// with delays or without, or pooled.
 ///
 /// Parameters, optimiser state and data stay on the device; a batch is one recorded graph of kernels.
 /// The same calls give the same bits on the same device.

@@ -26,6 +26,8 @@ pub(crate) struct DenseLayer {
     pub(crate) recurrent: Option<usize>,
     /// Whether each synapse of the connection has a delay.
     pub(crate) delays: bool,
+    /// The same of the recurrent connection.
+    pub(crate) recurrent_delays: bool,
     /// What the connection's weights are.
     pub(crate) synapses: Synapses,
     /// Neurons it hears: those below, then its own if it is recurrent.
@@ -50,6 +52,11 @@ impl DenseLayer {
     /// The neurons of the layer below.
     pub(crate) fn below(&self) -> usize {
         self.sources - self.recurrent.map_or(0, |_| self.targets)
+    }
+
+    /// Whether any of its synapses has a delay: its neurons hear each in an order of its own.
+    pub(crate) fn has_delays(&self) -> bool {
+        self.delays || self.recurrent_delays
     }
 }
 
@@ -95,6 +102,7 @@ pub(crate) fn plan(
             connection,
             recurrent,
             delays: network.connections()[connection].delays,
+            recurrent_delays: recurrent.is_some_and(|own| network.connections()[own].delays),
             synapses: match network.connections()[connection].kind {
                 ConnectionKind::Dense => Synapses::Dense,
                 ConnectionKind::Conv2d(_) => {
@@ -199,13 +207,7 @@ struct Inputs {
 fn inputs(network: &Network, to: usize) -> Result<Inputs, EngineError> {
     let into = network.connections().iter().enumerate().filter(|(_, c)| c.to == to);
     let (mut below, mut recurrent) = (Vec::new(), Vec::new());
-    for (position, Connection { from, delays, kind, .. }) in into {
-        if *delays && *from == to {
-            return unsupported("delays of recurrent connections are");
-        }
-        if *delays && *kind != ConnectionKind::Dense {
-            return unsupported("delays of convolutions are");
-        }
+    for (position, Connection { from, kind, .. }) in into {
         if *from > to {
             return unsupported("recurrence across layers is");
         }
@@ -232,9 +234,6 @@ fn inputs(network: &Network, to: usize) -> Result<Inputs, EngineError> {
         }
         if network.connections()[connection].kind != ConnectionKind::Dense {
             return unsupported("recurrence of a layer that is convolved or pooled is");
-        }
-        if network.connections()[connection].delays {
-            return unsupported("delays into recurrent layers are");
         }
     }
     Ok(Inputs { connection, recurrent })

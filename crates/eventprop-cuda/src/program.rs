@@ -64,7 +64,7 @@ impl Program<'_> {
             let shape = neurons(layer, layer.samples);
             let plan = &self.plan[index];
             if plan.delays {
-                self.sort_arrivals(layer)?;
+                self.sort_arrivals(index)?;
             }
             if !plan.spikes {
                 device.launch(self.walk(index, false), shape, &[bytes_of(layer)])?;
@@ -73,7 +73,7 @@ impl Program<'_> {
             if plan.recurrent.is_some() {
                 let arguments: [&[u8]; 3] =
                     [bytes_of(&self.to_below[index]), bytes_of(layer), bytes_of(&control)];
-                device.launch("lif_recurrent", whole(layer, layer.samples), &arguments)?;
+                device.launch(self.walk(index, false), whole(layer, layer.samples), &arguments)?;
             } else {
                 let arguments: [&[u8]; 2] = [bytes_of(layer), bytes_of(&control)];
                 device.launch(self.walk(index, false), shape, &arguments)?;
@@ -204,12 +204,13 @@ impl Program<'_> {
         )
     }
 
-    /// The kernel in which neurons that do not hear one another walk through what arrives, or `back`:
-    /// where synapses have delays, each in an order of its own.
+    /// The kernel in which neurons walk through what arrives, or `back`: where synapses have delays, each
+    /// in an order of its own.
     fn walk(&self, index: usize, back: bool) -> &'static str {
-        let DenseLayer { spikes, delays, .. } = self.plan[index];
+        let plan = &self.plan[index];
         let is_maximum = self.loss.kind == kind(Readout::VMax);
-        let [common, own] = match (spikes, is_maximum, back) {
+        let [common, own] = match (plan.spikes, is_maximum, back) {
+            _ if plan.recurrent.is_some() => return recurrent_walk(plan, back),
             (true, _, false) => ["lif_forward", "lif_forward_delayed"],
             (true, _, true) => ["lif_backward", "lif_backward_delayed"],
             (false, true, false) => ["li_maximum", "li_maximum_delayed"],
@@ -217,12 +218,13 @@ impl Program<'_> {
             (false, false, false) => ["li_mean", "li_mean_delayed"],
             (false, false, true) => ["li_mean_backward", "li_mean_backward_delayed"],
         };
-        if delays { own } else { common }
+        if plan.delays { own } else { common }
     }
 
     /// Puts what each neuron of a layer with delays hears into its order, in the memory of the adjoint,
     /// which is not in use yet.
-    fn sort_arrivals(&self, layer: &Layer) -> Result<(), EngineError> {
+    fn sort_arrivals(&self, index: usize) -> Result<(), EngineError> {
+        let layer = &self.to_below[index];
         // Each of a neuron's threads sorts four arrivals or more.
         let threads = (layer.width as u32 / 4).next_power_of_two().clamp(8, THREADS / SORT_NEURONS);
         parts(layer).try_for_each(|(first, samples)| {
@@ -259,14 +261,14 @@ impl Program<'_> {
                     bytes_of(&every_spike),
                     bytes_of(&first),
                 ];
-                let (kernel, shape) = if plan.recurrent.is_some() {
+                let shape = if plan.recurrent.is_some() {
                     arguments.push(bytes_of(&self.to_below[index]));
-                    ("lif_recurrent_backward", whole(layer, samples))
+                    whole(layer, samples)
                 } else {
                     arguments.push(bytes_of(&samples));
-                    (self.walk(index, true), shape)
+                    shape
                 };
-                self.device.launch(kernel, shape, &arguments)?;
+                self.device.launch(self.walk(index, true), shape, &arguments)?;
             } else {
                 let arguments: [&[u8]; 3] = [bytes_of(layer), bytes_of(&first), bytes_of(&samples)];
                 self.device.launch(self.walk(index, true), shape, &arguments)?;
@@ -274,15 +276,27 @@ impl Program<'_> {
             if self.weights.are_learned(index) {
                 self.weight_gradient(layer, first, samples)?;
             }
-            if let Some((_, gradient)) = self.weights.delays(index) {
-                let by_delays = Layer { mu: layer.by_time, gradient, ..*layer };
+            for by_delays in self.by_delays(index) {
                 self.weight_gradient(&by_delays, first, samples)?;
             }
-            if plan.delays && layer.wants_errors != 0 {
-                self.sum_errors(layer, first, samples)?;
+            if plan.has_delays() && layer.wants_errors != 0 {
+                self.sum_errors(index, first, samples)?;
             }
         }
         self.weights.gather(self.device, index)
+    }
+
+    /// The layer with the derivatives by its delays in the place of those by its weights: what it is to the
+    /// connection into it, and to the recurrent one, whose sources come after those below.
+    fn by_delays(&self, index: usize) -> impl Iterator<Item = Layer> {
+        let (layer, plan) = (self.layers[index], &self.plan[index]);
+        let sources = [(0, plan.below()), (plan.below(), plan.targets)];
+        let connections = self.weights.delays(index).into_iter().zip(sources);
+        connections.filter_map(move |(delays, (first, sources))| {
+            let (_, gradient) = delays?;
+            let heads = layer.heads + (first * layer.samples as usize * size_of::<i32>()) as u64;
+            Some(Layer { mu: layer.by_time, gradient, heads, sources: sources as i32, ..layer })
+        })
     }
 
     fn weight_gradient(&self, layer: &Layer, first: i32, samples: i32) -> Result<(), EngineError> {
@@ -297,15 +311,16 @@ impl Program<'_> {
         )
     }
 
-    fn sum_errors(&self, layer: &Layer, first: i32, samples: i32) -> Result<(), EngineError> {
+    fn sum_errors(&self, index: usize, first: i32, samples: i32) -> Result<(), EngineError> {
+        let (layer, below) = (&self.layers[index], &self.to_below[index]);
         self.device.launch(
             "sum_errors",
             Shape {
                 // Some eight events a warp.
-                grid: (samples as u32, (layer.width as u32).div_ceil(8 * WARPS as u32).min(1024)),
+                grid: (samples as u32, (below.width as u32).div_ceil(8 * WARPS as u32).min(1024)),
                 block: (WARP as u32, WARPS as u32),
             },
-            &[bytes_of(layer), bytes_of(&first)],
+            &[bytes_of(layer), bytes_of(below), bytes_of(&first)],
         )
     }
 
@@ -315,6 +330,18 @@ impl Program<'_> {
 
     fn output(&self) -> &Layer {
         &self.layers[self.layers.len() - 1]
+    }
+}
+
+/// The same in a layer whose neurons hear one another: with delays each has a queue of its own.
+fn recurrent_walk(plan: &DenseLayer, back: bool) -> &'static str {
+    match (plan.has_delays(), plan.delays, back) {
+        (false, _, false) => "lif_recurrent",
+        (false, _, true) => "lif_recurrent_backward",
+        (true, false, false) => "lif_queued",
+        (true, false, true) => "lif_queued_backward",
+        (true, true, false) => "lif_queued_delayed",
+        (true, true, true) => "lif_queued_backward_delayed",
     }
 }
 

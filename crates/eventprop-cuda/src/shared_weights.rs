@@ -11,19 +11,26 @@ use lif_core::engine::EngineError;
 /// Weights of a block that spreads or gathers.
 const WARPS: u32 = 4;
 
-/// The matrix of a layer whose synapses share weights, or have a fixed one.
+/// The matrices of a layer whose synapses share weights and delays, or have a fixed weight.
 pub(crate) struct SharedWeights {
-    matrix: Buffer<f32>,
-    gradient: Buffer<f32>,
+    weights: Matrix,
+    delays: Option<Matrix>,
     /// For each weight where its synapses start in `synapses`; none for a fixed weight.
     offsets: Buffer<i32>,
     /// Positions in the matrix, weight by weight.
     synapses: Buffer<i32>,
-    weights: usize,
+    /// The number of weights.
+    count: usize,
+}
+
+/// A value a synapse, and the derivatives by them.
+struct Matrix {
+    values: Buffer<f32>,
+    gradient: Buffer<f32>,
 }
 
 impl SharedWeights {
-    /// The matrix of a layer; none for a layer that is dense by itself.
+    /// The matrices of a layer; none for a layer that is dense by itself.
     ///
     /// # Errors
     /// [`EngineError::Unavailable`] if the device has too little memory for it.
@@ -32,7 +39,7 @@ impl SharedWeights {
         network: &Network,
         layer: &DenseLayer,
     ) -> Result<Option<Self>, EngineError> {
-        let (weights, fixed) = match layer.synapses {
+        let (count, fixed) = match layer.synapses {
             Synapses::Dense => return Ok(None),
             Synapses::Shared { weights } => (weights, 0.0),
             Synapses::Fixed { weight } => (0, weight),
@@ -40,7 +47,7 @@ impl SharedWeights {
         let len = layer.sources * layer.stride;
         check_size(layer, len, device.free_memory()?)?;
         let mut matrix = vec![0.0_f32; len];
-        let mut of_weight: Vec<Vec<i32>> = vec![Vec::new(); weights];
+        let mut of_weight: Vec<Vec<i32>> = vec![Vec::new(); count];
         for source in 0..layer.sources {
             network.fan_out(layer.connection, source, |target, weight| {
                 let position = source * layer.stride + target;
@@ -56,32 +63,55 @@ impl SharedWeights {
         });
         let offsets: Vec<i32> = std::iter::once(0).chain(ends).collect();
         Ok(Some(Self {
-            matrix: device.copy(&matrix)?,
-            gradient: device.zeros(len)?,
+            weights: Matrix { values: device.copy(&matrix)?, gradient: device.zeros(len)? },
+            // Without a synapse there is no weight, and no matter when it is heard.
+            delays: match layer.delays {
+                true => Some(Matrix { values: device.zeros(len)?, gradient: device.zeros(len)? }),
+                false => None,
+            },
             offsets: device.copy(&offsets)?,
             synapses: device.copy(&of_weight.concat())?,
-            weights,
+            count,
         }))
     }
 
-    /// The addresses of the matrix and of its gradient.
+    /// The addresses of the matrix of weights and of its gradient.
     pub(crate) fn addresses(&self) -> (Address, Address) {
-        (self.matrix.address(), self.gradient.address())
+        self.weights.addresses()
+    }
+
+    /// The same of the delays, if there are any.
+    pub(crate) fn delays(&self) -> Option<(Address, Address)> {
+        self.delays.as_ref().map(Matrix::addresses)
     }
 
     /// Whether the weights are fixed: no gradient is wanted.
     pub(crate) fn are_fixed(&self) -> bool {
-        self.weights == 0
+        self.count == 0
     }
 
-    /// Puts the weights at `weights` into the matrix.
-    pub(crate) fn spread(&self, device: &Device, weights: Address) -> Result<(), EngineError> {
-        self.launch(device, "spread_weights", weights, &self.matrix)
+    /// Puts the weights at `weights` and the delays at `delays` into their matrices.
+    pub(crate) fn spread(
+        &self,
+        device: &Device,
+        (weights, delays): (Address, Option<Address>),
+    ) -> Result<(), EngineError> {
+        self.launch(device, "spread_weights", weights, &self.weights.values)?;
+        self.delays.iter().zip(delays).try_for_each(|(matrix, delays)| {
+            self.launch(device, "spread_weights", delays, &matrix.values)
+        })
     }
 
-    /// Adds up the matrix's gradient to that of the weights, at `gradient`.
-    pub(crate) fn gather(&self, device: &Device, gradient: Address) -> Result<(), EngineError> {
-        self.launch(device, "gather_gradient", gradient, &self.gradient)
+    /// Adds up the matrices' gradients to those at `weights` and `delays`.
+    pub(crate) fn gather(
+        &self,
+        device: &Device,
+        (weights, delays): (Address, Option<Address>),
+    ) -> Result<(), EngineError> {
+        self.launch(device, "gather_gradient", weights, &self.weights.gradient)?;
+        self.delays.iter().zip(delays).try_for_each(|(matrix, delays)| {
+            self.launch(device, "gather_gradient", delays, &matrix.gradient)
+        })
     }
 
     fn launch(
@@ -94,10 +124,10 @@ impl SharedWeights {
         if self.are_fixed() {
             return Ok(());
         }
-        let count = self.weights as i32;
+        let count = self.count as i32;
         device.launch(
             kernel,
-            Shape { grid: ((self.weights as u32).div_ceil(WARPS), 1), block: (WARP as u32, WARPS) },
+            Shape { grid: ((self.count as u32).div_ceil(WARPS), 1), block: (WARP as u32, WARPS) },
             &[
                 bytes_of(&weights),
                 bytes_of(&matrix.address()),
@@ -109,9 +139,15 @@ impl SharedWeights {
     }
 }
 
-/// Positions are 32-bit numbers; the matrix, its gradient and the list of synapses must fit.
+impl Matrix {
+    fn addresses(&self) -> (Address, Address) {
+        (self.values.address(), self.gradient.address())
+    }
+}
+
+/// Positions are 32-bit numbers; the matrices, their gradients and the list of synapses must fit.
 fn check_size(layer: &DenseLayer, len: usize, free: usize) -> Result<(), EngineError> {
-    let bytes = 12_usize.saturating_mul(len);
+    let bytes = if layer.delays { 20_usize } else { 12 }.saturating_mul(len);
     let DenseLayer { sources, targets, .. } = layer;
     let reason = if i32::try_from(len).is_err() {
         format!("a matrix of {sources} x {targets} synapses is more than this engine numbers")

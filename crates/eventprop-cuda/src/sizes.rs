@@ -68,6 +68,8 @@ impl Room {
             heads: self.samples * layer.below(),
             // All neurons' in one.
             errors: if errors { events } else { 0 },
+            heard: if layer.delays { events * layer.stride } else { 0 },
+            hearers: if layer.delays { self.samples * layer.stride } else { 0 },
             ..Lengths::default()
         })
     }
@@ -81,10 +83,16 @@ impl Room {
         let slots = if layer.spikes { self.spikes[index].0 } else { 0 };
         let row = width * layer.stride;
         // With delays the derivatives by the times of arrivals lie beside the adjoint.
-        let kept = if layer.delays { 2 * row } else { row };
+        let kept = if layer.has_delays() { 2 * row } else { row };
         let chunk = (self.adjoint_bytes / (4 * kept)).clamp(1, self.samples.max(1));
         // Tile by tile, or with delays in one.
         let tiles = if layer.delays { 1 } else { layer.stride / WARP };
+        // What a recurrent layer hears from below is kept apart.
+        let heard = match layer.recurrent {
+            _ if !layer.has_delays() => 0,
+            Some(_) => own,
+            None => width,
+        };
         Lengths {
             samples: self.samples,
             width,
@@ -96,8 +104,8 @@ impl Room {
             neurons: self.samples * layer.stride,
             spikes: self.samples * slots * layer.stride,
             adjoint: chunk * kept,
-            heard: if layer.delays { self.samples * row } else { 0 },
-            hearers: if layer.delays { self.samples * layer.stride } else { 0 },
+            heard: self.samples * heard * layer.stride,
+            hearers: if heard > 0 { self.samples * layer.stride } else { 0 },
         }
     }
 

@@ -25,8 +25,9 @@ pub(crate) struct Layout {
     matrices: Vec<Matrix>,
     /// By layer above the input: where the first of its matrices starts; a recurrent layer has two.
     starts: Vec<usize>,
-    /// The same for the matrix of its delays, if it has them.
-    delays: Vec<Option<usize>>,
+    /// The same for the matrices of its delays: of the connection into it and of the recurrent one, where
+    /// they have them.
+    delays: Vec<[Option<usize>; 2]>,
     /// Where the delays of all layers start.
     first_delay: usize,
 }
@@ -72,9 +73,13 @@ impl Weights {
         }
     }
 
-    /// The same for the delays, if the layer has them.
-    pub(crate) fn delays(&self, index: usize) -> Option<(Address, Address)> {
-        self.layout.delays[index].map(|first| self.at(first))
+    /// The same for the delays of the connection into the layer and of the recurrent one.
+    pub(crate) fn delays(&self, index: usize) -> [Option<(Address, Address)>; 2] {
+        let own = self.layout.delays[index].map(|first| first.map(|first| self.at(first)));
+        match &self.shared[index] {
+            Some(shared) => [shared.delays(), None],
+            None => own,
+        }
     }
 
     fn at(&self, first: usize) -> (Address, Address) {
@@ -86,18 +91,18 @@ impl Weights {
         !self.shared[index].as_ref().is_some_and(SharedWeights::are_fixed)
     }
 
-    /// Brings the matrices of shared weights up to date.
+    /// Brings the matrices of shared weights and delays up to date.
     pub(crate) fn spread(&self, device: &Device) -> Result<(), EngineError> {
         self.shared.iter().enumerate().try_for_each(|(index, shared)| match shared {
-            Some(shared) => shared.spread(device, self.values.at(self.layout.first(index))),
+            Some(shared) => shared.spread(device, self.layout.shared_in(&self.values, index)),
             None => Ok(()),
         })
     }
 
-    /// Makes the gradient of shared weights from that of the matrix of layer number `index`.
+    /// Makes the gradient of shared weights and delays from that of the matrices of layer number `index`.
     pub(crate) fn gather(&self, device: &Device, index: usize) -> Result<(), EngineError> {
         match &self.shared[index] {
-            Some(shared) => shared.gather(device, self.gradient.at(self.layout.first(index))),
+            Some(shared) => shared.gather(device, self.layout.shared_in(&self.gradient, index)),
             None => Ok(()),
         }
     }
@@ -117,24 +122,18 @@ impl Layout {
         };
         let mut starts = Vec::new();
         for plan in layers {
-            let DenseLayer { connection, recurrent, synapses, .. } = *plan;
-            // Shared weights are one row, fixed ones none.
-            let shape = match synapses {
-                Synapses::Dense => [plan.below(), plan.targets, plan.stride],
-                Synapses::Shared { weights } => [1, weights, weights.next_multiple_of(WARP)],
-                Synapses::Fixed { .. } => [0, 1, WARP],
-            };
-            starts.push(place(plan, connection, false, shape));
-            if let Some(recurrent) = recurrent {
-                place(plan, recurrent, false, [plan.targets, plan.targets, plan.stride]);
+            starts.push(place(plan, plan.connection, false, shape(plan)));
+            if let Some(recurrent) = plan.recurrent {
+                place(plan, recurrent, false, recurrent_shape(plan));
             }
         }
         let delays = layers.iter().map(|plan| {
-            let shape = [plan.below(), plan.targets, plan.stride];
-            plan.delays.then(|| place(plan, plan.connection, true, shape))
+            let below = plan.delays.then(|| place(plan, plan.connection, true, shape(plan)));
+            let recurrent = plan.recurrent.filter(|_| plan.recurrent_delays);
+            [below, recurrent.map(|own| place(plan, own, true, recurrent_shape(plan)))]
         });
-        let delays: Vec<Option<usize>> = delays.collect();
-        let first_delay = delays.iter().flatten().next().copied().unwrap_or(first);
+        let delays: Vec<[Option<usize>; 2]> = delays.collect();
+        let first_delay = delays.iter().flatten().flatten().next().copied().unwrap_or(first);
         Self { matrices, starts, delays, first_delay }
     }
 
@@ -151,6 +150,13 @@ impl Layout {
     /// Where the matrix of layer number `index` above the input starts.
     pub(crate) fn first(&self, index: usize) -> usize {
         self.starts[index]
+    }
+
+    /// Where a buffer holds the shared weights of layer number `index` above the input, and their delays if
+    /// they have them.
+    fn shared_in(&self, buffer: &Buffer<f32>, index: usize) -> (Address, Option<Address>) {
+        let [delays, _] = self.delays[index];
+        (buffer.at(self.first(index)), delays.map(|first| buffer.at(first)))
     }
 
     /// Where delays start, after all weights.
@@ -194,4 +200,18 @@ impl Layout {
         }
         parameters
     }
+}
+
+/// The sources, targets and stride of the connection into a layer: shared weights are one row, fixed ones
+/// none.
+fn shape(plan: &DenseLayer) -> [usize; 3] {
+    match plan.synapses {
+        Synapses::Dense => [plan.below(), plan.targets, plan.stride],
+        Synapses::Shared { weights } => [1, weights, weights.next_multiple_of(WARP)],
+        Synapses::Fixed { .. } => [0, 1, WARP],
+    }
+}
+
+fn recurrent_shape(plan: &DenseLayer) -> [usize; 3] {
+    [plan.targets, plan.targets, plan.stride]
 }

@@ -20,6 +20,7 @@ fn every_kernel_runs() {
             (Loss::ExpMeanCrossEntropy {}, false),
             (Loss::ExpMeanCrossEntropy {}, true),
             (ttfs, false),
+            (ttfs, true),
         ] {
             let losses = train(loss, delays, 2);
             assert!(losses.iter().all(|loss| loss.is_finite()));
@@ -41,9 +42,8 @@ fn train(loss: Loss, delays: bool, steps: usize) -> Vec<f64> {
     };
     let mut engine = CudaEngine::new(&network, training, CudaOptions::default()).unwrap();
     let mut parameters = Parameters::initial(&network);
-    for (connection, scale) in
-        parameters.connections.iter_mut().zip([if convolved { 3.0 } else { 1.0 }, 1.0, 0.0])
-    {
+    let scales = [if convolved { 3.0 } else { 1.0 }, 1.0, 0.0, 0.0];
+    for (connection, scale) in parameters.connections.iter_mut().zip(scales) {
         for (position, delay) in connection.delays.iter_mut().enumerate() {
             *delay = (position * 7 % 12) as f32 * 0.3;
         }
@@ -68,7 +68,8 @@ fn train(loss: Loss, delays: bool, steps: usize) -> Vec<f64> {
     losses
 }
 
-/// With an output that spikes, where hidden neurons hear one another, or one that does not.
+/// With an output that spikes, where hidden neurons hear one another, or one that does not. With delays, then
+/// outputs hear one another too: hidden neurons without delays from below, outputs with them.
 fn network(spiking: bool, convolved: bool, delays: bool) -> Network {
     let mut layers = vec![
         LayerSpec::input("in", 6).with_shape([1, 2, 3]),
@@ -84,11 +85,13 @@ fn network(spiking: bool, convolved: bool, delays: bool) -> Network {
         first.kind = ConnectionKindSpec::Conv2d;
         first.kernel = Some([1, 2]);
     }
-    first.delays = delays;
+    first.delays = delays && !spiking;
     let second = ConnectionSpec { delays, ..ConnectionSpec::dense("hidden", "out") };
     let mut connections = vec![first, second];
     if spiking {
-        connections.push(ConnectionSpec::dense("hidden", "hidden"));
+        let recurrent = |layer| ConnectionSpec { delays, ..ConnectionSpec::dense(layer, layer) };
+        connections.push(recurrent("hidden"));
+        connections.extend(delays.then(|| recurrent("out")));
     }
     Network::new(20.0, layers, connections).unwrap()
 }
