@@ -1,0 +1,93 @@
+use super::Machine;
+use crate::dense::Adjoints;
+use crate::lanes::{LaneReal, Lanes};
+use crate::threads::Threads;
+use crate::update::{Apart, Piece};
+use lif_core::optimiser::Clip;
+use rayon::prelude::*;
+
+/// Blocks of weights that a thread updates at a time, at least.
+const UPDATE_CHUNK: usize = 1024;
+
+impl<T: LaneReal> Machine<T> {
+    /// Changes the weights by the gradient; returns how many components were clipped.
+    pub(crate) fn update(&mut self, threads: &Threads, learning_rate: f64) -> u64 {
+        self.steps += 1;
+        let factor = T::of(self.training.learning_rates.weights);
+        let rule = self.training.optimiser.rule(self.steps, learning_rate).scaled(factor, true);
+        let mut clipped = 0;
+        let bound = match self.training.clip {
+            Some(Clip::Value(bound)) => Some(T::of(bound)),
+            Some(Clip::Norm(bound)) => {
+                self.join_gradient(threads);
+                let norm = self.gradient_norm(threads);
+                if norm > bound {
+                    let scale = T::Lanes::of(bound / norm);
+                    threads.each(self.gradient.par_iter_mut(), |row| *row = *row * scale);
+                    clipped = self.plan.inputs.iter().map(|input| input.blocks.weights()).sum();
+                }
+                None
+            }
+            None => None,
+        };
+        let pieces = self.pieces().into_par_iter().map(|piece| piece.update(&rule, bound));
+        threads.reduce(pieces, clipped, |a, b| a + b)
+    }
+
+    /// All weights, in pieces that threads update one by one.
+    fn pieces(&mut self) -> Vec<Piece<'_, T>> {
+        let Self { plan, weights, gradient, first, second, .. } = self;
+        let mut rest = Piece { weights, gradient, first, second, apart: None };
+        let mut pieces = Vec::new();
+        for (number, input) in plan.inputs.iter().enumerate() {
+            let (sources, stride) = (input.blocks.sources, input.blocks.count());
+            let columns = plan.adjoints(number).and_then(Adjoints::columns);
+            let most = (UPDATE_CHUNK / stride).max(1);
+            for row in (0..sources).step_by(most) {
+                let (mut piece, others) = rest.split_at(most.min(sources - row) * stride);
+                piece.apart = columns.map(|columns| Apart { columns, row, rows: sources });
+                pieces.push(piece);
+                rest = others;
+            }
+        }
+        pieces
+    }
+
+    /// The gradient by all weights, whether its columns lie apart or not.
+    pub(crate) fn gradient(&self, threads: &Threads) -> Vec<T::Lanes> {
+        let mut gradient = self.gradient.clone();
+        self.join_into(threads, &mut gradient);
+        gradient
+    }
+
+    /// Leaves the gradient by all weights in one piece.
+    pub(crate) fn join_gradient(&mut self, threads: &Threads) {
+        let mut gradient = std::mem::take(&mut self.gradient);
+        self.join_into(threads, &mut gradient);
+        self.gradient = gradient;
+        for number in 0..self.plan.inputs.len() {
+            self.plan.adjoints_mut(number).map(Adjoints::forget_columns);
+        }
+    }
+
+    /// Copies the columns that lie apart to their places.
+    fn join_into(&self, threads: &Threads, gradient: &mut [T::Lanes]) {
+        for (number, input) in self.plan.inputs.iter().enumerate() {
+            if let Some(columns) = self.plan.adjoints(number).and_then(Adjoints::columns) {
+                let rows = &mut gradient[input.first_row..][..input.blocks.len()];
+                columns.join(threads, rows, input.blocks.count());
+            }
+        }
+    }
+
+    /// The Euclidean norm of the gradient, summed block by block.
+    fn gradient_norm(&self, threads: &Threads) -> f64 {
+        const CHUNK: usize = 1024;
+        let mut squares = vec![0.0; self.gradient.len().div_ceil(CHUNK)];
+        let sums = squares.par_iter_mut().zip(self.gradient.par_chunks(CHUNK));
+        threads.each(sums, |(sum, rows)| {
+            *sum = rows.iter().map(|&row| (row * row).sum().as_f64()).sum();
+        });
+        squares.iter().sum::<f64>().sqrt()
+    }
+}
