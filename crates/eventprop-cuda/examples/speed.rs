@@ -1,5 +1,6 @@
 //! Training speed on samples kept on the device, one JSON line a configuration:
-//! `speed [toy]`. Data are random, of the shape of latency-coded MNIST.
+//! `speed [toy]`, or `speed SAMPLES BATCH EVENTS` for one, to be profiled. Data are random, of the shape of
+//! latency-coded MNIST.
 
 use eventprop_cuda::{CudaEngine, CudaOptions, probe};
 use lif_core::engine::{Batch, Engine, EngineError, Training};
@@ -23,9 +24,23 @@ struct Setting {
 }
 
 fn main() -> Result<(), EngineError> {
-    let toy = std::env::args().any(|argument| argument == "toy");
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let numbers: Vec<usize> = arguments.iter().filter_map(|text| text.parse().ok()).collect();
     let device = probe(0)?;
-    for setting in settings(toy) {
+    let settings = match numbers[..] {
+        [samples, batch, events] => {
+            vec![Setting {
+                name: "784-350-10 vmax",
+                hidden: Some(350),
+                samples,
+                events,
+                batch,
+                epochs: 2,
+            }]
+        }
+        _ => settings(arguments.iter().any(|argument| argument == "toy")),
+    };
+    for setting in settings {
         let seconds = measure(&setting)?;
         let Setting { name, samples, events, batch, epochs, .. } = setting;
         println!(
