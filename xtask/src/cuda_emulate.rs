@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 /// driver, under several orders of threads, on several ranks, then under ThreadSanitizer.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Instead, remove each `__syncthreads` in turn and see that the tests notice: under some order of
+    /// Instead, remove each `__syncthreads` and `__syncwarp` in turn and see that the tests notice: under some order of
     /// threads, or else ThreadSanitizer.
     #[arg(long)]
     mutate: bool,
@@ -20,7 +20,7 @@ fn kernels() -> Result<PathBuf> {
     Ok(crate::root()?.join("crates/eventprop-cuda/kernels"))
 }
 
-const BARRIER: &str = "__syncthreads();";
+const BARRIERS: [&str; 2] = ["__syncthreads();", "__syncwarp();"];
 
 /// What cargo starts a test with.
 const RUNNER: &str = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER";
@@ -119,12 +119,12 @@ fn mutate() -> Result<ExitCode> {
     sources.sort_by_key(fs::DirEntry::file_name);
     for source in &sources {
         let Ok(text) = fs::read_to_string(source.path()) else { continue };
-        for (position, _) in text.match_indices(BARRIER) {
+        for (position, barrier) in BARRIERS.iter().flat_map(|barrier| text.match_indices(barrier)) {
             fs::create_dir_all(&copy)?;
             for other in &sources {
                 fs::copy(other.path(), copy.join(other.file_name()))?;
             }
-            let mutant = format!("{};{}", &text[..position], &text[position + BARRIER.len()..]);
+            let mutant = format!("{};{}", &text[..position], &text[position + barrier.len()..]);
             fs::write(copy.join(source.file_name()), mutant)?;
             let noticed = if !tests(Some(&build(&copy, false)?), &chosen)? {
                 "caught by the schedules"

@@ -85,6 +85,9 @@ struct Fiber {
     // What the lanes of the warp gave to the exchange this fiber is in.
     char values[LANES][LARGEST];
     void* tsan = nullptr;
+    int warp_barriers = 0;
+    // Those of the warp's barriers: as a block's. Of a warp's first fiber.
+    char tokens[2] = {0, 0};
 };
 
 struct Block {
@@ -323,6 +326,16 @@ void barrier(char const* file, int line) {
     char* token = &block->tokens[block->barriers % 2];
     RELEASE(token);
     to_scheduler();
+    ACQUIRE(token);
+}
+
+void warp_barrier(unsigned mask, char const* file, int line) {
+    Fiber& self = *block->current;
+    Fiber& first = block->fibers[self.number / LANES * LANES];
+    char* token = &first.tokens[self.warp_barriers++ % 2];
+    RELEASE(token);
+    char nothing = 0;
+    exchange(mask, &nothing, sizeof nothing, file, line);
     ACQUIRE(token);
 }
 

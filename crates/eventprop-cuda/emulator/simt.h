@@ -11,7 +11,7 @@
 #define __device__
 #define __noinline__ __attribute__((noinline))
 #define __forceinline__ inline
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 #define __align__(n) __attribute__((aligned(n)))
 #ifdef SIMT_TSAN
 #define __shared__ static thread_local
@@ -27,6 +27,8 @@ extern thread_local dim3 threadIdx, blockIdx, blockDim, gridDim;
 namespace simt {
 // Waits for every thread of the block.
 void barrier(char const* file, int line);
+// Waits for the warp's lanes of `mask`.
+void warp_barrier(unsigned mask, char const* file, int line);
 // Waits for the lanes of `mask` and gives each all their values.
 void exchange(unsigned mask, void const* value, size_t size, char const* file, int line);
 // What `lane` gave to the exchange just made.
@@ -90,6 +92,7 @@ struct Registrar {
                                         simt::Kernel<name>::count});
 
 #define __syncthreads() simt::barrier(__FILE__, __LINE__)
+#define __syncwarp() simt::warp_barrier(0xffffffffu, __FILE__, __LINE__)
 #define __shfl_sync(mask, value, from) simt::shuffle(mask, value, from, __FILE__, __LINE__)
 #define __shfl_xor_sync(mask, value, reach) \
     simt::shuffle(mask, value, simt::lane() ^ (reach), __FILE__, __LINE__)

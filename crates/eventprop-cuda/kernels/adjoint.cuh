@@ -43,55 +43,107 @@ __device__ __forceinline__ size_t adjoint_place(Layer const& layer, Lane const& 
     return row * layer.stride + lane.neuron;
 }
 
-// Where the warp's part of an event's error is kept.
-__device__ __forceinline__ size_t error_place(Layer const& layer, Lane const& lane, int event) {
-    return ((size_t)lane.sample * layer.width + event) * layer.tiles + lane.tile;
+// The loss's derivative by the time of an arrival over the synapse of this weight; `more` is what does not
+// come from the adjoint.
+__device__ __forceinline__ float arrival_error(Decay const& decay, float weight, float mu_voltage,
+                                               float mu_current, float more) {
+    return fmaf(weight * (mu_current - mu_voltage), 1.0f / decay.tau_syn, more);
 }
 
-// The loss's derivative by the time of an arrival; `more` is what does not come from the adjoint.
-__device__ __forceinline__ float arrival_error(Layer const& layer, Lane const& lane, int source,
-                                               float mu_voltage, float mu_current, float more) {
-    float weight = layer.weights[(size_t)source * layer.stride + lane.neuron];
-    return fmaf(weight * (mu_current - mu_voltage), 1.0f / layer.decay.tau_syn, more);
-}
+// Warps of a block that walks neurons, at most.
+#define WALKERS 4
+// Arrivals whose errors are added up over a warp at once.
+#define SUMMED 16
 
-// Records the adjoint at the arrival of record `r`. What arrives at all neurons at once has one error,
-// added up over the warp.
-__device__ __forceinline__ void arrive(CommonArrivals const& arrivals, Layer const& layer,
-                                       Lane const& lane, int r, int source, float mu_voltage,
-                                       float mu_current, float more) {
-    int event = arrivals.event(r);
-    layer.mu[adjoint_place(layer, lane, event)] = mu_current;
-    if (!layer.wants_errors) return;
-    float sum = warp_sum(arrival_error(layer, lane, source, mu_voltage, mu_current, more));
-    if (lane.neuron % WARP == 0) layer.errors[error_place(layer, lane, event)] = sum;
-}
+// The errors of SUMMED arrivals at each neuron of each warp; a row is longer by one, so that lanes that read
+// one neuron each of another row meet in no bank.
+typedef float Parts[WALKERS][SUMMED][WARP + 1];
+
+// Where a warp leaves what it finds on its way back, arrival by arrival, the last first.
+template <class Arrivals>
+struct Trace;
+
+// What arrives at all neurons at once has one error, added up over the warp: those of SUMMED arrivals
+// together, by two lanes each, half of the neurons a lane.
+template <>
+struct Trace<CommonArrivals> {
+    float* mu;      // of the arrival at hand
+    float* errors;  // of the sample's first arrival; null if nobody wants them
+    float (*parts)[WARP + 1];
+    float const* weights;
+    int stride, tiles, lane, events;
+
+    __device__ __forceinline__ Trace(Layer const& layer, Lane const& at, CommonArrivals const& arrivals,
+                                     Parts& all)
+        : mu(layer.mu + adjoint_place(layer, at, arrivals.events - 1)),
+          errors(nullptr),
+          parts(all[threadIdx.y * (blockDim.x / WARP) + threadIdx.x / WARP]),
+          weights(layer.weights + at.neuron),
+          stride(layer.stride),
+          tiles(layer.tiles),
+          lane(at.neuron % WARP),
+          events(arrivals.events) {
+        if (layer.wants_errors) errors = layer.errors + (size_t)at.sample * layer.width * tiles + at.tile;
+    }
+
+    __device__ __forceinline__ void arrive(Layer const& layer, CommonArrivals const&, int r, Record const& record,
+                                           float mu_voltage, float mu_current, float more) {
+        *mu = mu_current;
+        mu -= stride;
+        if (!errors) return;
+        float weight = weights[(size_t)record.source * stride];
+        add(r - 1, arrival_error(layer.decay, weight, mu_voltage, mu_current, more));
+    }
+
+    // The same where the adjoint is still 0.
+    __device__ __forceinline__ void arrive_silent(CommonArrivals const&, int r) {
+        *mu = 0.0f;
+        mu -= stride;
+        if (errors) add(r - 1, 0.0f);
+    }
+
+    __device__ __forceinline__ void add(int event, float error) {
+        parts[event % SUMMED][lane] = error;
+        if (event % SUMMED != 0) return;
+        __syncwarp();
+        float const* row = parts[lane % SUMMED] + lane / SUMMED * (WARP / 2);
+        float sum = 0.0f;
+        for (int n = 0; n < WARP / 2; n++) sum += row[n];
+        sum += __shfl_xor_sync(FULL_WARP, sum, SUMMED);
+        int own = event + lane;
+        if (lane < SUMMED && own < events) errors[(size_t)own * tiles] = sum;
+        __syncwarp();
+    }
+};
 
 // With delays lanes are at different events: sum_errors adds up.
-__device__ __forceinline__ void arrive(OwnArrivals const& arrivals, Layer const& layer,
-                                       Lane const& lane, int r, int source, float mu_voltage,
-                                       float mu_current, float more) {
-    size_t place = adjoint_place(layer, lane, arrivals.event(r));
-    layer.mu[place] = mu_current;
-    layer.by_time[place] = arrival_error(layer, lane, source, mu_voltage, mu_current, more);
-}
+template <>
+struct Trace<OwnArrivals> {
+    float* mu;  // of the sample's first event
+    float* by_time;
+    float const* weights;
+    int stride;
 
-// The same where the adjoint is still 0.
-__device__ __forceinline__ void arrive_silent(CommonArrivals const& arrivals, Layer const& layer,
-                                              Lane const& lane, int r) {
-    int event = arrivals.event(r);
-    layer.mu[adjoint_place(layer, lane, event)] = 0.0f;
-    if (layer.wants_errors && lane.neuron % WARP == 0) {
-        layer.errors[error_place(layer, lane, event)] = 0.0f;
+    __device__ __forceinline__ Trace(Layer const& layer, Lane const& at, OwnArrivals const&, Parts&)
+        : mu(layer.mu + adjoint_place(layer, at, 0)),
+          by_time(layer.by_time + adjoint_place(layer, at, 0)),
+          weights(layer.weights + at.neuron),
+          stride(layer.stride) {}
+
+    __device__ __forceinline__ void arrive(Layer const& layer, OwnArrivals const& arrivals, int r,
+                                           Record const& record, float mu_voltage, float mu_current, float more) {
+        size_t place = (size_t)arrivals.event(r) * stride;
+        float weight = weights[(size_t)record.source * stride];
+        mu[place] = mu_current;
+        by_time[place] = arrival_error(layer.decay, weight, mu_voltage, mu_current, more);
     }
-}
 
-__device__ __forceinline__ void arrive_silent(OwnArrivals const& arrivals, Layer const& layer,
-                                              Lane const& lane, int r) {
-    size_t place = adjoint_place(layer, lane, arrivals.event(r));
-    layer.mu[place] = 0.0f;
-    layer.by_time[place] = 0.0f;
-}
+    __device__ __forceinline__ void arrive_silent(OwnArrivals const& arrivals, int r) {
+        size_t place = (size_t)arrivals.event(r) * stride;
+        mu[place] = 0.0f;
+        by_time[place] = 0.0f;
+    }
+};
 
 // The last record of those that walk together, of which each has its own.
 __device__ __forceinline__ int last_of(CommonArrivals const&, int record) { return warp_max(record); }

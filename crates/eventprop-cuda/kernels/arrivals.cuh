@@ -18,10 +18,10 @@ struct CommonArrivals {
     }
 
     __device__ __forceinline__ Record record(int r) const { return records[r]; }
+    __device__ __forceinline__ int source(int r) const { return records[r].source; }
     __device__ __forceinline__ float start(int r) const { return starts[r]; }
     __device__ __forceinline__ float factor(int r) const { return weighting[r]; }
     __device__ __forceinline__ int event(int r) const { return r - 1; }
-    __device__ __forceinline__ bool is_heard(int) const { return true; }
 };
 
 // With a delay at each synapse every neuron has its own order, which sort_arrivals makes: keys of time
@@ -49,10 +49,37 @@ struct OwnArrivals {
         if (r == 0) return 0.0f;
         return r > count ? layer.duration : __uint_as_float((unsigned)(key(r) >> 32));
     }
+    __device__ __forceinline__ int source(int r) const { return r == 0 ? -1 : senders[event(r)].source; }
     __device__ __forceinline__ Record record(int r) const {
-        int source = r == 0 ? -1 : senders[event(r)].source;
-        return record_of(layer.decay, start(r + 1) - start(r), source);
+        return record_of(layer.decay, start(r + 1) - start(r), source(r));
     }
     __device__ __forceinline__ float factor(int r) const { return expf(-layer.rate * start(r)); }
-    __device__ __forceinline__ bool is_heard(int r) const { return r <= count; }
+};
+
+// The record at hand of a walk, with the weight of the arrival that starts it. Both are fetched while the
+// interval before is computed, and the source, which names the weight, one interval earlier.
+template <class Arrivals>
+struct Ahead {
+    Arrivals const& arrivals;
+    float const* weights;
+    int stride;
+    Record record;
+    float weight;  // 0 of record 0
+    int source;    // of the record after
+
+    __device__ __forceinline__ Ahead(Layer const& layer, Arrivals const& arrivals, int neuron)
+        : arrivals(arrivals),
+          weights(layer.weights + neuron),
+          stride(layer.stride),
+          record(arrivals.record(0)),
+          weight(0.0f),
+          source(arrivals.source(min(1, arrivals.count))) {}
+
+    // From record `r` to the next; from the last to nothing.
+    __device__ __forceinline__ void step(int r) {
+        if (r == arrivals.count) return;
+        weight = weights[(size_t)source * stride];
+        record = arrivals.record(r + 1);
+        source = arrivals.source(min(r + 2, arrivals.count));
+    }
 };

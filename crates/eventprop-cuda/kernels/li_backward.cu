@@ -3,7 +3,7 @@
 
 // At the maximum lambda_V grows by -1/tau_mem times the loss's derivative.
 template <class Arrivals>
-__device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first, int samples) {
+__device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first, int samples, Parts& parts) {
     Lane lane = lane_of(layer);
     if (lane.sample >= samples || !lane.exists) return;
     lane.sample += first;
@@ -20,14 +20,14 @@ __device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first,
     bool turns = interval >= 0 && inside < 0.0f && interval < arrivals.count;
     float moved = turns ? derivative * (layer.peak_currents[place] - layer.peaks[place]) / decay.tau_mem : 0.0f;
 
+    Trace<Arrivals> trace(layer, lane, arrivals, parts);
     int top = last_of(arrivals, min(interval + 1, arrivals.count));
+    for (int r = arrivals.events; r > max(top, 0); r--) trace.arrive_silent(arrivals, r);
     float mu_voltage = 0.0f, mu_current = 0.0f;
-    for (int r = arrivals.events; r >= 0; r--) {
-        if (r > top) {
-            arrive_silent(arrivals, layer, lane, r);
-            continue;
-        }
-        Record record = arrivals.record(r);
+    Record next = arrivals.record(max(top, 0));
+    for (int r = top; r > 0; r--) {
+        Record record = next;
+        next = arrivals.record(r - 1);
         sweep(mu_voltage, mu_current, record, decay.ratio);
         if (r == interval) {
             Interval to = {record.mem, record.syn, record.drive};
@@ -35,10 +35,8 @@ __device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first,
             mu_voltage += jump * to.mem;
             mu_current += jump * to.drive * decay.ratio;
         }
-        if (r > 0) {
-            float more = turns && interval == r - 1 ? moved : 0.0f;
-            arrive(arrivals, layer, lane, r, record.source, mu_voltage, mu_current, more);
-        }
+        float more = turns && interval == r - 1 ? moved : 0.0f;
+        trace.arrive(layer, arrivals, r, record, mu_voltage, mu_current, more);
     }
 }
 
@@ -46,7 +44,7 @@ __device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first,
 // lambda_V/(1 + rate tau_syn) solve the adjoint equations; what starts as their opposite at the end only
 // decays.
 template <class Arrivals>
-__device__ __forceinline__ void walk_mean_back(Layer const& layer, int first, int samples) {
+__device__ __forceinline__ void walk_mean_back(Layer const& layer, int first, int samples, Parts& parts) {
     Lane lane = lane_of(layer);
     if (lane.sample >= samples || !lane.exists) return;
     lane.sample += first;
@@ -60,29 +58,33 @@ __device__ __forceinline__ void walk_mean_back(Layer const& layer, int first, in
     float last = arrivals.factor(arrivals.count + 1);
     float mu_voltage = -voltage * last;
     float mu_current = -current * last;
-    for (int r = arrivals.events; r > 0; r--) {
-        if (!arrivals.is_heard(r)) {
-            arrive_silent(arrivals, layer, lane, r);
-            continue;
-        }
-        Record record = arrivals.record(r);
+    Trace<Arrivals> trace(layer, lane, arrivals, parts);
+    for (int r = arrivals.events; r > arrivals.count; r--) trace.arrive_silent(arrivals, r);
+    Record next = arrivals.record(arrivals.count);
+    for (int r = arrivals.count; r > 0; r--) {
+        Record record = next;
+        next = arrivals.record(r - 1);
         float factor = arrivals.factor(r);
         sweep(mu_voltage, mu_current, record, decay.ratio);
-        arrive(arrivals, layer, lane, r, record.source, fmaf(voltage, factor, mu_voltage),
-               fmaf(current, factor, mu_current), 0.0f);
+        trace.arrive(layer, arrivals, r, record, fmaf(voltage, factor, mu_voltage),
+                     fmaf(current, factor, mu_current), 0.0f);
     }
 }
 
 // Grids: as lif_forward, over the samples from `first` on.
 extern "C" __global__ void li_maximum_backward(Layer layer, int first, int samples) {
-    walk_maximum_back<CommonArrivals>(layer, first, samples);
+    __shared__ Parts parts;
+    walk_maximum_back<CommonArrivals>(layer, first, samples, parts);
 }
 extern "C" __global__ void li_maximum_backward_delayed(Layer layer, int first, int samples) {
-    walk_maximum_back<OwnArrivals>(layer, first, samples);
+    __shared__ Parts parts;
+    walk_maximum_back<OwnArrivals>(layer, first, samples, parts);
 }
 extern "C" __global__ void li_mean_backward(Layer layer, int first, int samples) {
-    walk_mean_back<CommonArrivals>(layer, first, samples);
+    __shared__ Parts parts;
+    walk_mean_back<CommonArrivals>(layer, first, samples, parts);
 }
 extern "C" __global__ void li_mean_backward_delayed(Layer layer, int first, int samples) {
-    walk_mean_back<OwnArrivals>(layer, first, samples);
+    __shared__ Parts parts;
+    walk_mean_back<OwnArrivals>(layer, first, samples, parts);
 }

@@ -8,14 +8,15 @@ __device__ __forceinline__ void measure_maximum(Layer const& layer) {
     int neuron = blockIdx.y * blockDim.x + threadIdx.x;
     if (sample >= layer.samples || neuron >= layer.stride) return;
     Arrivals arrivals = Arrivals::of(layer, sample, neuron);
-    float const* weights = layer.weights + neuron;
     float bias = layer.bias[neuron];
     float u = -bias, current = 0.0f;
     float peak = u, peak_elapsed = -1.0f, peak_current = 0.0f;
     int peak_interval = -1;
+    Ahead<Arrivals> ahead(layer, arrivals, neuron);
     for (int r = 0; r <= arrivals.count; r++) {
-        Record record = arrivals.record(r);
-        if (r > 0) current += weights[(size_t)record.source * layer.stride];
+        Record record = ahead.record;
+        current += ahead.weight;
+        ahead.step(r);
         if (is_empty(record)) continue;
         float u_end = fmaf(u, record.mem, current * record.drive);
         float current_end = current * record.syn;
@@ -55,16 +56,15 @@ __device__ __forceinline__ void measure_mean(Layer const& layer) {
     int neuron = blockIdx.y * blockDim.x + threadIdx.x;
     if (sample >= layer.samples || neuron >= layer.stride) return;
     Arrivals arrivals = Arrivals::of(layer, sample, neuron);
-    float const* weights = layer.weights + neuron;
     float bias = layer.bias[neuron];
     float u = -bias, current = 0.0f, arrived = 0.0f;
+    Ahead<Arrivals> ahead(layer, arrivals, neuron);
     for (int r = 0; r <= arrivals.count; r++) {
-        Record record = arrivals.record(r);
-        if (r > 0) {
-            float weight = weights[(size_t)record.source * layer.stride];
-            arrived = fmaf(weight, arrivals.factor(r), arrived);
-            current += weight;
-        }
+        Record record = ahead.record;
+        float weight = ahead.weight;
+        ahead.step(r);
+        arrived = fmaf(weight, arrivals.factor(r), arrived);
+        current += weight;
         u = fmaf(u, record.mem, current * record.drive);
         current *= record.syn;
     }

@@ -2,6 +2,10 @@
 #include "arrivals.cuh"
 #include "crossing.cuh"
 
+// A multiprocessor must hold so many blocks of so many threads: what waits for memory must be covered by others.
+#define WALK_THREADS 128
+#define WALK_BLOCKS 8
+
 // Finds the spikes of one neuron in one interval and returns its voltage at the end.
 template <class Arrivals>
 __device__ __forceinline__ float spikes_in(Layer const& layer, Arrivals const& arrivals, int sample,
@@ -44,15 +48,16 @@ __device__ __forceinline__ void walk_lif(Layer const& layer, Control* control) {
     int neuron = blockIdx.y * blockDim.x + threadIdx.x;
     if (sample >= layer.samples || neuron >= layer.stride) return;
     Arrivals arrivals = Arrivals::of(layer, sample, neuron);
-    float const* weights = layer.weights + neuron;
     float bias = layer.bias[neuron];
     float threshold = layer.threshold[neuron] - bias;
     float reset = layer.reset - bias;
     float u = -bias, current = 0.0f;
     int spikes = 0;
+    Ahead<Arrivals> ahead(layer, arrivals, neuron);
     for (int r = 0; r <= arrivals.count; r++) {
-        Record record = arrivals.record(r);
-        if (r > 0) current += weights[(size_t)record.source * layer.stride];
+        Record record = ahead.record;
+        current += ahead.weight;
+        ahead.step(r);
         if (is_empty(record)) continue;
         float u_end = fmaf(u, record.mem, current * record.drive);
         float current_end = current * record.syn;
@@ -74,10 +79,10 @@ __device__ __forceinline__ void walk_lif(Layer const& layer, Control* control) {
 }
 
 // Grid: x samples (threads y: several in a block), y tiles of neurons.
-extern "C" __global__ void lif_forward(Layer layer, Control* control) {
+extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_forward(Layer layer, Control* control) {
     walk_lif<CommonArrivals>(layer, control);
 }
 
-extern "C" __global__ void lif_forward_delayed(Layer layer, Control* control) {
+extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_forward_delayed(Layer layer, Control* control) {
     walk_lif<OwnArrivals>(layer, control);
 }

@@ -31,7 +31,8 @@ __device__ __forceinline__ void return_to(Returner& at, float until, int kept, A
         if (time < until) break;
         int event = from_own >= from_below ? queue.event(--at.own) : arrivals.event(at.below--);
         rewind(at, time, layer.decay);
-        float by_time = arrival_error(layer, lane, records[event].source, at.mu_voltage, at.mu_current, 0.0f);
+        float weight = layer.weights[(size_t)records[event].source * layer.stride + lane.neuron];
+        float by_time = arrival_error(layer.decay, weight, at.mu_voltage, at.mu_current, 0.0f);
         leave(layer, adjoint_place(layer, lane, event), at.mu_current, by_time);
     }
 }

@@ -3,6 +3,7 @@
 
 #define NORM_BLOCKS 32
 #define NORM_THREADS 256
+#define COUNTERS 16
 
 // The sum of a block's values in a fixed order; 0 in all threads but the first.
 __device__ __forceinline__ double block_sum(double value, double* sums) {
@@ -105,12 +106,19 @@ extern "C" __global__ void finish_update(Control* control) {
     control->clipped = 0;
 }
 
-// Adds the batch's spikes to each neuron's count. A thread a neuron.
+// Adds the batch's spikes to each neuron's count. Grid: x tiles of neurons; threads (WARP, COUNTERS).
 extern "C" __global__ void count_activity(Layer layer, Control const* control,
                                           unsigned long long* activity) {
-    int neuron = blockIdx.x * blockDim.x + threadIdx.x;
-    if (neuron >= layer.targets || is_faulty(control)) return;
-    unsigned long long sum = 0;
-    for (int s = 0; s < layer.samples; s++) sum += layer.spike_counts[(size_t)s * layer.stride + neuron];
-    activity[neuron] += sum;
+    __shared__ int sums[COUNTERS][WARP];
+    int neuron = blockIdx.x * WARP + threadIdx.x;
+    int sum = 0;
+    for (int s = threadIdx.y; s < layer.samples; s += COUNTERS) {
+        sum += layer.spike_counts[(size_t)s * layer.stride + neuron];
+    }
+    sums[threadIdx.y][threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.y > 0 || neuron >= layer.targets || is_faulty(control)) return;
+    unsigned long long all = activity[neuron];
+    for (int y = 0; y < COUNTERS; y++) all += sums[y][threadIdx.x];
+    activity[neuron] = all;
 }

@@ -120,7 +120,10 @@ mod tests {
         let mut found: Vec<_> = source
             .lines()
             .filter_map(|line| line.strip_prefix("extern \"C\" __global__ void "))
-            .map(|rest| rest.strip_prefix("__launch_bounds__(MAX_RECURRENT) ").unwrap_or(rest))
+            .map(|rest| match rest.strip_prefix("__launch_bounds__") {
+                Some(bounded) => bounded.split_once(") ").map_or(rest, |(_, name)| name),
+                None => rest,
+            })
             .filter_map(|rest| rest.split('(').next())
             .collect();
         let mut listed = KERNELS.to_vec();

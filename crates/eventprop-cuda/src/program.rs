@@ -12,8 +12,12 @@ use lif_core::loss::{KnownLoss, Loss, Readout};
 
 /// Threads of a block where nothing else decides.
 const THREADS: u32 = 256;
-/// Warps of a block that walks neurons.
+/// Warps of a block that walks neurons: WALKERS of `kernels/adjoint.cuh`.
 const WARPS: usize = 4;
+/// Warps that share the samples of one gradient: SUMMERS of `kernels/weight_gradient.cu`.
+const SUMMERS: u32 = 16;
+/// Rows of threads that count spikes: COUNTERS of `kernels/update.cu`.
+const COUNTERS: u32 = 16;
 /// Neurons of a block that sorts: SORT_NEURONS of `kernels/sort_arrivals.cu`.
 const SORT_NEURONS: u32 = 4;
 
@@ -123,10 +127,7 @@ impl Program<'_> {
             if plan.spikes {
                 device.launch(
                     "count_activity",
-                    Shape {
-                        grid: ((layer.targets as u32).div_ceil(THREADS), 1),
-                        block: (THREADS, 1),
-                    },
+                    Shape { grid: (layer.tiles as u32, 1), block: (WARP as u32, COUNTERS) },
                     &[
                         bytes_of(layer),
                         bytes_of(&queue.control.address()),
@@ -300,14 +301,16 @@ impl Program<'_> {
     }
 
     fn weight_gradient(&self, layer: &Layer, first: i32, samples: i32) -> Result<(), EngineError> {
-        let tiles = (layer.tiles as u32).min(WARPS as u32);
+        // Large batches are shared among many warps, small ones leave room for several tiles in a block.
+        let shares = (samples as u32).div_ceil(WARP as u32).min(SUMMERS);
+        let tiles = (layer.tiles as u32).min((WARPS as u32).div_ceil(shares));
         self.device.launch(
             "weight_gradient",
             Shape {
                 grid: (layer.sources as u32, (layer.tiles as u32).div_ceil(tiles)),
-                block: (WARP as u32, tiles),
+                block: (WARP as u32, tiles * shares),
             },
-            &[bytes_of(layer), bytes_of(&first), bytes_of(&samples)],
+            &[bytes_of(layer), bytes_of(&first), bytes_of(&samples), bytes_of(&(shares as i32))],
         )
     }
 

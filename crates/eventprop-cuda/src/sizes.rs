@@ -84,7 +84,10 @@ impl Room {
         let row = width * layer.stride;
         // With delays the derivatives by the times of arrivals lie beside the adjoint.
         let kept = if layer.has_delays() { 2 * row } else { row };
-        let chunk = (self.adjoint_bytes / (4 * kept)).clamp(1, self.samples.max(1));
+        // Whole groups of those that are added up together, so that the gradient's bits do not tell the parts.
+        let chunk = (self.adjoint_bytes / (4 * kept)).max(1);
+        let chunk = if chunk < WARP { chunk } else { chunk - chunk % WARP };
+        let chunk = chunk.min(self.samples.max(1));
         // Tile by tile, or with delays in one.
         let tiles = if layer.delays { 1 } else { layer.stride / WARP };
         // What a recurrent layer hears from below is kept apart.

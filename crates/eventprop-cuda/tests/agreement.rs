@@ -52,13 +52,18 @@ impl Draw {
         engine
     }
 
-    /// What `whole` found is found to the bit where the adjoint is cut into the smallest parts.
+    /// What `whole` found is found where the adjoint is cut into the smallest parts: to the bit but for sums
+    /// over samples.
     fn assert_same_in_parts(&self, whole: &CudaEngine, statistics: BatchStatistics) {
         let parts = CudaOptions { adjoint_bytes: 1, ..CudaOptions::default() };
         let mut engine = CudaEngine::new(&self.network, self.training(), parts).unwrap();
         engine.load(&self.parameters).unwrap();
         assert_eq!(engine.differentiate(self.batch()).unwrap(), statistics);
-        assert_eq!(engine.gradient(), whole.gradient());
+        let by = |of: fn(&Parameters<f32>) -> Vec<f32>| {
+            error(&of(&engine.gradient()), &of(&whole.gradient()))
+        };
+        let errors = [by(weights), by(delays)];
+        assert!(errors.iter().all(|&error| error < 1e-6), "{errors:?}");
         assert_eq!(engine.input_gradient(), whole.input_gradient());
     }
 }
@@ -314,6 +319,31 @@ fn recurrent_layers(between: bool, within: bool) {
             compared += 1;
         }
         assert!(compared >= 2, "{compared} compared");
+    });
+}
+
+/// Parts of as many samples as are added up together leave the gradient's bits as they are.
+#[test]
+fn parts_leave_the_bits() {
+    for_each_schedule(|_, schedule| {
+        let network = chain(&[40, 7], (20.0, 5.0), false);
+        let mut parameters = Parameters::<f32>::initial(&network);
+        let mut uniform = uniform(90 + schedule);
+        for (connection, scale) in parameters.connections.iter_mut().zip([0.5, 0.3]) {
+            connection.weights.fill_with(|| (uniform() * 2.0 - 0.6) as f32 * scale);
+        }
+        let spikes = spikes(70, 60, &mut uniform);
+        let labels = (0..70).map(|sample| sample % 7).collect();
+        let draw = Draw { network, parameters, spikes, labels, loss: Loss::VmaxCrossEntropy {} };
+        let mut whole = draw.cuda(draw.training());
+        whole.differentiate(draw.batch()).unwrap();
+        // Room for 32 samples or a few more.
+        let options = CudaOptions { adjoint_bytes: 700 << 10, ..CudaOptions::default() };
+        let mut parts = CudaEngine::new(&draw.network, draw.training(), options).unwrap();
+        parts.load(&draw.parameters).unwrap();
+        parts.differentiate(draw.batch()).unwrap();
+        assert!(whole.spikes(1).spike_count() > 70);
+        assert_eq!(parts.gradient(), whole.gradient());
     });
 }
 
