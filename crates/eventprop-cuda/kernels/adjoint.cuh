@@ -43,13 +43,6 @@ __device__ __forceinline__ size_t adjoint_place(Layer const& layer, Lane const& 
     return row * layer.stride + lane.neuron;
 }
 
-// The loss's derivative by the time of an arrival over the synapse of this weight; `more` is what does not
-// come from the adjoint.
-__device__ __forceinline__ float arrival_error(Decay const& decay, float weight, float mu_voltage,
-                                               float mu_current, float more) {
-    return fmaf(weight * (mu_current - mu_voltage), 1.0f / decay.tau_syn, more);
-}
-
 // Warps of a block that walks neurons, at most.
 #define WALKERS 4
 // Arrivals whose errors are added up over a warp at once.
@@ -59,40 +52,40 @@ __device__ __forceinline__ float arrival_error(Decay const& decay, float weight,
 // one neuron each of another row meet in no bank.
 typedef float Parts[WALKERS][SUMMED][WARP + 1];
 
-// Where a warp leaves what it finds on its way back, arrival by arrival, the last first.
-template <class Arrivals>
+// Where a warp leaves what it finds on its way back, arrival by arrival, the last first; `errors` if the layer
+// below wants them. The derivative by an arrival's time is weight * (mu_I - mu_V) / tau_syn, and what does not come
+// from the adjoint.
+template <class Arrivals, bool errors>
 struct Trace;
 
 // What arrives at all neurons at once has one error, added up over the warp: those of SUMMED arrivals
 // together, by two lanes each, half of the neurons a lane.
-template <>
-struct Trace<CommonArrivals> {
+template <bool errors>
+struct Trace<CommonArrivals, errors> {
     float* mu;      // of the arrival at hand
-    float* errors;  // of the sample's first arrival; null if nobody wants them
+    float* totals;  // of the sample's first arrival
     float (*parts)[WARP + 1];
-    float const* weights;
+    Column weights;
+    float per_syn;
     int stride, tiles, lane, events;
 
     __device__ __forceinline__ Trace(Layer const& layer, Lane const& at, CommonArrivals const& arrivals,
                                      Parts& all)
         : mu(layer.mu + adjoint_place(layer, at, arrivals.events - 1)),
-          errors(nullptr),
+          totals(layer.errors + ((size_t)at.sample * layer.width * layer.tiles + at.tile)),
           parts(all[threadIdx.y * (blockDim.x / WARP) + threadIdx.x / WARP]),
-          weights(layer.weights + at.neuron),
+          weights(Column::of(layer, at.neuron)),
+          per_syn(1.0f / layer.decay.tau_syn),
           stride(layer.stride),
           tiles(layer.tiles),
           lane(at.neuron % WARP),
-          events(arrivals.events) {
-        if (layer.wants_errors) errors = layer.errors + (size_t)at.sample * layer.width * tiles + at.tile;
-    }
+          events(arrivals.events) {}
 
-    __device__ __forceinline__ void arrive(Layer const& layer, CommonArrivals const&, int r, Record const& record,
-                                           float mu_voltage, float mu_current, float more) {
+    __device__ __forceinline__ void arrive(CommonArrivals const&, int r, Record const& record, float mu_voltage,
+                                           float mu_current, float more) {
         *mu = mu_current;
         mu -= stride;
-        if (!errors) return;
-        float weight = weights[(size_t)record.source * stride];
-        add(r - 1, arrival_error(layer.decay, weight, mu_voltage, mu_current, more));
+        if (errors) add(r - 1, fmaf(weights[record.source] * (mu_current - mu_voltage), per_syn, more));
     }
 
     // The same where the adjoint is still 0.
@@ -103,39 +96,41 @@ struct Trace<CommonArrivals> {
     }
 
     __device__ __forceinline__ void add(int event, float error) {
-        parts[event % SUMMED][lane] = error;
-        if (event % SUMMED != 0) return;
+        int row = event & (SUMMED - 1);
+        parts[row][lane] = error;
+        if (row > 0) return;
         __syncwarp();
-        float const* row = parts[lane % SUMMED] + lane / SUMMED * (WARP / 2);
+        float const* own = parts[lane % SUMMED] + lane / SUMMED * (WARP / 2);
         float sum = 0.0f;
-        for (int n = 0; n < WARP / 2; n++) sum += row[n];
+        for (int n = 0; n < WARP / 2; n++) sum += own[n];
         sum += __shfl_xor_sync(FULL_WARP, sum, SUMMED);
-        int own = event + lane;
-        if (lane < SUMMED && own < events) errors[(size_t)own * tiles] = sum;
+        event += lane;
+        if (lane < SUMMED && event < events) totals[(size_t)event * tiles] = sum;
         __syncwarp();
     }
 };
 
 // With delays lanes are at different events: sum_errors adds up.
-template <>
-struct Trace<OwnArrivals> {
+template <bool errors>
+struct Trace<OwnArrivals, errors> {
     float* mu;  // of the sample's first event
     float* by_time;
-    float const* weights;
+    Column weights;
+    float per_syn;
     int stride;
 
     __device__ __forceinline__ Trace(Layer const& layer, Lane const& at, OwnArrivals const&, Parts&)
         : mu(layer.mu + adjoint_place(layer, at, 0)),
           by_time(layer.by_time + adjoint_place(layer, at, 0)),
-          weights(layer.weights + at.neuron),
+          weights(Column::of(layer, at.neuron)),
+          per_syn(1.0f / layer.decay.tau_syn),
           stride(layer.stride) {}
 
-    __device__ __forceinline__ void arrive(Layer const& layer, OwnArrivals const& arrivals, int r,
-                                           Record const& record, float mu_voltage, float mu_current, float more) {
+    __device__ __forceinline__ void arrive(OwnArrivals const& arrivals, int r, Record const& record,
+                                           float mu_voltage, float mu_current, float more) {
         size_t place = (size_t)arrivals.event(r) * stride;
-        float weight = weights[(size_t)record.source * stride];
         mu[place] = mu_current;
-        by_time[place] = arrival_error(layer.decay, weight, mu_voltage, mu_current, more);
+        by_time[place] = fmaf(weights[record.source] * (mu_current - mu_voltage), per_syn, more);
     }
 
     __device__ __forceinline__ void arrive_silent(OwnArrivals const& arrivals, int r) {

@@ -56,21 +56,33 @@ struct OwnArrivals {
     __device__ __forceinline__ float factor(int r) const { return expf(-layer.rate * start(r)); }
 };
 
+// A column of weights: a row a source. In bytes, that an address is one multiplication.
+struct Column {
+    char const* first;
+    int row;
+
+    static __device__ __forceinline__ Column of(Layer const& layer, int neuron) {
+        return {(char const*)(layer.weights + neuron), layer.stride * (int)sizeof(float)};
+    }
+
+    __device__ __forceinline__ float operator[](int source) const {
+        return *(float const*)(first + (long long)source * row);
+    }
+};
+
 // The record at hand of a walk, with the weight of the arrival that starts it. Both are fetched while the
 // interval before is computed, and the source, which names the weight, one interval earlier.
 template <class Arrivals>
 struct Ahead {
     Arrivals const& arrivals;
-    float const* weights;
-    int stride;
+    Column weights;
     Record record;
     float weight;  // 0 of record 0
     int source;    // of the record after
 
     __device__ __forceinline__ Ahead(Layer const& layer, Arrivals const& arrivals, int neuron)
         : arrivals(arrivals),
-          weights(layer.weights + neuron),
-          stride(layer.stride),
+          weights(Column::of(layer, neuron)),
           record(arrivals.record(0)),
           weight(0.0f),
           source(arrivals.source(min(1, arrivals.count))) {}
@@ -78,8 +90,58 @@ struct Ahead {
     // From record `r` to the next; from the last to nothing.
     __device__ __forceinline__ void step(int r) {
         if (r == arrivals.count) return;
-        weight = weights[(size_t)source * stride];
+        weight = weights[source];
         record = arrivals.record(r + 1);
         source = arrivals.source(min(r + 2, arrivals.count));
     }
+};
+
+template <>
+struct Ahead<CommonArrivals> {
+    Record const* next;
+    int count;
+    Column weights;
+    Record record;
+    float weight;
+    int source;
+
+    __device__ __forceinline__ Ahead(Layer const& layer, CommonArrivals const& arrivals, int neuron)
+        : next(arrivals.records + 1),
+          count(arrivals.count),
+          weights(Column::of(layer, neuron)),
+          record(arrivals.records[0]),
+          weight(0.0f),
+          source(next->source) {}
+
+    // After the last record comes one without a sender.
+    __device__ __forceinline__ void step(int r) {
+        if (r == count) return;
+        weight = weights[source];
+        record = *next++;
+        source = next->source;
+    }
+};
+
+// The record at hand of a walk back, fetched while the interval after is computed.
+template <class Arrivals>
+struct Back {
+    Arrivals const& arrivals;
+    Record record;
+
+    __device__ __forceinline__ Back(Arrivals const& arrivals, int r)
+        : arrivals(arrivals), record(arrivals.record(r)) {}
+
+    // From record `r`, which is not the first, to the one before.
+    __device__ __forceinline__ void step(int r) { record = arrivals.record(r - 1); }
+};
+
+template <>
+struct Back<CommonArrivals> {
+    Record const* at;
+    Record record;
+
+    __device__ __forceinline__ Back(CommonArrivals const& arrivals, int r)
+        : at(arrivals.records + r), record(*at) {}
+
+    __device__ __forceinline__ void step(int) { record = *--at; }
 };

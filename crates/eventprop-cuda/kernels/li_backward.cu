@@ -2,7 +2,7 @@
 #include "adjoint.cuh"
 
 // At the maximum lambda_V grows by -1/tau_mem times the loss's derivative.
-template <class Arrivals>
+template <class Arrivals, bool errors>
 __device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first, int samples, Parts& parts) {
     Lane lane = lane_of(layer);
     if (lane.sample >= samples || !lane.exists) return;
@@ -20,14 +20,14 @@ __device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first,
     bool turns = interval >= 0 && inside < 0.0f && interval < arrivals.count;
     float moved = turns ? derivative * (layer.peak_currents[place] - layer.peaks[place]) / decay.tau_mem : 0.0f;
 
-    Trace<Arrivals> trace(layer, lane, arrivals, parts);
+    Trace<Arrivals, errors> trace(layer, lane, arrivals, parts);
     int top = last_of(arrivals, min(interval + 1, arrivals.count));
     for (int r = arrivals.events; r > max(top, 0); r--) trace.arrive_silent(arrivals, r);
     float mu_voltage = 0.0f, mu_current = 0.0f;
-    Record next = arrivals.record(max(top, 0));
+    Back<Arrivals> back(arrivals, max(top, 0));
     for (int r = top; r > 0; r--) {
-        Record record = next;
-        next = arrivals.record(r - 1);
+        Record record = back.record;
+        back.step(r);
         sweep(mu_voltage, mu_current, record, decay.ratio);
         if (r == interval) {
             Interval to = {record.mem, record.syn, record.drive};
@@ -36,14 +36,14 @@ __device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first,
             mu_current += jump * to.drive * decay.ratio;
         }
         float more = turns && interval == r - 1 ? moved : 0.0f;
-        trace.arrive(layer, arrivals, r, record, mu_voltage, mu_current, more);
+        trace.arrive(arrivals, r, record, mu_voltage, mu_current, more);
     }
 }
 
 // With l = a f the loss's drive, a = derivative/T: lambda_V = -l/(1 + rate tau_mem) and lambda_I =
 // lambda_V/(1 + rate tau_syn) solve the adjoint equations; what starts as their opposite at the end only
 // decays.
-template <class Arrivals>
+template <class Arrivals, bool errors>
 __device__ __forceinline__ void walk_mean_back(Layer const& layer, int first, int samples, Parts& parts) {
     Lane lane = lane_of(layer);
     if (lane.sample >= samples || !lane.exists) return;
@@ -58,15 +58,15 @@ __device__ __forceinline__ void walk_mean_back(Layer const& layer, int first, in
     float last = arrivals.factor(arrivals.count + 1);
     float mu_voltage = -voltage * last;
     float mu_current = -current * last;
-    Trace<Arrivals> trace(layer, lane, arrivals, parts);
+    Trace<Arrivals, errors> trace(layer, lane, arrivals, parts);
     for (int r = arrivals.events; r > arrivals.count; r--) trace.arrive_silent(arrivals, r);
-    Record next = arrivals.record(arrivals.count);
+    Back<Arrivals> back(arrivals, arrivals.count);
     for (int r = arrivals.count; r > 0; r--) {
-        Record record = next;
-        next = arrivals.record(r - 1);
+        Record record = back.record;
+        back.step(r);
         float factor = arrivals.factor(r);
         sweep(mu_voltage, mu_current, record, decay.ratio);
-        trace.arrive(layer, arrivals, r, record, fmaf(voltage, factor, mu_voltage),
+        trace.arrive(arrivals, r, record, fmaf(voltage, factor, mu_voltage),
                      fmaf(current, factor, mu_current), 0.0f);
     }
 }
@@ -74,17 +74,19 @@ __device__ __forceinline__ void walk_mean_back(Layer const& layer, int first, in
 // Grids: as lif_forward, over the samples from `first` on.
 extern "C" __global__ void li_maximum_backward(Layer layer, int first, int samples) {
     __shared__ Parts parts;
-    walk_maximum_back<CommonArrivals>(layer, first, samples, parts);
+    if (layer.wants_errors) walk_maximum_back<CommonArrivals, true>(layer, first, samples, parts);
+    else walk_maximum_back<CommonArrivals, false>(layer, first, samples, parts);
 }
 extern "C" __global__ void li_maximum_backward_delayed(Layer layer, int first, int samples) {
     __shared__ Parts parts;
-    walk_maximum_back<OwnArrivals>(layer, first, samples, parts);
+    walk_maximum_back<OwnArrivals, true>(layer, first, samples, parts);
 }
 extern "C" __global__ void li_mean_backward(Layer layer, int first, int samples) {
     __shared__ Parts parts;
-    walk_mean_back<CommonArrivals>(layer, first, samples, parts);
+    if (layer.wants_errors) walk_mean_back<CommonArrivals, true>(layer, first, samples, parts);
+    else walk_mean_back<CommonArrivals, false>(layer, first, samples, parts);
 }
 extern "C" __global__ void li_mean_backward_delayed(Layer layer, int first, int samples) {
     __shared__ Parts parts;
-    walk_mean_back<OwnArrivals>(layer, first, samples, parts);
+    walk_mean_back<OwnArrivals, true>(layer, first, samples, parts);
 }

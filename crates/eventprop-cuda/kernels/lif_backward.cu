@@ -25,6 +25,35 @@ __device__ __forceinline__ void jump_back(Layer const& layer, Control* control, 
     if (jumps.grazing > 0) atomicAdd(&control->grazing, (unsigned long long)jumps.grazing);
 }
 
+// Back through what arrived, taking up the jumps.
+template <class Arrivals, bool errors>
+__device__ __forceinline__ void take_back(Layer const& layer, Lane const& lane, int spikes, size_t slots,
+                                          Parts& parts) {
+    Arrivals arrivals = Arrivals::of(layer, lane.sample, lane.neuron);
+    Trace<Arrivals, errors> trace(layer, lane, arrivals, parts);
+    // Of the spike met next.
+    int left = spikes;
+    size_t slot = slots + (size_t)max(left - 1, 0) * layer.stride;
+    int interval = left > 0 ? layer.spike_intervals[slot] : -1;
+    int top = last_of(arrivals, interval);
+    for (int r = arrivals.events; r > max(top, 0); r--) trace.arrive_silent(arrivals, r);
+    float mu_voltage = 0.0f, mu_current = 0.0f;
+    Back<Arrivals> back(arrivals, max(top, 0));
+    for (int r = top; r > 0; r--) {
+        Record record = back.record;
+        back.step(r);
+        sweep(mu_voltage, mu_current, record, layer.decay.ratio);
+        while (interval == r) {
+            mu_voltage += layer.spike_mems[slot];
+            mu_current += layer.spike_drives[slot];
+            left--;
+            slot -= layer.stride;
+            interval = left > 0 ? layer.spike_intervals[slot] : -1;
+        }
+        trace.arrive(arrivals, r, record, mu_voltage, mu_current, 0.0f);
+    }
+}
+
 template <class Arrivals>
 __device__ __forceinline__ void walk_lif_back(Layer const& layer, Control* control,
                                               float const* above_errors, int above_width,
@@ -35,33 +64,11 @@ __device__ __forceinline__ void walk_lif_back(Layer const& layer, Control* contr
     Lane lane = lane_of(layer);
     if (lane.sample >= samples || !lane.exists) return;
     lane.sample += first;
-    Arrivals arrivals = Arrivals::of(layer, lane.sample, lane.neuron);
     int spikes = layer.spike_counts[(size_t)lane.sample * layer.stride + lane.neuron];
-    size_t slot = (size_t)lane.sample * layer.slots * layer.stride + lane.neuron;
-    jump_back(layer, control, lane, spikes, slot, above_errors, above_width, above_tiles, every_spike);
-
-    // Of the spike met next.
-    slot += (size_t)max(spikes - 1, 0) * layer.stride;
-    int left = spikes;
-    int interval = left > 0 ? layer.spike_intervals[slot] : -1;
-    Trace<Arrivals> trace(layer, lane, arrivals, parts);
-    int top = last_of(arrivals, interval);
-    for (int r = arrivals.events; r > max(top, 0); r--) trace.arrive_silent(arrivals, r);
-    float mu_voltage = 0.0f, mu_current = 0.0f;
-    Record next = arrivals.record(max(top, 0));
-    for (int r = top; r > 0; r--) {
-        Record record = next;
-        next = arrivals.record(r - 1);
-        sweep(mu_voltage, mu_current, record, layer.decay.ratio);
-        while (interval == r) {
-            mu_voltage += layer.spike_mems[slot];
-            mu_current += layer.spike_drives[slot];
-            left--;
-            slot -= layer.stride;
-            interval = left > 0 ? layer.spike_intervals[slot] : -1;
-        }
-        trace.arrive(layer, arrivals, r, record, mu_voltage, mu_current, 0.0f);
-    }
+    size_t slots = (size_t)lane.sample * layer.slots * layer.stride + lane.neuron;
+    jump_back(layer, control, lane, spikes, slots, above_errors, above_width, above_tiles, every_spike);
+    if (layer.wants_errors) take_back<Arrivals, true>(layer, lane, spikes, slots, parts);
+    else take_back<Arrivals, false>(layer, lane, spikes, slots, parts);
 }
 
 // Grid: as lif_forward, over the samples from `first` on.

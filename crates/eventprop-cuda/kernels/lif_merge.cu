@@ -90,7 +90,10 @@ extern "C" __global__ void lif_merge(Layer layer, Layer above, Control* control,
     for (int r = threadIdx.x; r <= count + 1; r += MERGE_THREADS) {
         float start = above.times[row + r];
         above.factors[row + r] = expf(-above.rate * start);
-        if (r > count) break;
+        if (r > count) {
+            above.records[row + r].source = NO_EVENT;
+            break;
+        }
         int source = above.records[row + r].source;
         above.records[row + r] = record_of(above.decay, above.times[row + r + 1] - start, source);
     }

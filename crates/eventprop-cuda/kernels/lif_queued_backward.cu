@@ -32,7 +32,7 @@ __device__ __forceinline__ void return_to(Returner& at, float until, int kept, A
         int event = from_own >= from_below ? queue.event(--at.own) : arrivals.event(at.below--);
         rewind(at, time, layer.decay);
         float weight = layer.weights[(size_t)records[event].source * layer.stride + lane.neuron];
-        float by_time = arrival_error(layer.decay, weight, at.mu_voltage, at.mu_current, 0.0f);
+        float by_time = weight * (at.mu_current - at.mu_voltage) / layer.decay.tau_syn;
         leave(layer, adjoint_place(layer, lane, event), at.mu_current, by_time);
     }
 }
