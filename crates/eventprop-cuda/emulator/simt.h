@@ -96,8 +96,12 @@ struct Registrar {
 #define __shfl_sync(mask, value, from) simt::shuffle(mask, value, from, __FILE__, __LINE__)
 #define __shfl_xor_sync(mask, value, reach) \
     simt::shuffle(mask, value, simt::lane() ^ (reach), __FILE__, __LINE__)
+// Lanes without one so far below get their own value back, as in CUDA.
+#define __shfl_up_sync(mask, value, reach) \
+    simt::shuffle(mask, value, simt::lane() < (reach) ? simt::lane() : simt::lane() - (reach), __FILE__, __LINE__)
 #define __ballot_sync(mask, vote) simt::ballot(mask, vote, __FILE__, __LINE__)
 
+inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int __ffs(unsigned x) { return __builtin_ffs(static_cast<int>(x)); }
 inline int min(int a, int b) { return a < b ? a : b; }
 inline int max(int a, int b) { return a > b ? a : b; }

@@ -1,7 +1,7 @@
 // The reverse sweep of one neuron, carrying mu = -tau_syn lambda: the gradient by a weight is then mu_I
 // itself at the arrival.
 #pragma once
-#include "arrivals.cuh"
+#include "walk.cuh"
 
 // The place of a warp's lane: a tile of WARP neurons of one sample. Warps walk together because they
 // add up errors.
@@ -43,8 +43,6 @@ __device__ __forceinline__ size_t adjoint_place(Layer const& layer, Lane const& 
     return row * layer.stride + lane.neuron;
 }
 
-// Warps of a block that walks neurons, at most.
-#define WALKERS 4
 // Arrivals whose errors are added up over a warp at once.
 #define SUMMED 16
 
@@ -65,7 +63,6 @@ struct Trace<CommonArrivals, errors> {
     float* mu;      // of the arrival at hand
     float* totals;  // of the sample's first arrival
     float (*parts)[WARP + 1];
-    Column weights;
     float per_syn;
     int stride, tiles, lane, events;
 
@@ -73,19 +70,18 @@ struct Trace<CommonArrivals, errors> {
                                      Parts& all)
         : mu(layer.mu + adjoint_place(layer, at, arrivals.events - 1)),
           totals(layer.errors + ((size_t)at.sample * layer.width * layer.tiles + at.tile)),
-          parts(all[threadIdx.y * (blockDim.x / WARP) + threadIdx.x / WARP]),
-          weights(Column::of(layer, at.neuron)),
+          parts(all[walker()]),
           per_syn(1.0f / layer.decay.tau_syn),
           stride(layer.stride),
           tiles(layer.tiles),
           lane(at.neuron % WARP),
           events(arrivals.events) {}
 
-    __device__ __forceinline__ void arrive(CommonArrivals const&, int r, Record const& record, float mu_voltage,
+    __device__ __forceinline__ void arrive(CommonArrivals const&, int r, float weight, float mu_voltage,
                                            float mu_current, float more) {
         *mu = mu_current;
         mu -= stride;
-        if (errors) add(r - 1, fmaf(weights[record.source] * (mu_current - mu_voltage), per_syn, more));
+        if (errors) add(r - 1, fmaf(weight * (mu_current - mu_voltage), per_syn, more));
     }
 
     // The same where the adjoint is still 0.
@@ -115,22 +111,20 @@ template <bool errors>
 struct Trace<OwnArrivals, errors> {
     float* mu;  // of the sample's first event
     float* by_time;
-    Column weights;
     float per_syn;
     int stride;
 
     __device__ __forceinline__ Trace(Layer const& layer, Lane const& at, OwnArrivals const&, Parts&)
         : mu(layer.mu + adjoint_place(layer, at, 0)),
           by_time(layer.by_time + adjoint_place(layer, at, 0)),
-          weights(Column::of(layer, at.neuron)),
           per_syn(1.0f / layer.decay.tau_syn),
           stride(layer.stride) {}
 
-    __device__ __forceinline__ void arrive(OwnArrivals const& arrivals, int r, Record const& record,
-                                           float mu_voltage, float mu_current, float more) {
+    __device__ __forceinline__ void arrive(OwnArrivals const& arrivals, int r, float weight, float mu_voltage,
+                                           float mu_current, float more) {
         size_t place = (size_t)arrivals.event(r) * stride;
         mu[place] = mu_current;
-        by_time[place] = fmaf(weights[record.source] * (mu_current - mu_voltage), per_syn, more);
+        by_time[place] = fmaf(weight * (mu_current - mu_voltage), per_syn, more);
     }
 
     __device__ __forceinline__ void arrive_silent(OwnArrivals const& arrivals, int r) {

@@ -3,7 +3,7 @@
 
 // At the maximum lambda_V grows by -1/tau_mem times the loss's derivative.
 template <class Arrivals, bool errors>
-__device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first, int samples, Parts& parts) {
+__device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first, int samples, Parts& parts, Rings& rings) {
     Lane lane = lane_of(layer);
     if (lane.sample >= samples || !lane.exists) return;
     lane.sample += first;
@@ -24,9 +24,10 @@ __device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first,
     int top = last_of(arrivals, min(interval + 1, arrivals.count));
     for (int r = arrivals.events; r > max(top, 0); r--) trace.arrive_silent(arrivals, r);
     float mu_voltage = 0.0f, mu_current = 0.0f;
-    Back<Arrivals> back(arrivals, max(top, 0));
+    Back<Arrivals, errors> back(layer, arrivals, lane.neuron, max(top, 0), rings);
     for (int r = top; r > 0; r--) {
         Record record = back.record;
+        float weight = back.weight;
         back.step(r);
         sweep(mu_voltage, mu_current, record, decay.ratio);
         if (r == interval) {
@@ -36,7 +37,7 @@ __device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first,
             mu_current += jump * to.drive * decay.ratio;
         }
         float more = turns && interval == r - 1 ? moved : 0.0f;
-        trace.arrive(arrivals, r, record, mu_voltage, mu_current, more);
+        trace.arrive(arrivals, r, weight, mu_voltage, mu_current, more);
     }
 }
 
@@ -44,7 +45,7 @@ __device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first,
 // lambda_V/(1 + rate tau_syn) solve the adjoint equations; what starts as their opposite at the end only
 // decays.
 template <class Arrivals, bool errors>
-__device__ __forceinline__ void walk_mean_back(Layer const& layer, int first, int samples, Parts& parts) {
+__device__ __forceinline__ void walk_mean_back(Layer const& layer, int first, int samples, Parts& parts, Rings& rings) {
     Lane lane = lane_of(layer);
     if (lane.sample >= samples || !lane.exists) return;
     lane.sample += first;
@@ -60,13 +61,14 @@ __device__ __forceinline__ void walk_mean_back(Layer const& layer, int first, in
     float mu_current = -current * last;
     Trace<Arrivals, errors> trace(layer, lane, arrivals, parts);
     for (int r = arrivals.events; r > arrivals.count; r--) trace.arrive_silent(arrivals, r);
-    Back<Arrivals> back(arrivals, arrivals.count);
+    Back<Arrivals, errors> back(layer, arrivals, lane.neuron, arrivals.count, rings);
     for (int r = arrivals.count; r > 0; r--) {
         Record record = back.record;
+        float weight = back.weight;
         back.step(r);
         float factor = arrivals.factor(r);
         sweep(mu_voltage, mu_current, record, decay.ratio);
-        trace.arrive(arrivals, r, record, fmaf(voltage, factor, mu_voltage),
+        trace.arrive(arrivals, r, weight, fmaf(voltage, factor, mu_voltage),
                      fmaf(current, factor, mu_current), 0.0f);
     }
 }
@@ -74,19 +76,23 @@ __device__ __forceinline__ void walk_mean_back(Layer const& layer, int first, in
 // Grids: as lif_forward, over the samples from `first` on.
 extern "C" __global__ void li_maximum_backward(Layer layer, int first, int samples) {
     __shared__ Parts parts;
-    if (layer.wants_errors) walk_maximum_back<CommonArrivals, true>(layer, first, samples, parts);
-    else walk_maximum_back<CommonArrivals, false>(layer, first, samples, parts);
+    __shared__ Rings rings;
+    if (layer.wants_errors) walk_maximum_back<CommonArrivals, true>(layer, first, samples, parts, rings);
+    else walk_maximum_back<CommonArrivals, false>(layer, first, samples, parts, rings);
 }
 extern "C" __global__ void li_maximum_backward_delayed(Layer layer, int first, int samples) {
     __shared__ Parts parts;
-    walk_maximum_back<OwnArrivals, true>(layer, first, samples, parts);
+    __shared__ Rings rings;
+    walk_maximum_back<OwnArrivals, true>(layer, first, samples, parts, rings);
 }
 extern "C" __global__ void li_mean_backward(Layer layer, int first, int samples) {
     __shared__ Parts parts;
-    if (layer.wants_errors) walk_mean_back<CommonArrivals, true>(layer, first, samples, parts);
-    else walk_mean_back<CommonArrivals, false>(layer, first, samples, parts);
+    __shared__ Rings rings;
+    if (layer.wants_errors) walk_mean_back<CommonArrivals, true>(layer, first, samples, parts, rings);
+    else walk_mean_back<CommonArrivals, false>(layer, first, samples, parts, rings);
 }
 extern "C" __global__ void li_mean_backward_delayed(Layer layer, int first, int samples) {
     __shared__ Parts parts;
-    walk_mean_back<OwnArrivals, true>(layer, first, samples, parts);
+    __shared__ Rings rings;
+    walk_mean_back<OwnArrivals, true>(layer, first, samples, parts, rings);
 }

@@ -1,9 +1,9 @@
 // Leaky integrators, measured on their voltages.
-#include "arrivals.cuh"
+#include "walk.cuh"
 
 // Follows each voltage to its maximum, at least 0.
 template <class Arrivals>
-__device__ __forceinline__ void measure_maximum(Layer const& layer) {
+__device__ __forceinline__ void measure_maximum(Layer const& layer, Rings& rings) {
     int sample = blockIdx.x * blockDim.y + threadIdx.y;
     int neuron = blockIdx.y * blockDim.x + threadIdx.x;
     if (sample >= layer.samples || neuron >= layer.stride) return;
@@ -12,7 +12,7 @@ __device__ __forceinline__ void measure_maximum(Layer const& layer) {
     float u = -bias, current = 0.0f;
     float peak = u, peak_elapsed = -1.0f, peak_current = 0.0f;
     int peak_interval = -1;
-    Ahead<Arrivals> ahead(layer, arrivals, neuron);
+    Ahead<Arrivals> ahead(layer, arrivals, neuron, rings);
     for (int r = 0; r <= arrivals.count; r++) {
         Record record = ahead.record;
         current += ahead.weight;
@@ -51,14 +51,14 @@ __device__ __forceinline__ void measure_maximum(Layer const& layer) {
 // weighted sum of the weights that arrived, J = integral of f I = tau_syn (F - f(T) I(T)) /
 // (1 + rate tau_syn), and the integral of f u is (J - tau_mem (f(T) u(T) - u(0))) / (1 + rate tau_mem).
 template <class Arrivals>
-__device__ __forceinline__ void measure_mean(Layer const& layer) {
+__device__ __forceinline__ void measure_mean(Layer const& layer, Rings& rings) {
     int sample = blockIdx.x * blockDim.y + threadIdx.y;
     int neuron = blockIdx.y * blockDim.x + threadIdx.x;
     if (sample >= layer.samples || neuron >= layer.stride) return;
     Arrivals arrivals = Arrivals::of(layer, sample, neuron);
     float bias = layer.bias[neuron];
     float u = -bias, current = 0.0f, arrived = 0.0f;
-    Ahead<Arrivals> ahead(layer, arrivals, neuron);
+    Ahead<Arrivals> ahead(layer, arrivals, neuron, rings);
     for (int r = 0; r <= arrivals.count; r++) {
         Record record = ahead.record;
         float weight = ahead.weight;
@@ -77,7 +77,19 @@ __device__ __forceinline__ void measure_mean(Layer const& layer) {
 }
 
 // Grids: as lif_forward.
-extern "C" __global__ void li_maximum(Layer layer) { measure_maximum<CommonArrivals>(layer); }
-extern "C" __global__ void li_maximum_delayed(Layer layer) { measure_maximum<OwnArrivals>(layer); }
-extern "C" __global__ void li_mean(Layer layer) { measure_mean<CommonArrivals>(layer); }
-extern "C" __global__ void li_mean_delayed(Layer layer) { measure_mean<OwnArrivals>(layer); }
+extern "C" __global__ void li_maximum(Layer layer) {
+    __shared__ Rings rings;
+    measure_maximum<CommonArrivals>(layer, rings);
+}
+extern "C" __global__ void li_maximum_delayed(Layer layer) {
+    __shared__ Rings rings;
+    measure_maximum<OwnArrivals>(layer, rings);
+}
+extern "C" __global__ void li_mean(Layer layer) {
+    __shared__ Rings rings;
+    measure_mean<CommonArrivals>(layer, rings);
+}
+extern "C" __global__ void li_mean_delayed(Layer layer) {
+    __shared__ Rings rings;
+    measure_mean<OwnArrivals>(layer, rings);
+}

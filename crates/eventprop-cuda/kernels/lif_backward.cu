@@ -28,7 +28,7 @@ __device__ __forceinline__ void jump_back(Layer const& layer, Control* control, 
 // Back through what arrived, taking up the jumps.
 template <class Arrivals, bool errors>
 __device__ __forceinline__ void take_back(Layer const& layer, Lane const& lane, int spikes, size_t slots,
-                                          Parts& parts) {
+                                          Parts& parts, Rings& rings) {
     Arrivals arrivals = Arrivals::of(layer, lane.sample, lane.neuron);
     Trace<Arrivals, errors> trace(layer, lane, arrivals, parts);
     // Of the spike met next.
@@ -38,9 +38,10 @@ __device__ __forceinline__ void take_back(Layer const& layer, Lane const& lane, 
     int top = last_of(arrivals, interval);
     for (int r = arrivals.events; r > max(top, 0); r--) trace.arrive_silent(arrivals, r);
     float mu_voltage = 0.0f, mu_current = 0.0f;
-    Back<Arrivals> back(arrivals, max(top, 0));
+    Back<Arrivals, errors> back(layer, arrivals, lane.neuron, max(top, 0), rings);
     for (int r = top; r > 0; r--) {
         Record record = back.record;
+        float weight = back.weight;
         back.step(r);
         sweep(mu_voltage, mu_current, record, layer.decay.ratio);
         while (interval == r) {
@@ -50,7 +51,7 @@ __device__ __forceinline__ void take_back(Layer const& layer, Lane const& lane, 
             slot -= layer.stride;
             interval = left > 0 ? layer.spike_intervals[slot] : -1;
         }
-        trace.arrive(arrivals, r, record, mu_voltage, mu_current, 0.0f);
+        trace.arrive(arrivals, r, weight, mu_voltage, mu_current, 0.0f);
     }
 }
 
@@ -58,7 +59,7 @@ template <class Arrivals>
 __device__ __forceinline__ void walk_lif_back(Layer const& layer, Control* control,
                                               float const* above_errors, int above_width,
                                               int above_tiles, int every_spike, int first,
-                                              int samples, Parts& parts) {
+                                              int samples, Parts& parts, Rings& rings) {
     // Where room lacked, spikes have no place among the arrivals of the layer above.
     if (is_faulty(control)) return;
     Lane lane = lane_of(layer);
@@ -67,8 +68,8 @@ __device__ __forceinline__ void walk_lif_back(Layer const& layer, Control* contr
     int spikes = layer.spike_counts[(size_t)lane.sample * layer.stride + lane.neuron];
     size_t slots = (size_t)lane.sample * layer.slots * layer.stride + lane.neuron;
     jump_back(layer, control, lane, spikes, slots, above_errors, above_width, above_tiles, every_spike);
-    if (layer.wants_errors) take_back<Arrivals, true>(layer, lane, spikes, slots, parts);
-    else take_back<Arrivals, false>(layer, lane, spikes, slots, parts);
+    if (layer.wants_errors) take_back<Arrivals, true>(layer, lane, spikes, slots, parts, rings);
+    else take_back<Arrivals, false>(layer, lane, spikes, slots, parts, rings);
 }
 
 // Grid: as lif_forward, over the samples from `first` on.
@@ -76,8 +77,9 @@ extern "C" __global__ void lif_backward(Layer layer, Control* control, float con
                                         int above_width, int above_tiles, int every_spike, int first,
                                         int samples) {
     __shared__ Parts parts;
+    __shared__ Rings rings;
     walk_lif_back<CommonArrivals>(layer, control, above_errors, above_width, above_tiles, every_spike,
-                                  first, samples, parts);
+                                  first, samples, parts, rings);
 }
 
 extern "C" __global__ void lif_backward_delayed(Layer layer, Control* control,
@@ -85,6 +87,7 @@ extern "C" __global__ void lif_backward_delayed(Layer layer, Control* control,
                                                 int above_tiles, int every_spike, int first,
                                                 int samples) {
     __shared__ Parts parts;
+    __shared__ Rings rings;
     walk_lif_back<OwnArrivals>(layer, control, above_errors, above_width, above_tiles, every_spike,
-                               first, samples, parts);
+                               first, samples, parts, rings);
 }

@@ -1,9 +1,9 @@
 // Leaky integrate-and-fire neurons through all arrivals of a sample.
-#include "arrivals.cuh"
 #include "crossing.cuh"
+#include "walk.cuh"
 
 // A multiprocessor must hold so many blocks of so many threads: what waits for memory must be covered by others.
-#define WALK_THREADS 128
+#define WALK_THREADS (WALKERS * WARP)
 #define WALK_BLOCKS 8
 
 // Finds the spikes of one neuron in one interval and returns its voltage at the end.
@@ -43,7 +43,7 @@ __device__ __forceinline__ float spikes_in(Layer const& layer, Arrivals const& a
 }
 
 template <class Arrivals>
-__device__ __forceinline__ void walk_lif(Layer const& layer, Control* control) {
+__device__ __forceinline__ void walk_lif(Layer const& layer, Control* control, Rings& rings) {
     int sample = blockIdx.x * blockDim.y + threadIdx.y;
     int neuron = blockIdx.y * blockDim.x + threadIdx.x;
     if (sample >= layer.samples || neuron >= layer.stride) return;
@@ -53,7 +53,7 @@ __device__ __forceinline__ void walk_lif(Layer const& layer, Control* control) {
     float reset = layer.reset - bias;
     float u = -bias, current = 0.0f;
     int spikes = 0;
-    Ahead<Arrivals> ahead(layer, arrivals, neuron);
+    Ahead<Arrivals> ahead(layer, arrivals, neuron, rings);
     for (int r = 0; r <= arrivals.count; r++) {
         Record record = ahead.record;
         current += ahead.weight;
@@ -80,9 +80,11 @@ __device__ __forceinline__ void walk_lif(Layer const& layer, Control* control) {
 
 // Grid: x samples (threads y: several in a block), y tiles of neurons.
 extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_forward(Layer layer, Control* control) {
-    walk_lif<CommonArrivals>(layer, control);
+    __shared__ Rings rings;
+    walk_lif<CommonArrivals>(layer, control, rings);
 }
 
 extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_forward_delayed(Layer layer, Control* control) {
-    walk_lif<OwnArrivals>(layer, control);
+    __shared__ Rings rings;
+    walk_lif<OwnArrivals>(layer, control, rings);
 }

@@ -3,18 +3,22 @@
 
 #define MERGE_THREADS 256
 
-// The sum of `value` over the threads before this one; `total` over all.
+// The sum of `value` over the threads before this one; `total` over all. `sums` is room for a sum a warp.
 __device__ __forceinline__ int exclusive_sum(int value, int* sums, int& total) {
-    sums[threadIdx.x] = value;
-    __syncthreads();
-    for (int reach = 1; reach < MERGE_THREADS; reach *= 2) {
-        int below = (int)threadIdx.x >= reach ? sums[threadIdx.x - reach] : 0;
-        __syncthreads();
-        sums[threadIdx.x] += below;
-        __syncthreads();
+    int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    int upto = value;
+    for (int reach = 1; reach < WARP; reach *= 2) {
+        int below = __shfl_up_sync(FULL_WARP, upto, reach);
+        if (lane >= reach) upto += below;
     }
-    total = sums[MERGE_THREADS - 1];
-    int before = sums[threadIdx.x] - value;
+    if (lane == WARP - 1) sums[warp] = upto;
+    __syncthreads();
+    int before = upto - value;
+    total = 0;
+    for (int w = 0; w < MERGE_THREADS / WARP; w++) {
+        if (w < warp) before += sums[w];
+        total += sums[w];
+    }
     __syncthreads();
     return before;
 }
@@ -23,7 +27,7 @@ __device__ __forceinline__ int exclusive_sum(int value, int* sums, int& total) {
 // [sample][above.width].
 extern "C" __global__ void lif_merge(Layer layer, Layer above, Control* control, float* list_times,
                                      int* list_places) {
-    __shared__ int sums[MERGE_THREADS];
+    __shared__ int sums[MERGE_THREADS / WARP];
     __shared__ float tile[MERGE_THREADS];
     int sample = blockIdx.x;
     size_t row = (size_t)sample * above.width;
@@ -90,10 +94,7 @@ extern "C" __global__ void lif_merge(Layer layer, Layer above, Control* control,
     for (int r = threadIdx.x; r <= count + 1; r += MERGE_THREADS) {
         float start = above.times[row + r];
         above.factors[row + r] = expf(-above.rate * start);
-        if (r > count) {
-            above.records[row + r].source = NO_EVENT;
-            break;
-        }
+        if (r > count) break;
         int source = above.records[row + r].source;
         above.records[row + r] = record_of(above.decay, above.times[row + r + 1] - start, source);
     }

@@ -31,10 +31,7 @@ extern "C" __global__ void stream_inputs(Layer layer, Control const* control, St
         float start = r == 0 ? 0.0f : r <= count ? times[r - 1] : layer.duration;
         layer.times[row + r] = start;
         layer.factors[row + r] = expf(-layer.rate * start);
-        if (r > count) {
-            layer.records[row + r].source = NO_EVENT;
-            break;
-        }
+        if (r > count) break;
         float end = r < count ? times[r] : layer.duration;
         int source = r == 0 ? -1 : data_sources[first + r - 1];
         layer.records[row + r] = record_of(layer.decay, end - start, source);

@@ -9,12 +9,12 @@
 #define MAX_SPIKES 10000
 
 // An interval between two arrivals of a sample. Record 0 is the interval from time 0 to the first
-// arrival; record e + 1 starts with arrival e; after the last comes one of which only `source` is set.
+// arrival; record e + 1 starts with arrival e.
 struct __align__(16) Record {
     float mem;    // decay of the voltage over the interval
     float syn;    // decay of the current
     float drive;  // what the current adds to the voltage
-    int source;   // the neuron that sent the arrival, -1 for record 0 and after the last
+    int source;   // the neuron that sent the arrival, -1 for record 0
 };
 
 // How voltage and current of a layer decay.

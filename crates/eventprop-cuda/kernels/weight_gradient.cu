@@ -1,65 +1,70 @@
 // From what arrivals leave to gradients. No atomics, and one order of summation.
 #include "adjoint.cuh"
 
-// Rows of threads of a block, at most.
+// Warps that share the samples of a batch, at most.
 #define SUMMERS 16
-// Values that a warp fetches at once.
-#define FETCHED 4
+// Samples that a warp adds up at once: GROUP of `src/sizes.rs`.
+#define GROUP (2 * WARP)
 
-// Adds a tile's column of adjoints at the first arrivals `present` of the lanes' samples, whose places are
-// `event`, in the order of lanes.
-__device__ __forceinline__ float add_present(float sum, float const* mu, int stride, unsigned present, int event) {
-    while (present) {
-        float values[FETCHED];
-        for (int i = 0; i < FETCHED; i++) {
-            bool any = present != 0;
-            int other = __shfl_sync(FULL_WARP, event, any ? __ffs(present) - 1 : 0);
-            values[i] = any ? mu[(size_t)other * stride] : 0.0f;
-            present &= present - 1;
-        }
-        for (int i = 0; i < FETCHED; i++) sum += values[i];
-    }
-    return sum;
+// Puts the places of a warp's arrivals together, in the order of lanes: those of lanes whose `place` is not
+// NO_EVENT follow the `count` that `list` has.
+__device__ __forceinline__ int append(int* list, int count, int place, int lane) {
+    unsigned present = __ballot_sync(FULL_WARP, place != NO_EVENT);
+    if (place != NO_EVENT) list[count + __popc(present & ((1u << lane) - 1))] = place;
+    return count + __popc(present);
 }
 
 // The gradient by the weights: the adjoint at every arrival of a source, added up over the samples. With the
 // arrivals' derivatives in the place of the adjoint it is the gradient by the delays.
 //
 // Grid: x sources, y groups of tiles of neurons; threads (WARP, tiles of a group times `shares`): of one source
-// and tile, so many warps each add up WARP samples at a time, then one of them adds those sums in their order.
+// and tile, so many warps each add up GROUP samples at a time, then one of them adds those sums in their order.
 // Samples first .. first + samples have their `mu`; those of earlier calls are in the gradient already.
 extern "C" __global__ void weight_gradient(Layer layer, int first, int samples, int shares) {
+    __shared__ int lists[SUMMERS][GROUP];
     // Of one round and the next in turn: one is added up while the other is written.
     __shared__ float sums[2][SUMMERS][WARP];
-    int source = blockIdx.x;
+    int source = blockIdx.x, lane = threadIdx.x;
     int share = threadIdx.y % shares;
     int tile = (blockIdx.y * blockDim.y + threadIdx.y) / shares;
-    int neuron = tile * WARP + threadIdx.x;
+    int neuron = tile * WARP + lane;
     bool exists = tile < layer.tiles;
     size_t place = (size_t)source * layer.stride + neuron;
     int const* heads = layer.heads + (size_t)source * layer.samples + first;
     float const* mu = layer.mu + neuron;
+    int* list = lists[threadIdx.y];
     float sum = exists && share == 0 && first > 0 ? layer.gradient[place] : 0.0f;
     int turn = 0;
-    for (int base = 0; base < samples; base += shares * WARP) {
-        int own = base + share * WARP + (int)threadIdx.x;
-        int head = exists && own < samples ? heads[own] : NO_EVENT;
-        int row = (first + own) % layer.chunk * layer.width;
-        int const* links = layer.links + (size_t)(first + own) * layer.width;
-        float part = 0.0f;
+    for (int base = 0; base < samples; base += shares * GROUP) {
+        int own = base + share * GROUP + lane;
+        int links[GROUP / WARP];
+        for (int i = 0; i < GROUP / WARP; i++) {
+            bool given = exists && own + i * WARP < samples;
+            links[i] = given ? heads[own + i * WARP] : NO_EVENT;
+        }
         // The first arrivals of the source in all samples, then the second, and so on.
-        while (unsigned present = __ballot_sync(FULL_WARP, head != NO_EVENT)) {
-            int event = head >> 1;
-            part = add_present(part, mu, layer.stride, present, row + event);
-            bool has_next = head != NO_EVENT && (head & 1);
-            head = has_next ? links[event] : NO_EVENT;
+        float part = 0.0f;
+        for (;;) {
+            int count = 0;
+            for (int i = 0; i < GROUP / WARP; i++) {
+                int row = (own + i * WARP) * layer.width;
+                count = append(list, count, links[i] == NO_EVENT ? NO_EVENT : row + (links[i] >> 1), lane);
+            }
+            if (count == 0) break;
+            __syncwarp();
+#pragma unroll 4
+            for (int i = 0; i < count; i++) part += mu[(size_t)list[i] * layer.stride];
+            __syncwarp();
+            for (int i = 0; i < GROUP / WARP; i++) {
+                bool has_next = links[i] != NO_EVENT && (links[i] & 1);
+                size_t row = (size_t)(first + own + i * WARP) * layer.width;
+                links[i] = has_next ? layer.links[row + (links[i] >> 1)] : NO_EVENT;
+            }
         }
-        sums[turn][threadIdx.y][threadIdx.x] = part;
+        sums[turn][threadIdx.y][lane] = part;
         __syncthreads();
-        int count = min(shares, (samples - base + WARP - 1) / WARP);
-        for (int other = 0; share == 0 && other < count; other++) {
-            sum += sums[turn][threadIdx.y + other][threadIdx.x];
-        }
+        int count = min(shares, (samples - base + GROUP - 1) / GROUP);
+        for (int other = 0; share == 0 && other < count; other++) sum += sums[turn][threadIdx.y + other][lane];
         turn ^= 1;
     }
     if (exists && share == 0) layer.gradient[place] = sum;

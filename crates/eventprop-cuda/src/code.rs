@@ -52,10 +52,11 @@ pub(crate) const KERNELS: [&str; 35] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 21] = [
+const SOURCES: [&str; 22] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/decay.cuh"),
     include_str!("../kernels/arrivals.cuh"),
+    include_str!("../kernels/walk.cuh"),
     include_str!("../kernels/crossing.cuh"),
     include_str!("../kernels/adjoint.cuh"),
     include_str!("../kernels/recurrent.cuh"),

@@ -56,7 +56,7 @@ pub struct CudaOptions {
     /// The number of the device.
     pub device: usize,
     /// Device memory in bytes that the adjoint of one layer may take: 256 MiB unless told otherwise. A
-    /// batch is swept in parts of this size, which changes no result; but where a part holds less than 32
+    /// batch is swept in parts of this size, which changes no result; but where a part holds less than 64
     /// samples, their sum is rounded in another order.
     pub adjoint_bytes: usize,
 }

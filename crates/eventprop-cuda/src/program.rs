@@ -5,6 +5,7 @@ use crate::batch::BatchBuffers;
 use crate::data::Data;
 use crate::device::{Buffer, Device, Shape};
 use crate::plan::{DenseLayer, WARP};
+use crate::sizes::GROUP;
 use crate::weights::Weights;
 use bytemuck::bytes_of;
 use lif_core::engine::EngineError;
@@ -302,7 +303,7 @@ impl Program<'_> {
 
     fn weight_gradient(&self, layer: &Layer, first: i32, samples: i32) -> Result<(), EngineError> {
         // Large batches are shared among many warps, small ones leave room for several tiles in a block.
-        let shares = (samples as u32).div_ceil(WARP as u32).min(SUMMERS);
+        let shares = (samples as u32).div_ceil(GROUP as u32).min(SUMMERS);
         let tiles = (layer.tiles as u32).min((WARPS as u32).div_ceil(shares));
         self.device.launch(
             "weight_gradient",

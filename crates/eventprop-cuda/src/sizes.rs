@@ -3,6 +3,9 @@
 use crate::plan::{DenseLayer, NAME, WARP};
 use lif_core::engine::EngineError;
 
+/// Samples whose gradients are added up at once: GROUP of `kernels/weight_gradient.cu`.
+pub(crate) const GROUP: usize = 64;
+
 /// What a batch must have room for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Room {
@@ -86,7 +89,7 @@ impl Room {
         let kept = if layer.has_delays() { 2 * row } else { row };
         // Whole groups of those that are added up together, so that the gradient's bits do not tell the parts.
         let chunk = (self.adjoint_bytes / (4 * kept)).max(1);
-        let chunk = if chunk < WARP { chunk } else { chunk - chunk % WARP };
+        let chunk = if chunk < GROUP { chunk } else { chunk - chunk % GROUP };
         let chunk = chunk.min(self.samples.max(1));
         // Tile by tile, or with delays in one.
         let tiles = if layer.delays { 1 } else { layer.stride / WARP };

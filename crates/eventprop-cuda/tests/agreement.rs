@@ -332,17 +332,17 @@ fn parts_leave_the_bits() {
         for (connection, scale) in parameters.connections.iter_mut().zip([0.5, 0.3]) {
             connection.weights.fill_with(|| (uniform() * 2.0 - 0.6) as f32 * scale);
         }
-        let spikes = spikes(70, 60, &mut uniform);
-        let labels = (0..70).map(|sample| sample % 7).collect();
+        let spikes = spikes(150, 60, &mut uniform);
+        let labels = (0..150).map(|sample| sample % 7).collect();
         let draw = Draw { network, parameters, spikes, labels, loss: Loss::VmaxCrossEntropy {} };
         let mut whole = draw.cuda(draw.training());
         whole.differentiate(draw.batch()).unwrap();
-        // Room for 32 samples or a few more.
-        let options = CudaOptions { adjoint_bytes: 700 << 10, ..CudaOptions::default() };
+        // Room for 64 samples or a few more.
+        let options = CudaOptions { adjoint_bytes: 1300 << 10, ..CudaOptions::default() };
         let mut parts = CudaEngine::new(&draw.network, draw.training(), options).unwrap();
         parts.load(&draw.parameters).unwrap();
         parts.differentiate(draw.batch()).unwrap();
-        assert!(whole.spikes(1).spike_count() > 70);
+        assert!(whole.spikes(1).spike_count() > 150);
         assert_eq!(parts.gradient(), whole.gradient());
     });
 }
