@@ -2,6 +2,7 @@
 // itself at the arrival.
 #pragma once
 #include "walk.cuh"
+#include "warp.cuh"
 
 // The place of a warp's lane: a tile of WARP neurons of one sample. Warps walk together because they
 // add up errors.
@@ -14,20 +15,6 @@ __device__ __forceinline__ Lane lane_of(Layer const& layer) {
     int neuron = blockIdx.y * blockDim.x + threadIdx.x;
     int sample = blockIdx.x * blockDim.y + threadIdx.y;
     return {sample, neuron, neuron / WARP, sample < layer.samples && neuron < layer.stride};
-}
-
-__device__ __forceinline__ float warp_sum(float value) {
-    for (int reach = WARP / 2; reach > 0; reach /= 2) {
-        value += __shfl_xor_sync(FULL_WARP, value, reach);
-    }
-    return value;
-}
-
-__device__ __forceinline__ int warp_max(int value) {
-    for (int reach = WARP / 2; reach > 0; reach /= 2) {
-        value = max(value, __shfl_xor_sync(FULL_WARP, value, reach));
-    }
-    return value;
 }
 
 // Back over one interval.

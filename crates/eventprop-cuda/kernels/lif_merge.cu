@@ -2,6 +2,8 @@
 #include "decay.cuh"
 
 #define MERGE_THREADS 256
+// Equal spans of time into which spikes are put before they are compared: one a thread.
+#define SPANS MERGE_THREADS
 
 // The sum of `value` over the threads before this one; `total` over all. `sums` is room for a sum a warp.
 __device__ __forceinline__ int exclusive_sum(int value, int* sums, int& total) {
@@ -23,12 +25,17 @@ __device__ __forceinline__ int exclusive_sum(int value, int* sums, int& total) {
     return before;
 }
 
+__device__ __forceinline__ int span_of(float time, float per_time) {
+    return min((int)(time * per_time), SPANS - 1);
+}
+
 // Grid: a block of MERGE_THREADS a sample. `list_times` and `list_places` are scratch of
 // [sample][above.width].
 extern "C" __global__ void lif_merge(Layer layer, Layer above, Control* control, float* list_times,
                                      int* list_places) {
     __shared__ int sums[MERGE_THREADS / WARP];
-    __shared__ float tile[MERGE_THREADS];
+    // The first spike of each span in `members`, then the first that is not yet there.
+    __shared__ int firsts[SPANS], ends[SPANS];
     int sample = blockIdx.x;
     size_t row = (size_t)sample * above.width;
     float* times = list_times + row;
@@ -61,28 +68,37 @@ extern "C" __global__ void lif_merge(Layer layer, Layer above, Control* control,
     for (int s = threadIdx.x; s < layer.targets; s += MERGE_THREADS) {
         above.heads[(size_t)s * above.samples + sample] = NO_EVENT;
     }
+    ends[threadIdx.x] = 0;
     __syncthreads();
 
+    // The spikes by spans, in no order within a span. Links are made at the end, their memory is free until then.
+    int* members = above.links + row;
+    float per_time = SPANS / layer.duration;
+    for (int own = threadIdx.x; own < count; own += MERGE_THREADS) {
+        atomicAdd(&ends[span_of(times[own], per_time)], 1);
+    }
+    __syncthreads();
+    int all;
+    int first = exclusive_sum(ends[threadIdx.x], sums, all);
+    firsts[threadIdx.x] = ends[threadIdx.x] = first;
+    __syncthreads();
+    for (int own = threadIdx.x; own < count; own += MERGE_THREADS) {
+        members[atomicAdd(&ends[span_of(times[own], per_time)], 1)] = own;
+    }
+    __syncthreads();
     // A spike's rank is the number of spikes before it; of two at one time the lower neuron's is first.
-    for (int base = 0; base < count; base += MERGE_THREADS) {
-        int own = base + threadIdx.x;
-        float time = own < count ? times[own] : 0.0f;
-        int rank = 0;
-        for (int other = 0; other < count; other += MERGE_THREADS) {
-            __syncthreads();
-            if (other + (int)threadIdx.x < count) tile[threadIdx.x] = times[other + threadIdx.x];
-            __syncthreads();
-            int end = min(MERGE_THREADS, count - other);
-            for (int i = 0; i < end; i++) {
-                rank += tile[i] < time || (tile[i] == time && other + i < own);
-            }
+    for (int own = threadIdx.x; own < count; own += MERGE_THREADS) {
+        float time = times[own];
+        int span = span_of(time, per_time);
+        int rank = firsts[span];
+        for (int i = firsts[span]; i < ends[span]; i++) {
+            int other = members[i];
+            rank += times[other] < time || (times[other] == time && other < own);
         }
-        if (own < count) {
-            int place = places[own];
-            above.times[row + rank + 1] = time;
-            above.records[row + rank + 1].source = place % layer.stride;
-            layer.spike_ranks[slots + place] = rank;
-        }
+        int place = places[own];
+        above.times[row + rank + 1] = time;
+        above.records[row + rank + 1].source = place % layer.stride;
+        layer.spike_ranks[slots + place] = rank;
     }
     if (threadIdx.x == 0) {
         above.times[row] = 0.0f;

@@ -1,5 +1,5 @@
 // From measurements of the output layer to losses and their derivatives (see lif_core::loss).
-#include "types.cuh"
+#include "warp.cuh"
 
 // The measurements of a spiking output layer. Grid: as lif_forward.
 extern "C" __global__ void spike_outputs(Layer layer, int kind) {
@@ -16,11 +16,9 @@ extern "C" __global__ void spike_outputs(Layer layer, int kind) {
     layer.outputs[place] = value;
 }
 
-// The class that the outputs name (see lif_core::loss::Readout::predict); -1 for none.
-extern "C" __global__ void predict(Layer layer, int kind, int* predictions) {
-    int sample = blockIdx.x * blockDim.x + threadIdx.x;
-    if (sample >= layer.samples) return;
-    float const* outputs = layer.outputs + (size_t)sample * layer.stride;
+// The class that a sample's outputs name (see lif_core::loss::Readout::predict); -1 for none. Of equals it is the
+// first.
+__device__ __forceinline__ int predicted(Layer const& layer, float const* outputs, int kind) {
     bool earliest = kind == READOUT_FIRST_SPIKE || kind == READOUT_SPIKE_TIME_SUM;
     float infinity = __int_as_float(0x7f800000);
     float best = -infinity;
@@ -28,20 +26,38 @@ extern "C" __global__ void predict(Layer layer, int kind, int* predictions) {
     if (kind == READOUT_SPIKE_TIME_SUM) best = infinity;
     if (kind == READOUT_MAXIMUM) best = 0.0f;
     int found = -1;
-    for (int n = 0; n < layer.targets; n++) {
+    for (int n = threadIdx.x; n < layer.targets; n += WARP) {
         if (earliest ? outputs[n] < best : outputs[n] > best) {
             best = outputs[n];
             found = n;
         }
     }
-    predictions[sample] = found;
+    for (int reach = WARP / 2; reach > 0; reach /= 2) {
+        float other = __shfl_xor_sync(FULL_WARP, best, reach);
+        int named = __shfl_xor_sync(FULL_WARP, found, reach);
+        bool is_better = earliest ? other < best : other > best;
+        if (named >= 0 && (found < 0 || is_better || (other == best && named < found))) {
+            best = other;
+            found = named;
+        }
+    }
+    return found;
 }
 
-// A thread a sample: derivatives are parts of the batch's mean loss.
-extern "C" __global__ void evaluate_loss(Layer layer, Loss loss, Control* control, Step const* steps,
-                                         int const* order, int const* labels, float* losses) {
-    int sample = blockIdx.x * blockDim.x + threadIdx.x;
+// Grid: a warp a sample, threads (WARP, samples).
+extern "C" __global__ void predict(Layer layer, int kind, int* predictions) {
+    int sample = blockIdx.x * blockDim.y + threadIdx.y;
     if (sample >= layer.samples) return;
+    int found = predicted(layer, layer.outputs + (size_t)sample * layer.stride, kind);
+    if (threadIdx.x == 0) predictions[sample] = found;
+}
+
+// The loss of each sample, its derivatives as parts of the batch's mean loss, and its prediction. Grid: as predict.
+extern "C" __global__ void evaluate_loss(Layer layer, Loss loss, Control* control, Step const* steps,
+                                         int const* order, int const* labels, float* losses, int* predictions) {
+    int sample = blockIdx.x * blockDim.y + threadIdx.y;
+    if (sample >= layer.samples) return;
+    int lane = threadIdx.x;
     size_t row = (size_t)sample * layer.stride;
     float const* z = layer.outputs + row;
     float* gradient = layer.derivatives + row;
@@ -49,30 +65,34 @@ extern "C" __global__ void evaluate_loss(Layer layer, Loss loss, Control* contro
     float share = 1.0f / (float)layer.samples;
     float value = 0.0f;
     if (loss.kind == READOUT_SPIKE_TIME_SUM) {
-        for (int n = 0; n < layer.targets; n++) {
+        for (int n = lane; n < layer.targets; n += WARP) {
             gradient[n] = share;
             value += z[n];
         }
+        value = warp_sum(value);
     } else {
-        float scale = loss.kind == READOUT_FIRST_SPIKE ? -1.0f / loss.tau : 1.0f;
-        float highest = scale * z[0], sum = 0.0f;
-        for (int n = 1; n < layer.targets; n++) highest = fmaxf(highest, scale * z[n]);
-        for (int n = 0; n < layer.targets; n++) sum += expf(scale * z[n] - highest);
-        for (int n = 0; n < layer.targets; n++) {
+        bool by_times = loss.kind == READOUT_FIRST_SPIKE;
+        float scale = by_times ? -1.0f / loss.tau : 1.0f;
+        float highest = -__int_as_float(0x7f800000), sum = 0.0f;
+        for (int n = lane; n < layer.targets; n += WARP) highest = fmaxf(highest, scale * z[n]);
+        highest = warp_max(highest);
+        for (int n = lane; n < layer.targets; n += WARP) sum += expf(scale * z[n] - highest);
+        sum = warp_sum(sum);
+        float late = by_times ? expf(z[label] / loss.tau_early) : 0.0f;
+        // Silent outputs count as spiking at the end.
+        bool is_skipped = by_times && loss.skips_silent_label && z[label] >= layer.duration;
+        for (int n = lane; n < layer.targets; n += WARP) {
             float softmax = expf(scale * z[n] - highest) / sum;
-            gradient[n] = scale * share * (softmax - (n == label ? 1.0f : 0.0f));
+            float slope = scale * share * (softmax - (n == label ? 1.0f : 0.0f));
+            if (by_times && n == label) slope += share * loss.alpha / loss.tau_early * late;
+            gradient[n] = is_skipped ? 0.0f : slope;
         }
         value = highest + logf(sum) - scale * z[label];
-        if (loss.kind == READOUT_FIRST_SPIKE) {
-            float late = expf(z[label] / loss.tau_early);
-            gradient[label] += share * loss.alpha / loss.tau_early * late;
-            value += loss.alpha * (late - 1.0f);
-            // Silent outputs count as spiking at the end.
-            if (loss.skips_silent_label && z[label] >= layer.duration) {
-                for (int n = 0; n < layer.targets; n++) gradient[n] = 0.0f;
-            }
-        }
+        if (by_times) value += loss.alpha * (late - 1.0f);
     }
+    int found = predicted(layer, z, loss.kind);
+    if (lane > 0) return;
+    predictions[sample] = found;
     losses[sample] = value;
     // False for NaN too.
     if (!(fabsf(value) < __int_as_float(0x7f800000))) {

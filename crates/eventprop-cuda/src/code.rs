@@ -52,8 +52,9 @@ pub(crate) const KERNELS: [&str; 35] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 22] = [
+const SOURCES: [&str; 23] = [
     include_str!("../kernels/types.cuh"),
+    include_str!("../kernels/warp.cuh"),
     include_str!("../kernels/decay.cuh"),
     include_str!("../kernels/arrivals.cuh"),
     include_str!("../kernels/walk.cuh"),

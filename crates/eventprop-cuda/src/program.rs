@@ -48,6 +48,16 @@ pub(crate) struct Program<'a> {
 impl Program<'_> {
     /// From the input spikes to the outputs and predictions.
     pub(crate) fn infer(&self) -> Result<(), EngineError> {
+        self.forward()?;
+        let predictions = self.batch.predictions.address();
+        self.device.launch(
+            "predict",
+            self.warp_a_sample(),
+            &[bytes_of(self.output()), bytes_of(&self.loss.kind), bytes_of(&predictions)],
+        )
+    }
+
+    fn forward(&self) -> Result<(), EngineError> {
         let Self { device, data, queue, batch, weights, .. } = self;
         weights.spread(device)?;
         let (control, steps) = (queue.control.address(), queue.steps.address());
@@ -101,17 +111,12 @@ impl Program<'_> {
                 }
             }
         }
-        let predictions = batch.predictions.address();
-        device.launch(
-            "predict",
-            Shape { grid: (self.samples().div_ceil(32), 1), block: (32, 1) },
-            &[bytes_of(self.output()), bytes_of(&self.loss.kind), bytes_of(&predictions)],
-        )
+        Ok(())
     }
 
-    /// [`Program::infer`], the losses, the gradient, the statistics.
+    /// Outputs and predictions, the losses, the gradient, the statistics.
     pub(crate) fn differentiate(&self, input_errors: bool) -> Result<(), EngineError> {
-        self.infer()?;
+        self.forward()?;
         self.evaluate()?;
         for index in (0..self.layers.len()).rev() {
             self.layer_backward(index)?;
@@ -193,7 +198,7 @@ impl Program<'_> {
         let Self { device, queue, data, batch, .. } = self;
         device.launch(
             "evaluate_loss",
-            Shape { grid: (self.samples().div_ceil(32), 1), block: (32, 1) },
+            self.warp_a_sample(),
             &[
                 bytes_of(self.output()),
                 bytes_of(&self.loss),
@@ -202,6 +207,7 @@ impl Program<'_> {
                 bytes_of(&queue.order.address()),
                 bytes_of(&data.labels.address()),
                 bytes_of(&batch.losses.address()),
+                bytes_of(&batch.predictions.address()),
             ],
         )
     }
@@ -326,6 +332,11 @@ impl Program<'_> {
             },
             &[bytes_of(layer), bytes_of(below), bytes_of(&first)],
         )
+    }
+
+    fn warp_a_sample(&self) -> Shape {
+        let warps = WARPS as u32;
+        Shape { grid: (self.samples().div_ceil(warps), 1), block: (WARP as u32, warps) }
     }
 
     fn samples(&self) -> u32 {
