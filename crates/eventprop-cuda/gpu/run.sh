@@ -81,15 +81,15 @@ device="the emulator, at toy sizes"
 echo "Measured by \`gpu-pack/run.sh\` on $(date -u +%F): $device; commit $(cat commit)." | tee "$output/about.txt"
 
 if [ -n "$toy" ]; then
-    threads=1
+    threads=1 limit=300
     # What a real run leaves, in short.
     step table.txt 30 diff sample/summary.md <(python3 table.py sample)
 else
-    threads=4
+    threads=4 limit=90
     step nvidia-smi.txt 30 nvidia-smi
 fi
 for test in probe small conformance agreement; do
-    step "test-$test.txt" 90 "./test-$test" --test-threads=$threads
+    step "test-$test.txt" $limit "./test-$test" --test-threads=$threads
 done
 
 # The least accuracies: what one epoch, three or twenty brought on the CPU, and about a point less.
