@@ -4,8 +4,8 @@
 //! program `bench-report` reads its [`estimates`] and writes `docs/BENCHMARKS.md` ([`report`]). The
 //! program `bench-instructions` guards against regressions by counting instructions
 //! ([`instructions`]), which noise cannot move; `bench-compare` runs other libraries on the same machine
-//! and data ([`compare`]). `cargo xtask bench` and `cargo xtask compare` start them. The program
-//! `results`, started by `cargo xtask results`, trains the presets and writes `docs/RESULTS.md`
+//! and data ([`compare`]). `cargo xtask bench` and `cargo xtask compare` start them; `bench-gpu` adds to
+//! the report what `cargo xtask gpu-pack` measured elsewhere. The program `results`, started by `cargo xtask results`, trains the presets and writes `docs/RESULTS.md`
 //! ([`results`]).
 
 pub mod ceilings;

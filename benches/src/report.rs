@@ -1,13 +1,13 @@
 //! `docs/BENCHMARKS.md`, made of what the benchmarks measured.
 
-mod comparison;
 mod curves;
 mod floors;
 mod peers;
 mod real;
+mod section;
 mod table;
 
-pub use comparison::{comparison_of, with_comparison};
+pub use section::{COMPARISON, GPU, Section};
 pub use table::{Table, rate, ratio};
 
 use crate::estimates::Estimates;
@@ -18,25 +18,29 @@ use anyhow::Result;
 const QUIET: f64 = 0.05;
 
 /// The report on `estimates`, measured today on this machine; `used` are the shares of
-/// its time that others used just before and after, where they are known.
+/// its time that others used just before and after, where they are known. What other commands wrote into
+/// the `old` report stays.
 ///
 /// # Errors
 /// If a benchmark is missing or an engine fails while its work is counted.
-pub fn write(estimates: &Estimates, quick: bool, used: [Option<f64>; 2]) -> Result<String> {
+pub fn write(
+    estimates: &Estimates,
+    quick: bool,
+    used: [Option<f64>; 2],
+    old: &str,
+) -> Result<String> {
     let machine = Machine::here();
     let sections = [
         head(&machine, quick, used),
         peers::section(estimates)?,
-        comparison_of(""),
+        COMPARISON.of(old),
         real::section(estimates)?,
         floors::section(estimates)?,
         curves::section(estimates)?,
-        GPU.to_owned(),
+        GPU.of(old),
     ];
     Ok(sections.join("\n"))
 }
-
-const GPU: &str = "## GPU\n\nNot yet run on a GPU.\n";
 
 fn head(machine: &Machine, quick: bool, used: [Option<f64>; 2]) -> String {
     let Machine { processor, threads, built_for, has, caches: [l1, l2, l3] } = machine;

@@ -1,3 +1,4 @@
+use crate::native;
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,15 +20,30 @@ pub(crate) struct Args {
     /// Then start its run.sh here; for the emulator at toy sizes.
     #[arg(long)]
     run: bool,
+    /// Build nothing: put the summary.md that a run left into docs/BENCHMARKS.md.
+    #[arg(long, value_name = "SUMMARY.md", conflicts_with_all = ["emulator", "run"])]
+    accept: Option<PathBuf>,
 }
 
 const TESTS: [&str; 4] = ["probe", "small", "conformance", "agreement"];
-const SCRIPTS: [&str; 3] = ["run.sh", "bench_torch.py", "table.py"];
 /// What may be carried to the machine.
 const MAX_BYTES: u64 = 60 << 20;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let root = crate::root()?;
+    if let Some(summary) = &args.accept {
+        let mut accept = Command::new(env!("CARGO"));
+        accept.args([
+            "run",
+            "--quiet",
+            "--package",
+            "eventprop-benches",
+            "--bin",
+            "bench-gpu",
+            "--",
+        ]);
+        return native::pass_on(accept.arg(summary));
+    }
     let out = root.join(&args.out);
     fs::create_dir_all(&out)?;
     for test in TESTS {
@@ -40,9 +56,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let program = ["build", "--package", "eventprop-cli", "--features", "cuda"];
     place(&build(args, &program)?, "eventprop", &out.join("eventprop"))?;
     let crate_folder = root.join("crates/eventprop-cuda");
-    for script in SCRIPTS {
-        fs::copy(crate_folder.join("gpu").join(script), out.join(script))?;
-    }
+    copy_files(&crate_folder.join("gpu"), &out)?;
+    copy_files(&crate_folder.join("gpu/sample"), &out.join("sample"))?;
+    fs::write(out.join("commit"), commit()?)?;
     if args.emulator {
         let script = crate_folder.join("emulator/build.sh");
         let mut emulator = Command::new("sh");
@@ -71,6 +87,27 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         run.arg("toy");
     }
     Ok(if run.status()?.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Copies the files of a folder, not the folders in it.
+fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}
+
+/// What is built, for the head of the results.
+fn commit() -> Result<String> {
+    let mut git = Command::new("git");
+    git.args(["describe", "--always", "--dirty", "--exclude=*"]).current_dir(crate::root()?);
+    let output = git.output().context("git is needed")?;
+    let name = String::from_utf8(output.stdout)?;
+    Ok(if output.status.success() { name.trim().to_owned() } else { "unknown".to_owned() })
 }
 
 /// Runs cargo and returns the executables it built: (target's name, path).

@@ -51,7 +51,7 @@ fn main() -> Result<()> {
         let old = fs::read_to_string(&path).with_context(|| {
             format!("cannot read {}: run `cargo xtask bench` first", path.display())
         })?;
-        fs::write(&path, report::with_comparison(&old, &section))
+        fs::write(&path, report::COMPARISON.put(&old, &section))
             .with_context(|| format!("cannot write {}", path.display()))?;
         println!("wrote docs/BENCHMARKS.md");
     }

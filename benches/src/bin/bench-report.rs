@@ -24,10 +24,7 @@ fn main() -> Result<()> {
     let used = [estimates.noted_use(), machine::share_in_use()];
     let path = root().join("docs/BENCHMARKS.md");
     let old = fs::read_to_string(&path).unwrap_or_default();
-    let new = report::write(&estimates, quick, used)?;
-    // What `compare` wrote stays.
-    let kept = report::comparison_of(&old);
-    let new = new.replace(&report::comparison_of(""), &kept);
+    let new = report::write(&estimates, quick, used, &old)?;
     let folder = path.parent().context("the report is in a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     fs::write(&path, new).with_context(|| format!("cannot write {}", path.display()))?;

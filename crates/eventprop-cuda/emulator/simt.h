@@ -19,6 +19,9 @@
 #define __shared__ static __attribute__((section("simt_shared")))
 #endif
 
+struct __align__(16) float4 {
+    float x, y, z, w;
+};
 struct dim3 {
     unsigned x = 1, y = 1, z = 1;
 };

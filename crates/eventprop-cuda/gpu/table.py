@@ -1,21 +1,130 @@
-"""Prints the measurements of a run as a table: table.py speed.json torch.json"""
+"""Everything that a run measured, as Markdown: table.py RESULTS. What is missing is left out."""
 
 import json
+import os
+import re
 import sys
 
-rows = []
-for path in sys.argv[1:]:
+import kernels
+
+SEED, GRAPH, OURS = "seed in PyTorch", "seed in PyTorch, CUDA graph", "784-10 ttfs, seed's data"
+EPOCH = 60000
+
+
+def main():
+    folder = sys.argv[1]
+    rows = lines_of_json(folder, "speed.json") + lines_of_json(folder, "torch.json")
+    ceilings = {row["ceiling"]: row["per_second"] for row in rows if "ceiling" in row}
+    speeds = [row for row in rows if "ceiling" not in row]
+    sections = [text(folder, "about.txt").splitlines(), steps(folder), trainings(folder), table(speeds),
+                beside_the_seed(speeds), allowed(ceilings), *profiles(folder, ceilings, speeds)]
+    print("\n\n".join("\n".join(section) for section in sections if section))
+
+
+def steps(folder):
+    lines = [line.split(None, 1) for line in text(folder, "steps.txt").splitlines()]
+    bad = [f"{name}: {outcome}" for outcome, name in lines if outcome != "ok"]
+    good = [name for outcome, name in lines if outcome == "ok"]
+    return [f"Passed: {', '.join(good) or 'nothing'}. Not passed: {'; '.join(bad) or 'nothing'}."] if lines else []
+
+
+def trainings(folder):
+    found = sorted(name for name in os.listdir(folder) if re.fullmatch(r"train-.*\.json", name))
+    if not found:
+        return []
+    lines = ["### Trainings", "",
+             "| training | epochs | test accuracy | at least | s of training | s in all |",
+             "| --- | --- | --- | --- | --- | --- |"]
+    after = []
+    for name in found:
+        # Empty where a training was stopped as it wrote.
+        for result in lines_of_json(folder, name):
+            add_training(name[len("train-"):-len(".json")], result, lines, after)
+    return lines + after
+
+
+def add_training(name, result, lines, after):
+    result["name"] = name
+    lines.append("| {name} | {epochs} | {accuracy:.2f} % | {at_least:.1f} % | {seconds:.1f} | {wall:.1f} |".format(**result))
+    if "reached" in result:
+        after += ["", "`{name}` passed {goal} % after {reached[seconds]:.1f} s of training (at most {within:.0f} s), epoch "
+                  "{reached[epoch]}; {reached[wall]:.1f} s after the program was started.".format(**result)]
+    elif result["goal"] is not None:
+        after += ["", "`{name}` never passed {goal} %.".format(**result)]
+
+
+def table(rows):
+    if not rows:
+        return []
+    lines = ["### Samples a second", "",
+             "| what | batch | input spikes | ms for 60,000 samples | samples/s |", "| --- | --- | --- | --- | --- |"]
+    for row in rows:
+        if "error" in row:
+            lines.append(f"| {row['name']} | | | | {row['error']} |")
+            continue
+        rate = row["samples_per_second"]
+        lines.append(f"| {row['name']} | {row['batch']} | {row.get('events', 784)} | {EPOCH / rate * 1e3:.2f} | {rate:,.0f} |")
+    return lines
+
+
+def beside_the_seed(rows):
+    rate = {(row["name"], row["batch"]): row["samples_per_second"] for row in rows if "error" not in row}
+    rates = {name: {batch: value for (other, batch), value in rate.items() if other == name} for name in (SEED, GRAPH, OURS)}
+    batches = sorted(set(rates[SEED]) & set(rates[OURS]))
+    if not batches:
+        return []
+    lines = ["### Beside the PyTorch script this project began from", "",
+             "One layer, 784 input spikes a sample. The script runs as it is, small kernels in a loop, and recorded as one CUDA graph;",
+             "on a grid of 1 ms, where this engine's times are exact.", "",
+             "| batch | script, samples/s | its graph | this engine | to the script | to its graph |",
+             "| --- | --- | --- | --- | --- | --- |"]
+    for batch in batches:
+        values = [rates[name].get(batch) for name in (SEED, GRAPH, OURS)]
+        lines.append(f"| {batch} | {compared(*values)} |")
+    best = [max(rates[name].values(), default=None) for name in (SEED, GRAPH, OURS)]
+    return lines + [f"| the best of each | {compared(*best)} |"]
+
+
+def compared(seed, graph, ours):
+    return (f"{seed:,.0f} | {f'{graph:,.0f}' if graph else ''} | {ours:,.0f} | {ours / seed:.1f}x "
+            f"| {f'{ours / graph:.1f}x' if graph else ''}")
+
+
+def allowed(ceilings):
+    if not {"issue", "l2"} <= set(ceilings):
+        return []
+    return ["### What the device allows", "",
+            f"Measured: {ceilings['issue'] / 1e12:.1f} x 10^12 multiply-adds of threads a second, "
+            f"{ceilings['l2'] / 1e12:.2f} TB/s from its L2 cache."]
+
+
+def profiles(folder, ceilings, speeds):
+    # Named after their settings: kernels-BATCH-EVENTS.csv.
+    found = [re.fullmatch(r"kernels-(\d+)-(\d+)\.csv", name) for name in os.listdir(folder)]
+    for match in sorted(filter(None, found), key=lambda match: -int(match[1])):
+        batch, events = int(match[1]), int(match[2])
+        seconds = [batch / row["samples_per_second"] for row in speeds if "error" not in row
+                   and (row["name"], row["batch"], row.get("events")) == ("784-350-10 vmax", batch, events)]
+        title = f"Kernels of a step: 784-350-10, {events} input spikes, batch {batch}"
+        try:
+            yield kernels.section(title, text(folder, match[0]).splitlines(), ceilings, next(iter(seconds), None))
+        except (KeyError, ValueError) as error:
+            yield [f"### {title}", "", f"The profile is not as expected: {error!r}."]
+
+
+def text(folder, name):
     try:
-        with open(path) as lines:
-            rows += [json.loads(line) for line in lines if line.startswith("{")]
-    except OSError as error:
-        print(error)
-print(f"{'':<30}{'batch':>7}{'events':>8}{'ms/epoch':>12}{'epochs/s':>10}{'samples/s':>14}")
-for row in rows:
-    if "error" in row:
-        print(f"{row['name']:<30}  {row['error']}")
-        continue
-    # An epoch of 60,000 samples, whatever was run.
-    seconds = 60000 / row["samples_per_second"]
-    events = row.get("events", 784)
-    print(f"{row['name']:<30}{row['batch']:>7}{events:>8}{seconds * 1e3:>12.2f}{1 / seconds:>10.2f}{row['samples_per_second']:>14.0f}")
+        with open(os.path.join(folder, name)) as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def lines_of_json(folder, name):
+    # Not the line that a program was stopped in.
+    lines = (line for line in text(folder, name).splitlines() if line.startswith("{") and line.endswith("}"))
+    return [json.loads(line) for line in lines]
+
+
+if __name__ == "__main__":
+    main()

@@ -13,3 +13,4 @@
 #include "weight_gradient.cu"
 #include "shared_weights.cu"
 #include "update.cu"
+#include "ceilings.cu"

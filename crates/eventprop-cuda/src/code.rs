@@ -9,7 +9,7 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 35] = [
+pub(crate) const KERNELS: [&str; 37] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
@@ -45,6 +45,8 @@ pub(crate) const KERNELS: [&str; 35] = [
     "finish_batch",
     "finish_update",
     "count_activity",
+    "ceiling_issue",
+    "ceiling_l2",
 ];
 
 /// Machine code for sm_80, sm_90 and sm_100, and PTX for everything newer than compute_75;
@@ -52,7 +54,7 @@ pub(crate) const KERNELS: [&str; 35] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 23] = [
+const SOURCES: [&str; 24] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/warp.cuh"),
     include_str!("../kernels/decay.cuh"),
@@ -76,6 +78,7 @@ const SOURCES: [&str; 23] = [
     include_str!("../kernels/weight_gradient.cu"),
     include_str!("../kernels/shared_weights.cu"),
     include_str!("../kernels/update.cu"),
+    include_str!("../kernels/ceilings.cu"),
 ];
 
 /// Loads the kernels into a context.

@@ -2,7 +2,8 @@
 //!
 //! What the driver cannot check is kept here. A kernel is started with arguments that must be of the
 //! types its source names, and with addresses of buffers that are long enough: both are decided in
-//! [`crate::batch`] alone, from one description of the sizes, and every launch of every kernel is run
+//! [`crate::batch`], from one description of the sizes, and for what measures the device in
+//! [`crate::ceilings`]; every launch of every kernel is run
 //! by the tests on the emulator, where a buffer ends at a page that faults. Addresses stay valid while
 //! a launch or graph may use them because buffers are dropped only by an engine that holds its device,
 //! graphs first, and freeing is put into the same stream, behind the work that uses them.
@@ -13,7 +14,7 @@ use crate::abi::Address;
 use crate::code;
 use crate::probe::{failed, open, unavailable};
 use bytemuck::{AnyBitPattern, NoUninit, Pod};
-use cudarc::driver::sys::{CUgraphInstantiate_flags, CUstreamCaptureMode};
+use cudarc::driver::sys::{CUdevice_attribute, CUgraphInstantiate_flags, CUstreamCaptureMode};
 use cudarc::driver::{
     CudaFunction, CudaGraph, CudaModule, CudaSlice, CudaStream, DevicePtr, result,
 };
@@ -65,6 +66,13 @@ impl Device {
     pub(crate) fn free_memory(&self) -> Result<usize, EngineError> {
         let info = self.stream.context().mem_get_info();
         info.map(|(free, _)| free).map_err(|error| failed("asking for free memory", error))
+    }
+
+    /// Its multiprocessors.
+    pub(crate) fn multiprocessors(&self) -> Result<u32, EngineError> {
+        let attribute = CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT;
+        let count = self.stream.context().attribute(attribute);
+        count.map(i32::unsigned_abs).map_err(|error| failed("asking for multiprocessors", error))
     }
 
     /// `len` zeros.

@@ -7,6 +7,7 @@
 
 mod abi;
 mod batch;
+mod ceilings;
 mod code;
 mod data;
 mod device;
@@ -23,6 +24,7 @@ mod shared_weights;
 mod sizes;
 mod weights;
 
+pub use ceilings::{Ceilings, measure_ceilings};
 pub use engine::{CudaEngine, CudaOptions};
 #[cfg(simt_emulator)]
 pub use library::set_emulator_schedule;

@@ -1,4 +1,4 @@
-//! Every kernel on a network of few threads: what ThreadSanitizer and compute-sanitizer are run on.
+//! Every kernel of a training on a network of few threads: what ThreadSanitizer and compute-sanitizer are run on.
 
 mod common;
 

@@ -1,0 +1,79 @@
+//! Training speed on samples kept on the device, and what the device can do at most; one JSON line a
+//! measurement: `speed [toy]`, or `speed SAMPLES BATCH EVENTS` for one, to be profiled.
+
+mod measure;
+mod workload;
+
+use eventprop_cuda::{Ceilings, measure_ceilings, probe};
+use lif_core::engine::EngineError;
+use measure::{Plan, measure};
+use workload::{Model, Workload};
+
+fn main() -> Result<(), EngineError> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let numbers: Vec<usize> = arguments.iter().filter_map(|text| text.parse().ok()).collect();
+    let toy = arguments.iter().any(|argument| argument == "toy");
+    let device = probe(0)?.name;
+    if let [samples, batch, events] = numbers[..] {
+        let workload = Workload { model: Model::Hidden(350), events };
+        return report(&device, &workload, &Plan { samples, batches: vec![batch], epochs: 2 });
+    }
+    ceilings(&device, if toy { 1 } else { 1024 })?;
+    let mut outcome = Ok(());
+    for (workload, plan) in if toy { toys() } else { plans() } {
+        if let Err(error) = report(&device, &workload, &plan) {
+            println!("{{\"name\": \"{}\", \"error\": \"{error}\"}}", workload.model.name());
+            // The others are measured all the same.
+            outcome = Err(error);
+        }
+    }
+    outcome
+}
+
+/// What is measured. The preset `mnist` takes 16 samples a batch, the seed 128.
+fn plans() -> Vec<(Workload, Plan)> {
+    let plan = |model, events, batches: &[usize]| {
+        let batches = batches.to_vec();
+        (Workload { model, events }, Plan { samples: 60_000, batches, epochs: 5 })
+    };
+    vec![
+        plan(Model::Seed, 784, &[128, 1024, 4096, 16384]),
+        plan(Model::Hidden(350), 150, &[16, 128, 1024, 4096]),
+        plan(Model::Hidden(350), 784, &[16, 128, 1024, 4096]),
+        plan(Model::Output, 784, &[128, 1024, 4096]),
+    ]
+}
+
+fn toys() -> Vec<(Workload, Plan)> {
+    let plan = |model, events| {
+        (Workload { model, events }, Plan { samples: 8, batches: vec![4], epochs: 1 })
+    };
+    vec![plan(Model::Seed, 784), plan(Model::Hidden(40), 20), plan(Model::Output, 20)]
+}
+
+fn ceilings(device: &str, scale: u32) -> Result<(), EngineError> {
+    let Ceilings { instructions_per_second, l2_bytes_per_second } = measure_ceilings(0, scale)?;
+    for (ceiling, unit, rate) in [
+        ("issue", "thread instructions", instructions_per_second),
+        ("l2", "bytes", l2_bytes_per_second),
+    ] {
+        println!(
+            "{{\"ceiling\": \"{ceiling}\", \"device\": \"{device}\", \"unit\": \"{unit}\", \
+             \"per_second\": {rate:.4e}}}"
+        );
+    }
+    Ok(())
+}
+
+fn report(device: &str, workload: &Workload, plan: &Plan) -> Result<(), EngineError> {
+    let (name, events) = (workload.model.name(), workload.events);
+    measure(workload, plan, |batch, samples, seconds| {
+        let rate = samples as f64 / seconds;
+        println!(
+            "{{\"name\": \"{name}\", \"device\": \"{device}\", \"samples\": {samples}, \
+             \"events\": {events}, \"batch\": {batch}, \"epochs\": {}, \
+             \"seconds_per_epoch\": {seconds:.6}, \"samples_per_second\": {rate:.0}}}",
+            plan.epochs,
+        );
+    })
+}
