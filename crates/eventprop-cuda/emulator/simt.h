@@ -9,6 +9,7 @@
 
 #define __global__
 #define __device__
+#define __grid_constant__
 #define __noinline__ __attribute__((noinline))
 #define __forceinline__ inline
 #define __launch_bounds__(...)

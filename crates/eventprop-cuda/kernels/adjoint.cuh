@@ -55,7 +55,7 @@ struct Trace<CommonArrivals, errors> {
 
     __device__ __forceinline__ Trace(Layer const& layer, Lane const& at, CommonArrivals const& arrivals,
                                      Parts& all)
-        : mu(layer.mu + adjoint_place(layer, at, arrivals.events - 1)),
+        : mu(layer.mu + adjoint_place(layer, at, 0)),
           totals(layer.errors + ((size_t)at.sample * layer.width * layer.tiles + at.tile)),
           parts(all[walker()]),
           per_syn(1.0f / layer.decay.tau_syn),
@@ -64,18 +64,27 @@ struct Trace<CommonArrivals, errors> {
           lane(at.neuron % WARP),
           events(arrivals.events) {}
 
-    __device__ __forceinline__ void arrive(CommonArrivals const&, int r, float weight, float mu_voltage,
-                                           float mu_current, float more) {
-        *mu = mu_current;
-        mu -= stride;
-        if (errors) add(r - 1, fmaf(weight * (mu_current - mu_voltage), per_syn, more));
+    // Leaves the arrivals after the lot of record `top`, where the adjoint is still 0, and returns from which record
+    // the others are to be visited.
+    __device__ __forceinline__ int leave_silent(CommonArrivals const&, int top) {
+        top = max(top, 0) | (LOT - 1);
+        int r = max(events, top);
+        mu += (long long)(r - 1) * stride;
+        for (; r > top; r--) arrive(r, 0.0f, 0.0f);
+        return top;
     }
 
-    // The same where the adjoint is still 0.
-    __device__ __forceinline__ void arrive_silent(CommonArrivals const&, int r) {
-        *mu = 0.0f;
+    __device__ __forceinline__ void arrive(CommonArrivals const&, int r, float weight, float mu_voltage,
+                                           float mu_current, float more) {
+        arrive(r, mu_current, errors ? fmaf(weight * (mu_current - mu_voltage), per_syn, more) : 0.0f);
+    }
+
+    // Lots are visited whole: there may be no arrival.
+    __device__ __forceinline__ void arrive(int r, float mu_current, float error) {
+        bool exists = r > 0 && r <= events;
+        if (exists) *mu = mu_current;
         mu -= stride;
-        if (errors) add(r - 1, 0.0f);
+        if (errors && exists) add(r - 1, error);
     }
 
     __device__ __forceinline__ void add(int event, float error) {
@@ -107,17 +116,20 @@ struct Trace<OwnArrivals, errors> {
           per_syn(1.0f / layer.decay.tau_syn),
           stride(layer.stride) {}
 
-    __device__ __forceinline__ void arrive(OwnArrivals const& arrivals, int r, float weight, float mu_voltage,
-                                           float mu_current, float more) {
-        size_t place = (size_t)arrivals.event(r) * stride;
-        mu[place] = mu_current;
-        by_time[place] = fmaf(weight * (mu_current - mu_voltage), per_syn, more);
+    __device__ __forceinline__ int leave_silent(OwnArrivals const& arrivals, int top) {
+        for (int r = arrivals.events; r > max(top, 0); r--) leave(arrivals, r, 0.0f, 0.0f);
+        return top;
     }
 
-    __device__ __forceinline__ void arrive_silent(OwnArrivals const& arrivals, int r) {
+    __device__ __forceinline__ void arrive(OwnArrivals const& arrivals, int r, float weight, float mu_voltage,
+                                           float mu_current, float more) {
+        leave(arrivals, r, mu_current, fmaf(weight * (mu_current - mu_voltage), per_syn, more));
+    }
+
+    __device__ __forceinline__ void leave(OwnArrivals const& arrivals, int r, float mu_current, float error) {
         size_t place = (size_t)arrivals.event(r) * stride;
-        mu[place] = 0.0f;
-        by_time[place] = 0.0f;
+        mu[place] = mu_current;
+        by_time[place] = error;
     }
 };
 

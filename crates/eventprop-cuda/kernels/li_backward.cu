@@ -21,14 +21,13 @@ __device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first,
     float moved = turns ? derivative * (layer.peak_currents[place] - layer.peaks[place]) / decay.tau_mem : 0.0f;
 
     Trace<Arrivals, errors> trace(layer, lane, arrivals, parts);
-    int top = last_of(arrivals, min(interval + 1, arrivals.count));
-    for (int r = arrivals.events; r > max(top, 0); r--) trace.arrive_silent(arrivals, r);
+    int top = trace.leave_silent(arrivals, last_of(arrivals, min(interval + 1, arrivals.count)));
     float mu_voltage = 0.0f, mu_current = 0.0f;
-    Back<Arrivals, errors> back(layer, arrivals, lane.neuron, max(top, 0), rings);
-    for (int r = top; r > 0; r--) {
-        Record record = back.record;
-        float weight = back.weight;
-        back.step(r);
+    auto still = [&](int r, float weight) {
+        float more = turns && interval == r - 1 ? moved : 0.0f;
+        trace.arrive(arrivals, r, weight, mu_voltage, mu_current, more);
+    };
+    auto visit = [&](int r, Record const& record, float weight) {
         sweep(mu_voltage, mu_current, record, decay.ratio);
         if (r == interval) {
             Interval to = {record.mem, record.syn, record.drive};
@@ -36,9 +35,9 @@ __device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first,
             mu_voltage += jump * to.mem;
             mu_current += jump * to.drive * decay.ratio;
         }
-        float more = turns && interval == r - 1 ? moved : 0.0f;
-        trace.arrive(arrivals, r, weight, mu_voltage, mu_current, more);
-    }
+        still(r, weight);
+    };
+    Walk<Arrivals>(layer, arrivals, lane.neuron, rings).template back<errors>(top, visit, still);
 }
 
 // With l = a f the loss's drive, a = derivative/T: lambda_V = -l/(1 + rate tau_mem) and lambda_I =
@@ -60,17 +59,16 @@ __device__ __forceinline__ void walk_mean_back(Layer const& layer, int first, in
     float mu_voltage = -voltage * last;
     float mu_current = -current * last;
     Trace<Arrivals, errors> trace(layer, lane, arrivals, parts);
-    for (int r = arrivals.events; r > arrivals.count; r--) trace.arrive_silent(arrivals, r);
-    Back<Arrivals, errors> back(layer, arrivals, lane.neuron, arrivals.count, rings);
-    for (int r = arrivals.count; r > 0; r--) {
-        Record record = back.record;
-        float weight = back.weight;
-        back.step(r);
-        float factor = arrivals.factor(r);
+    int top = trace.leave_silent(arrivals, arrivals.count);
+    auto still = [&](int r, float weight) {
+        float factor = arrivals.factor(min(r, arrivals.count));
+        trace.arrive(arrivals, r, weight, fmaf(voltage, factor, mu_voltage), fmaf(current, factor, mu_current), 0.0f);
+    };
+    auto visit = [&](int r, Record const& record, float weight) {
         sweep(mu_voltage, mu_current, record, decay.ratio);
-        trace.arrive(arrivals, r, weight, fmaf(voltage, factor, mu_voltage),
-                     fmaf(current, factor, mu_current), 0.0f);
-    }
+        still(r, weight);
+    };
+    Walk<Arrivals>(layer, arrivals, lane.neuron, rings).template back<errors>(top, visit, still);
 }
 
 // Grids: as lif_forward, over the samples from `first` on.

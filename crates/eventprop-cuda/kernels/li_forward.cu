@@ -12,12 +12,9 @@ __device__ __forceinline__ void measure_maximum(Layer const& layer, Rings& rings
     float u = -bias, current = 0.0f;
     float peak = u, peak_elapsed = -1.0f, peak_current = 0.0f;
     int peak_interval = -1;
-    Ahead<Arrivals> ahead(layer, arrivals, neuron, rings);
-    for (int r = 0; r <= arrivals.count; r++) {
-        Record record = ahead.record;
-        current += ahead.weight;
-        ahead.step(r);
-        if (is_empty(record)) continue;
+    auto still = [&](int, float weight) { current += weight; };
+    auto visit = [&](int r, Record const& record, float weight) {
+        current += weight;
         float u_end = fmaf(u, record.mem, current * record.drive);
         float current_end = current * record.syn;
         // It rises at the start, falls at the end, and the current bounds what lies between.
@@ -38,7 +35,8 @@ __device__ __forceinline__ void measure_maximum(Layer const& layer, Rings& rings
         }
         u = u_end;
         current = current_end;
-    }
+    };
+    Walk<Arrivals>(layer, arrivals, neuron, rings).forward(visit, still);
     size_t place = (size_t)sample * layer.stride + neuron;
     layer.outputs[place] = peak + bias;
     layer.peaks[place] = peak;
@@ -58,16 +56,16 @@ __device__ __forceinline__ void measure_mean(Layer const& layer, Rings& rings) {
     Arrivals arrivals = Arrivals::of(layer, sample, neuron);
     float bias = layer.bias[neuron];
     float u = -bias, current = 0.0f, arrived = 0.0f;
-    Ahead<Arrivals> ahead(layer, arrivals, neuron, rings);
-    for (int r = 0; r <= arrivals.count; r++) {
-        Record record = ahead.record;
-        float weight = ahead.weight;
-        ahead.step(r);
-        arrived = fmaf(weight, arrivals.factor(r), arrived);
+    auto still = [&](int r, float weight) {
+        arrived = fmaf(weight, arrivals.factor(min(r, arrivals.count)), arrived);
         current += weight;
+    };
+    auto visit = [&](int r, Record const& record, float weight) {
+        still(r, weight);
         u = fmaf(u, record.mem, current * record.drive);
         current *= record.syn;
-    }
+    };
+    Walk<Arrivals>(layer, arrivals, neuron, rings).forward(visit, still);
     Decay const& decay = layer.decay;
     float last = arrivals.factor(arrivals.count + 1);
     float currents = (arrived - last * current) * (decay.tau_syn / fmaf(decay.tau_syn, layer.rate, 1.0f));

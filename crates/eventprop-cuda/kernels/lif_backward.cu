@@ -35,14 +35,10 @@ __device__ __forceinline__ void take_back(Layer const& layer, Lane const& lane, 
     int left = spikes;
     size_t slot = slots + (size_t)max(left - 1, 0) * layer.stride;
     int interval = left > 0 ? layer.spike_intervals[slot] : -1;
-    int top = last_of(arrivals, interval);
-    for (int r = arrivals.events; r > max(top, 0); r--) trace.arrive_silent(arrivals, r);
+    int top = trace.leave_silent(arrivals, last_of(arrivals, interval));
     float mu_voltage = 0.0f, mu_current = 0.0f;
-    Back<Arrivals, errors> back(layer, arrivals, lane.neuron, max(top, 0), rings);
-    for (int r = top; r > 0; r--) {
-        Record record = back.record;
-        float weight = back.weight;
-        back.step(r);
+    auto still = [&](int r, float weight) { trace.arrive(arrivals, r, weight, mu_voltage, mu_current, 0.0f); };
+    auto visit = [&](int r, Record const& record, float weight) {
         sweep(mu_voltage, mu_current, record, layer.decay.ratio);
         while (interval == r) {
             mu_voltage += layer.spike_mems[slot];
@@ -51,8 +47,9 @@ __device__ __forceinline__ void take_back(Layer const& layer, Lane const& lane, 
             slot -= layer.stride;
             interval = left > 0 ? layer.spike_intervals[slot] : -1;
         }
-        trace.arrive(arrivals, r, weight, mu_voltage, mu_current, 0.0f);
-    }
+        still(r, weight);
+    };
+    Walk<Arrivals>(layer, arrivals, lane.neuron, rings).template back<errors>(top, visit, still);
 }
 
 template <class Arrivals>

@@ -4,42 +4,52 @@
 
 // A multiprocessor must hold so many blocks of so many threads: what waits for memory must be covered by others.
 #define WALK_THREADS (WALKERS * WARP)
-#define WALK_BLOCKS 8
+#define WALK_BLOCKS 6
 
-// Finds the spikes of one neuron in one interval and returns its voltage at the end.
-template <class Arrivals>
-__device__ __forceinline__ float spikes_in(Layer const& layer, Arrivals const& arrivals, int sample,
-                                           int neuron, int record, float u, float current, float u_end,
-                                           float threshold, float reset, Interval step, int& spikes) {
+// A neuron at the start of an interval, and its spikes so far.
+struct Neuron {
+    float u, current, threshold, reset;
+    int spikes;
+};
+
+struct After {
+    float u;
+    int spikes;
+};
+
+// Finds the spikes of one neuron in one interval, and its voltage at the end, which without any would be `u_end`.
+// Few warps are here at one time: not a part of the walk, whose code is short.
+__device__ __forceinline__ After spikes_in(Layer const& layer, int sample, int neuron, int record, float start, float end,
+                                        Neuron at, float u_end, Interval step) {
     Decay const& decay = layer.decay;
-    float start = arrivals.start(record), end = arrivals.start(record + 1);
+    float u = at.u, current = at.current, threshold = at.threshold;
     Rest rest = {step, end - start};
     Interval before = {1.0f, 1.0f, 0.0f};
     float sum = 0.0f;
-    while (spikes <= MAX_SPIKES) {
+    while (at.spikes <= MAX_SPIKES) {
         float current_end = current * rest.step.syn;
         if (!is_candidate(threshold, current, u_end, current_end)) break;
         if (u_end <= threshold && !peak_is_above(decay, u, current, threshold)) break;
-        float at = crossing(decay, u, current, threshold, rest);
-        Interval to = interval_to(decay, at);
-        rest = rest_after(decay, rest, to, at);
+        float to_crossing = crossing(decay, u, current, threshold, rest);
+        Interval to = interval_to(decay, to_crossing);
+        rest = rest_after(decay, rest, to, to_crossing);
         before = then(before, to);
-        sum += at;
+        sum += to_crossing;
         current *= to.syn;
-        u = reset;
-        if (spikes < layer.slots) {
+        u = at.reset;
+        if (at.spikes < layer.slots) {
             float time = fminf(start + elapsed(decay, before, sum), end);
-            size_t slot = ((size_t)sample * layer.slots + spikes) * layer.stride + neuron;
+            size_t slot = ((size_t)sample * layer.slots + at.spikes) * layer.stride + neuron;
             layer.spike_times[slot] = time;
             layer.spike_slopes[slot] = current - threshold;
             layer.spike_mems[slot] = before.mem;
             layer.spike_drives[slot] = before.drive;
             layer.spike_intervals[slot] = record;
         }
-        spikes++;
+        at.spikes++;
         u_end = fmaf(u, rest.step.mem, current * rest.step.drive);
     }
-    return u_end;
+    return {u_end, at.spikes};
 }
 
 template <class Arrivals>
@@ -49,25 +59,24 @@ __device__ __forceinline__ void walk_lif(Layer const& layer, Control* control, R
     if (sample >= layer.samples || neuron >= layer.stride) return;
     Arrivals arrivals = Arrivals::of(layer, sample, neuron);
     float bias = layer.bias[neuron];
-    float threshold = layer.threshold[neuron] - bias;
-    float reset = layer.reset - bias;
-    float u = -bias, current = 0.0f;
-    int spikes = 0;
-    Ahead<Arrivals> ahead(layer, arrivals, neuron, rings);
-    for (int r = 0; r <= arrivals.count; r++) {
-        Record record = ahead.record;
-        current += ahead.weight;
-        ahead.step(r);
-        if (is_empty(record)) continue;
-        float u_end = fmaf(u, record.mem, current * record.drive);
-        float current_end = current * record.syn;
-        if (is_candidate(threshold, current, u_end, current_end)) {
-            u_end = spikes_in(layer, arrivals, sample, neuron, r, u, current, u_end, threshold,
-                              reset, {record.mem, record.syn, record.drive}, spikes);
+    Neuron at = {-bias, 0.0f, layer.threshold[neuron] - bias, layer.reset - bias, 0};
+    auto still = [&](int, float weight) { at.current += weight; };
+    // In an interval of no length nothing crosses: arrivals of one moment take effect together.
+    auto visit = [&](int r, Record const& record, float weight) {
+        at.current += weight;
+        float u_end = fmaf(at.u, record.mem, at.current * record.drive);
+        float current_end = at.current * record.syn;
+        if (is_candidate(at.threshold, at.current, u_end, current_end)) {
+            Interval step = {record.mem, record.syn, record.drive};
+            After after = spikes_in(layer, sample, neuron, r, arrivals.start(r), arrivals.start(r + 1), at, u_end, step);
+            u_end = after.u;
+            at.spikes = after.spikes;
         }
-        u = u_end;
-        current = current_end;
-    }
+        at.u = u_end;
+        at.current = current_end;
+    };
+    Walk<Arrivals>(layer, arrivals, neuron, rings).forward(visit, still);
+    int spikes = at.spikes;
     layer.spike_counts[(size_t)sample * layer.stride + neuron] = min(spikes, layer.slots);
     if (spikes > MAX_SPIKES) {
         unsigned long long place = (unsigned long long)layer.layer << 32 | (unsigned)sample;
@@ -79,12 +88,12 @@ __device__ __forceinline__ void walk_lif(Layer const& layer, Control* control, R
 }
 
 // Grid: x samples (threads y: several in a block), y tiles of neurons.
-extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_forward(Layer layer, Control* control) {
+extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_forward(__grid_constant__ Layer const layer, Control* control) {
     __shared__ Rings rings;
     walk_lif<CommonArrivals>(layer, control, rings);
 }
 
-extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_forward_delayed(Layer layer, Control* control) {
+extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_forward_delayed(__grid_constant__ Layer const layer, Control* control) {
     __shared__ Rings rings;
     walk_lif<OwnArrivals>(layer, control, rings);
 }

@@ -1,172 +1,183 @@
-// Walks along what arrives, forwards and back: the record at hand and the weight of its arrival, fetched before they
-// are needed. A warp of few others must not wait for memory at every arrival.
+// Walks along what arrives, forwards and back: records and weights of the arrivals, fetched before they are needed.
+// A warp must not wait for memory at every arrival, nor spend more instructions on the way than on the neuron.
 #pragma once
 #include "arrivals.cuh"
 
 // Warps of a block that walks, at most.
 #define WALKERS 4
-// How many arrivals ahead weights are fetched.
-#define AHEAD 4
+// Arrivals whose weights are fetched at once, while those before are visited.
+#define LOT 4
+// A lot's records as bits.
+#define WHOLE_LOT ((1u << LOT) - 1)
 
-// Records of each warp's sample: WARP of them around the one at hand and WARP on the way.
+// Records of a warp's sample: WARP of them around the one at hand and WARP on the way.
 #define RING (2 * WARP)
-typedef Record Rings[WALKERS][RING];
+struct __align__(16) Ring {
+    Record records[RING];
+    int sources[RING];
 
-// Where in the ring record `r` lies.
-__device__ __forceinline__ int slot(int r) { return r & (RING - 1); }
+    // Puts the record of lane r % WARP where `r` says.
+    __device__ __forceinline__ void put(int r, Record const& record) {
+        records[r & (RING - 1)] = record;
+        sources[r & (RING - 1)] = record.source;
+    }
+};
+typedef Ring Rings[WALKERS];
 
 // The warp's number in its block.
 __device__ __forceinline__ int walker() { return threadIdx.y * (blockDim.x / WARP) + threadIdx.x / WARP; }
 
-// A column of weights: a row a source. In bytes, that an address is one multiplication.
+// A neuron's column of a matrix, of weights by source for one. In bytes, that an address is one multiplication.
 struct Column {
     char const* first;
-    int row;
+    unsigned row;
 
-    static __device__ __forceinline__ Column of(Layer const& layer, int neuron) {
-        return {(char const*)(layer.weights + neuron), layer.stride * (int)sizeof(float)};
+    static __device__ __forceinline__ Column of(float const* matrix, int stride, int neuron) {
+        return {(char const*)(matrix + neuron), stride * (unsigned)sizeof(float)};
     }
 
-    __device__ __forceinline__ float operator[](int source) const {
-        return *(float const*)(first + (long long)source * row);
+    // 0 where there is no row: nobody sent record 0.
+    __device__ __forceinline__ float operator[](int place) const {
+        return place < 0 ? 0.0f : *(float const*)(first + (size_t)(unsigned)place * row);
+    }
+
+    // Those of the records from `base` on.
+    __device__ __forceinline__ void fetch(Ring const& ring, int base, float* weights) const {
+        int const* sources = ring.sources + (base & (RING - 1));
+        for (int i = 0; i < LOT; i++) weights[i] = (*this)[sources[i]];
     }
 };
 
-// From record 0 to the last. Neurons with delays have each their own way; theirs are not fetched ahead.
+// What stands where there is no record: nothing arrives and no time passes.
+__device__ __forceinline__ Record no_record() { return {1.0f, 1.0f, 0.0f, NO_EVENT}; }
+
+// Visits records with the weights of their arrivals: visit(r, record, weight), or still(r, weight) for one of several
+// arrivals of a moment, whose interval has no length. Neurons with delays have each their own way; theirs are not
+// fetched ahead.
 template <class Arrivals>
-struct Ahead {
+struct Walk {
+    Layer const& layer;
     Arrivals const& arrivals;
-    Column weights;
-    Record record;
-    float weight;  // of the arrival that starts it; 0 of record 0
+    int neuron;
 
-    __device__ __forceinline__ Ahead(Layer const& layer, Arrivals const& arrivals, int neuron, Rings&)
-        : arrivals(arrivals), weights(Column::of(layer, neuron)), record(arrivals.record(0)), weight(0.0f) {}
+    __device__ __forceinline__ Walk(Layer const& layer, Arrivals const& arrivals, int neuron, Rings&)
+        : layer(layer), arrivals(arrivals), neuron(neuron) {}
 
-    // From record `r` to the next; from the last to nothing.
-    __device__ __forceinline__ void step(int r) {
-        if (r == arrivals.count) return;
-        record = arrivals.record(r + 1);
-        weight = weights[record.source];
+    // From record 0 to the last, and perhaps some in which nothing happens.
+    template <class Visit, class Still>
+    __device__ __forceinline__ void forward(Visit visit, Still) {
+        Column column = Column::of(layer.weights, layer.stride, neuron);
+        for (int r = 0; r <= arrivals.count; r++) {
+            Record record = arrivals.record(r);
+            visit(r, record, column[record.source]);
+        }
+    }
+
+    // From record `top`, or some after it, to the first arrival's, or record 0. `weighted` if weights are wanted.
+    template <bool weighted, class Visit, class Still>
+    __device__ __forceinline__ void back(int top, Visit visit, Still) {
+        Column column = Column::of(layer.weights, layer.stride, neuron);
+        for (int r = top; r > 0; r--) {
+            Record record = arrivals.record(r);
+            visit(r, record, weighted ? column[record.source] : 0.0f);
+        }
     }
 };
 
 template <>
-struct Ahead<CommonArrivals> {
+struct Walk<CommonArrivals> {
     Record const* records;
-    Record* ring;
     int count, lane;
-    Record fetched;  // the lane's of the WARP records after those in the ring
-    Column weights;
-    float coming[AHEAD];
-    Record record;
-    float weight;
+    Ring& ring;
+    Column column;
 
-    __device__ __forceinline__ Ahead(Layer const& layer, CommonArrivals const& arrivals, int neuron, Rings& rings)
+    __device__ __forceinline__ Walk(Layer const& layer, CommonArrivals const& arrivals, int neuron, Rings& rings)
         : records(arrivals.records),
-          ring(rings[walker()]),
           count(arrivals.count),
           lane(neuron % WARP),
-          weights(Column::of(layer, neuron)),
-          weight(0.0f) {
-        ring[lane] = fetch(lane);
-        ring[WARP + lane] = fetch(WARP + lane);
-        fetched = fetch(RING + lane);
-        __syncwarp();
-        record = ring[0];
-        for (int i = 0; i < AHEAD; i++) coming[i] = weight_of(i + 1);
-    }
-
-    __device__ __forceinline__ void step(int r) {
-        r++;
-        if (r % WARP == 0) {
-            __syncwarp();
-            ring[slot(r + WARP + lane)] = fetched;
-            __syncwarp();
-            fetched = fetch(r + RING + lane);
-        }
-        record = ring[slot(r)];
-        weight = coming[0];
-        for (int i = 1; i < AHEAD; i++) coming[i - 1] = coming[i];
-        coming[AHEAD - 1] = weight_of(r + AHEAD);
-    }
-
-    __device__ __forceinline__ Record fetch(int r) const { return records[min(r, count)]; }
-
-    __device__ __forceinline__ float weight_of(int r) const {
-        return r <= count ? weights[ring[slot(r)].source] : 0.0f;
-    }
-};
-
-// Back from a record to the one after record 0; `weighted` if the weights are wanted.
-template <class Arrivals, bool weighted>
-struct Back {
-    Arrivals const& arrivals;
-    Column weights;
-    Record record;
-    float weight;
-
-    __device__ __forceinline__ Back(Layer const& layer, Arrivals const& arrivals, int neuron, int r, Rings&)
-        : arrivals(arrivals), weights(Column::of(layer, neuron)) {
-        at(r);
-    }
-
-    // From record `r`, which is not record 0, to the one before.
-    __device__ __forceinline__ void step(int r) { at(r - 1); }
-
-    __device__ __forceinline__ void at(int r) {
-        record = arrivals.record(r);
-        weight = r > 0 ? weights[record.source] : 0.0f;
-    }
-};
-
-template <bool weighted>
-struct Back<CommonArrivals, weighted> {
-    Record const* records;
-    Record* ring;
-    int lane;
-    Record fetched;
-    Column weights;
-    float coming[AHEAD];
-    Record record;
-    float weight;
-
-    __device__ __forceinline__ Back(Layer const& layer, CommonArrivals const& arrivals, int neuron, int r,
-                                    Rings& rings)
-        : records(arrivals.records),
           ring(rings[walker()]),
-          lane(neuron % WARP),
-          weights(Column::of(layer, neuron)),
-          weight(0.0f) {
-        int base = r - r % WARP;
-        ring[slot(base + lane)] = records[min(base + lane, r)];
-        ring[slot(base + WARP + lane)] = fetch(base - WARP + lane);
-        fetched = fetch(base - RING + lane);
+          column(Column::of(layer.weights, layer.stride, neuron)) {}
+
+    template <class Visit, class Still>
+    __device__ __forceinline__ void forward(Visit visit, Still still) {
+        unsigned stills = put(0, fetch(lane));
+        unsigned stills_after = put(WARP, fetch(WARP + lane));
+        Record fetched = fetch(RING + lane);
         __syncwarp();
-        record = ring[slot(r)];
-        if (!weighted) return;
-        weight = weight_of(r);
-        for (int i = 0; i < AHEAD; i++) coming[i] = weight_of(r - 1 - i);
-    }
-
-    __device__ __forceinline__ void step(int r) {
-        if (r % WARP == 0) {
-            __syncwarp();
-            ring[slot(r + lane)] = fetched;
-            __syncwarp();
-            fetched = fetch(r - RING - WARP + lane);
+        float coming[LOT];
+        column.fetch(ring, 0, coming);
+        for (int base = 0; base <= count; base += LOT) {
+            if (base % WARP == 0 && base > 0) {
+                __syncwarp();
+                stills = stills_after;
+                stills_after = put(base + WARP, fetched);
+                __syncwarp();
+                fetched = fetch(base + RING + lane);
+            }
+            if (base % WARP == 0 && stills == FULL_WARP && base + WARP <= count) {
+                float weights[WARP];
+                int const* sources = ring.sources + (base & (RING - 1));
+#pragma unroll
+                for (int i = 0; i < WARP; i++) weights[i] = column[sources[i]];
+#pragma unroll
+                for (int i = 0; i < WARP; i++) still(base + i, weights[i]);
+                base += WARP - LOT;
+                column.fetch(ring, base + LOT, coming);
+                continue;
+            }
+            float weights[LOT];
+            for (int i = 0; i < LOT; i++) weights[i] = coming[i];
+            column.fetch(ring, base + LOT, coming);
+            if ((stills >> base % WARP & WHOLE_LOT) == WHOLE_LOT) {
+                for (int i = 0; i < LOT; i++) still(base + i, weights[i]);
+                continue;
+            }
+            Record const* at = ring.records + (base & (RING - 1));
+#pragma unroll
+            for (int i = 0; i < LOT; i++) visit(base + i, at[i], weights[i]);
         }
-        r--;
-        record = ring[slot(r)];
-        if (!weighted) return;
-        weight = coming[0];
-        for (int i = 1; i < AHEAD; i++) coming[i - 1] = coming[i];
-        coming[AHEAD - 1] = weight_of(r - AHEAD);
     }
 
-    __device__ __forceinline__ Record fetch(int r) const { return records[max(r, 0)]; }
+    template <bool weighted, class Visit, class Still>
+    __device__ __forceinline__ void back(int top, Visit visit, Still still) {
+        int first = max(top, 0) / WARP * WARP;
+        unsigned stills = put(first, fetch(first + lane));
+        unsigned stills_before = put(first + WARP, fetch(first - WARP + lane));
+        Record fetched = fetch(first - RING + lane);
+        __syncwarp();
+        float coming[LOT];
+        int base = max(top, 0) / LOT * LOT;
+        if (weighted) column.fetch(ring, base, coming);
+        for (; base >= 0; base -= LOT) {
+            if (!weighted && base % WARP == WARP - LOT && stills == FULL_WARP) {
+                base -= WARP - LOT;
+#pragma unroll
+                for (int i = WARP - 1; i >= 0; i--) still(base + i, 0.0f);
+            } else {
+                float weights[LOT];
+                for (int i = 0; weighted && i < LOT; i++) weights[i] = coming[i];
+                if (weighted) column.fetch(ring, base - LOT, coming);
+                Record const* at = ring.records + (base & (RING - 1));
+#pragma unroll
+                for (int i = LOT - 1; i >= 0; i--) visit(base + i, at[i], weighted ? weights[i] : 0.0f);
+            }
+            if (base % WARP == 0) {
+                __syncwarp();
+                stills = stills_before;
+                stills_before = put(base, fetched);
+                __syncwarp();
+                fetched = fetch(base - RING - WARP + lane);
+            }
+        }
+    }
 
-    __device__ __forceinline__ float weight_of(int r) const {
-        return r > 0 ? weights[ring[slot(r)].source] : 0.0f;
+    // Puts a record a lane into the half of the ring where `base` lies, and says which have no length.
+    __device__ __forceinline__ unsigned put(int base, Record const& record) {
+        ring.put(base + lane, record);
+        return __ballot_sync(FULL_WARP, is_empty(record));
+    }
+
+    __device__ __forceinline__ Record fetch(int r) const {
+        return r < 0 || r > count ? no_record() : records[r];
     }
 };

@@ -5,6 +5,8 @@
 #define SUMMERS 16
 // Samples that a warp adds up at once: GROUP of `src/sizes.rs`.
 #define GROUP (2 * WARP)
+// Arrivals whose adjoint is fetched at once.
+#define FETCHED 8
 
 // Puts the places of a warp's arrivals together, in the order of lanes: those of lanes whose `place` is not
 // NO_EVENT follow the `count` that `list` has.
@@ -21,7 +23,7 @@ __device__ __forceinline__ int append(int* list, int count, int place, int lane)
 // and tile, so many warps each add up GROUP samples at a time, then one of them adds those sums in their order.
 // Samples first .. first + samples have their `mu`; those of earlier calls are in the gradient already.
 extern "C" __global__ void weight_gradient(Layer layer, int first, int samples, int shares) {
-    __shared__ int lists[SUMMERS][GROUP];
+    __shared__ __align__(16) int lists[SUMMERS][GROUP + FETCHED];
     // Of one round and the next in turn: one is added up while the other is written.
     __shared__ float sums[2][SUMMERS][WARP];
     int source = blockIdx.x, lane = threadIdx.x;
@@ -31,7 +33,7 @@ extern "C" __global__ void weight_gradient(Layer layer, int first, int samples, 
     bool exists = tile < layer.tiles;
     size_t place = (size_t)source * layer.stride + neuron;
     int const* heads = layer.heads + (size_t)source * layer.samples + first;
-    float const* mu = layer.mu + neuron;
+    Column mu = Column::of(layer.mu, layer.stride, neuron);
     int* list = lists[threadIdx.y];
     float sum = exists && share == 0 && first > 0 ? layer.gradient[place] : 0.0f;
     int turn = 0;
@@ -51,9 +53,13 @@ extern "C" __global__ void weight_gradient(Layer layer, int first, int samples, 
                 count = append(list, count, links[i] == NO_EVENT ? NO_EVENT : row + (links[i] >> 1), lane);
             }
             if (count == 0) break;
+            if (lane < FETCHED) list[count + lane] = NO_EVENT;
             __syncwarp();
-#pragma unroll 4
-            for (int i = 0; i < count; i++) part += mu[(size_t)list[i] * layer.stride];
+            for (int next = 0; next < count; next += FETCHED) {
+                float values[FETCHED];
+                for (int i = 0; i < FETCHED; i++) values[i] = mu[list[next + i]];
+                for (int i = 0; i < FETCHED; i++) part += values[i];
+            }
             __syncwarp();
             for (int i = 0; i < GROUP / WARP; i++) {
                 bool has_next = links[i] != NO_EVENT && (links[i] & 1);

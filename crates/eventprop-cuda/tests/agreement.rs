@@ -204,6 +204,23 @@ fn engines_agree_on_recurrent_networks_with_delays() {
     engines_agree(|| draws(1, 100, 12.0, true, true));
 }
 
+/// Whole runs of arrivals of one moment, with and without something between two of them.
+#[test]
+fn engines_agree_on_many_arrivals_of_a_moment() {
+    engines_agree(|| draws(2, 60, 6.0, false, false).prop_map(|draw| at_moments(&draw)));
+}
+
+/// The draw with 130 input spikes a sample, all at three times.
+fn at_moments(draw: &Draw) -> Draw {
+    let mut spikes = SpikeBatch::new();
+    for sample in 0..draw.spikes.len() as u32 {
+        let time = |k: u32| [2.0, 5.0, 9.0][usize::from(k > 70) + usize::from(k > 80 + sample)];
+        let train = (0..130).map(|k| (time(k), (7 * k + sample) % INPUTS as u32));
+        spikes.push_sorted(train).unwrap();
+    }
+    Draw { spikes, ..draw.clone() }
+}
+
 /// CUDA = CPU = reference, wherever no spike is so near to vanishing that single precision decides.
 fn engines_agree<S: Strategy<Value = Draw>>(draws: impl Fn() -> S) {
     for_each_schedule(|_, schedule| {
