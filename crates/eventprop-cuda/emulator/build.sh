@@ -5,7 +5,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 kernels=$1
 output=$2
 cxx=${CXX:-g++}
-flags="-std=c++17 -O2 -g -fPIC -Wall -Wextra -I$here -I$kernels -include $here/simt.h"
+flags="-std=c++17 -O2 -g -fPIC -Wall -Wextra -Wno-unknown-pragmas -I$here -I$kernels -include $here/simt.h"
 instrument=""
 if [ "${3:-}" = tsan ]; then
     flags="$flags -DSIMT_TSAN"

@@ -74,10 +74,10 @@ extern "C" __global__ void update_parameters(float* parameters, float const* gra
     }
 }
 
-// One block of NORM_THREADS at the end of a differentiation: the batch's statistics, if nothing failed.
-extern "C" __global__ void finish_batch(Control* control, float const* losses, int const* predictions,
-                                        Step const* steps, int const* order, int const* labels) {
-    __shared__ double sums[NORM_THREADS];
+// The batch's statistics, if nothing failed. By a block of NORM_THREADS.
+__device__ __forceinline__ void close_batch(Control* control, float const* losses, int const* predictions,
+                                            Step const* steps, int const* order, int const* labels,
+                                            double* sums) {
     Step step = steps[control->cursor];
     double loss = 0.0, correct = 0.0;
     for (int s = threadIdx.x; s < step.samples; s += NORM_THREADS) {
@@ -97,13 +97,27 @@ extern "C" __global__ void finish_batch(Control* control, float const* losses, i
     control->grazing = 0;
 }
 
-// One thread at the end of an update: on to the queue's next step, if nothing failed.
-extern "C" __global__ void finish_update(Control* control) {
+// On to the queue's next step, if nothing failed. By one thread.
+__device__ __forceinline__ void close_update(Control* control) {
     if (!is_faulty(control)) {
         control->totals.clipped += control->clipped;
         control->cursor++;
     }
     control->clipped = 0;
+}
+
+// The end of a differentiation, of an update, of both. Of the first and last a block of NORM_THREADS.
+extern "C" __global__ void finish_batch(Control* control, float const* losses, int const* predictions,
+                                        Step const* steps, int const* order, int const* labels) {
+    __shared__ double sums[NORM_THREADS];
+    close_batch(control, losses, predictions, steps, order, labels, sums);
+}
+extern "C" __global__ void finish_update(Control* control) { close_update(control); }
+extern "C" __global__ void finish_step(Control* control, float const* losses, int const* predictions,
+                                       Step const* steps, int const* order, int const* labels) {
+    __shared__ double sums[NORM_THREADS];
+    close_batch(control, losses, predictions, steps, order, labels, sums);
+    if (threadIdx.x == 0) close_update(control);
 }
 
 // Adds the batch's spikes to each neuron's count. Grid: x tiles of neurons; threads (WARP, COUNTERS).

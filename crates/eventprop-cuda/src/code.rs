@@ -9,7 +9,7 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 37] = [
+pub(crate) const KERNELS: [&str; 38] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
@@ -44,6 +44,7 @@ pub(crate) const KERNELS: [&str; 37] = [
     "update_parameters",
     "finish_batch",
     "finish_update",
+    "finish_step",
     "count_activity",
     "ceiling_issue",
     "ceiling_l2",

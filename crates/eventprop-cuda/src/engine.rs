@@ -323,10 +323,7 @@ impl CudaEngine {
             Task::Infer => program.infer(),
             Task::Differentiate => program.differentiate(input_errors),
             Task::Update => program.update(norm),
-            Task::Train => {
-                program.differentiate(input_errors)?;
-                program.update(norm)
-            }
+            Task::Train => program.train(input_errors, norm),
         })
     }
 

@@ -116,12 +116,32 @@ impl Program<'_> {
 
     /// Outputs and predictions, the losses, the gradient, the statistics.
     pub(crate) fn differentiate(&self, input_errors: bool) -> Result<(), EngineError> {
+        self.gradient(input_errors)?;
+        self.finish("finish_batch")
+    }
+
+    /// Changes weights and delays by the gradient; `norm` says whether its norm is needed.
+    pub(crate) fn update(&self, norm: bool) -> Result<(), EngineError> {
+        self.change(norm)?;
+        let control = self.queue.control.address();
+        let one = Shape { grid: (1, 1), block: (1, 1) };
+        self.device.launch("finish_update", one, &[bytes_of(&control)])
+    }
+
+    /// [`Program::differentiate`], then [`Program::update`].
+    pub(crate) fn train(&self, input_errors: bool, norm: bool) -> Result<(), EngineError> {
+        self.gradient(input_errors)?;
+        self.change(norm)?;
+        self.finish("finish_step")
+    }
+
+    fn gradient(&self, input_errors: bool) -> Result<(), EngineError> {
         self.forward()?;
         self.evaluate()?;
         for index in (0..self.layers.len()).rev() {
             self.layer_backward(index)?;
         }
-        let Self { device, batch, queue, data, .. } = self;
+        let Self { device, batch, queue, .. } = self;
         if input_errors {
             device.launch(
                 "input_gradient",
@@ -142,8 +162,14 @@ impl Program<'_> {
                 )?;
             }
         }
+        Ok(())
+    }
+
+    /// The end of a task on a batch: its statistics.
+    fn finish(&self, kernel: &'static str) -> Result<(), EngineError> {
+        let Self { device, batch, queue, data, .. } = self;
         device.launch(
-            "finish_batch",
+            kernel,
             Shape { grid: (1, 1), block: (THREADS, 1) },
             &[
                 bytes_of(&queue.control.address()),
@@ -156,8 +182,7 @@ impl Program<'_> {
         )
     }
 
-    /// Changes weights and delays by the gradient; `norm` says whether its norm is needed.
-    pub(crate) fn update(&self, norm: bool) -> Result<(), EngineError> {
+    fn change(&self, norm: bool) -> Result<(), EngineError> {
         let Self { device, weights, queue, norm_parts, .. } = self;
         let count = weights.layout.len() as i32;
         let real = weights.layout.parameters() as i32;
@@ -190,8 +215,7 @@ impl Program<'_> {
                 bytes_of(&control),
                 bytes_of(&queue.steps.address()),
             ],
-        )?;
-        device.launch("finish_update", Shape { grid: (1, 1), block: (1, 1) }, &[bytes_of(&control)])
+        )
     }
 
     fn evaluate(&self) -> Result<(), EngineError> {
