@@ -16,13 +16,13 @@ use crate::probe::{failed, open, unavailable};
 use bytemuck::{AnyBitPattern, NoUninit, Pod};
 use cudarc::driver::sys::{CUdevice_attribute, CUgraphInstantiate_flags, CUstreamCaptureMode};
 use cudarc::driver::{
-    CudaFunction, CudaGraph, CudaModule, CudaSlice, CudaStream, DevicePtr, result,
+    CudaContext, CudaFunction, CudaGraph, CudaModule, CudaSlice, CudaStream, DevicePtr, result,
 };
 use lif_core::engine::EngineError;
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A device with the engine's kernels, and the stream that all its work goes through.
 pub(crate) struct Device {
@@ -54,10 +54,9 @@ pub(crate) struct Shape {
 impl Device {
     /// Opens device number `ordinal` and loads the kernels.
     pub(crate) fn open(ordinal: usize) -> Result<Self, EngineError> {
-        let context = open(ordinal)?;
+        let Opened { context, module, .. } = opened(ordinal)?;
         // SAFETY: one stream only, so nothing has to be ordered by events; capturing needs them off.
         unsafe { context.disable_event_tracking() };
-        let module = code::load(&context)?;
         let stream = context.new_stream().map_err(|error| failed("making a stream", error))?;
         Ok(Self { stream, functions: functions(&module)? })
     }
@@ -218,6 +217,28 @@ impl<T> Buffer<T> {
     pub(crate) fn address(&self) -> Address {
         self.at(0)
     }
+}
+
+/// A device's context and kernels.
+#[derive(Clone)]
+struct Opened {
+    ordinal: usize,
+    context: Arc<CudaContext>,
+    module: Arc<CudaModule>,
+}
+
+/// Opens a device, once: it is kept until the program ends, for to open it anew takes longer than many an engine
+/// lives.
+fn opened(ordinal: usize) -> Result<Opened, EngineError> {
+    static KEPT: Mutex<Vec<Opened>> = Mutex::new(Vec::new());
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = kept.iter().find(|known| known.ordinal == ordinal) {
+        return Ok(known.clone());
+    }
+    let context = open(ordinal)?;
+    let module = code::load(&context)?;
+    kept.push(Opened { ordinal, context, module });
+    Ok(kept[kept.len() - 1].clone())
 }
 
 fn functions(module: &Arc<CudaModule>) -> Result<HashMap<&'static str, CudaFunction>, EngineError> {
