@@ -68,6 +68,7 @@ struct Layer {
     int* spike_intervals;  // the record; in the walks of queues how many arrivals came before
     int* spike_ranks;      // the spike's place among the sample's, by time
     int* needed;           // the most spikes of a neuron, of the layer, in a sample where room lacked
+    unsigned long long* activity;  // [neuron] spikes since they were last asked for
     // Measurements of the output layer.
     float* outputs;      // [sample][stride]
     float* derivatives;  // [sample][stride]
@@ -137,7 +138,7 @@ struct Loss {
 #define READOUT_MEAN 3
 #define READOUT_WEIGHTED_MEAN 4
 
-static_assert(sizeof(Record) == 16 && sizeof(Layer) == 328 && sizeof(Step) == 64, "as in abi.rs");
+static_assert(sizeof(Record) == 16 && sizeof(Layer) == 336 && sizeof(Step) == 64, "as in abi.rs");
 static_assert(sizeof(Loss) == 20 && sizeof(Control) == 104, "as in abi.rs");
 
 __device__ __forceinline__ bool is_faulty(Control const* control) {

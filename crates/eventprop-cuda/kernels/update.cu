@@ -3,7 +3,6 @@
 
 #define NORM_BLOCKS 32
 #define NORM_THREADS 256
-#define COUNTERS 16
 
 // The sum of a block's values in a fixed order; 0 in all threads but the first.
 __device__ __forceinline__ double block_sum(double value, double* sums) {
@@ -118,21 +117,4 @@ extern "C" __global__ void finish_step(Control* control, float const* losses, in
     __shared__ double sums[NORM_THREADS];
     close_batch(control, losses, predictions, steps, order, labels, sums);
     if (threadIdx.x == 0) close_update(control);
-}
-
-// Adds the batch's spikes to each neuron's count. Grid: x tiles of neurons; threads (WARP, COUNTERS).
-extern "C" __global__ void count_activity(Layer layer, Control const* control,
-                                          unsigned long long* activity) {
-    __shared__ int sums[COUNTERS][WARP];
-    int neuron = blockIdx.x * WARP + threadIdx.x;
-    int sum = 0;
-    for (int s = threadIdx.y; s < layer.samples; s += COUNTERS) {
-        sum += layer.spike_counts[(size_t)s * layer.stride + neuron];
-    }
-    sums[threadIdx.y][threadIdx.x] = sum;
-    __syncthreads();
-    if (threadIdx.y > 0 || neuron >= layer.targets || is_faulty(control)) return;
-    unsigned long long all = activity[neuron];
-    for (int y = 0; y < COUNTERS; y++) all += sums[y][threadIdx.x];
-    activity[neuron] = all;
 }

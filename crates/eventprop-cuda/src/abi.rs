@@ -66,6 +66,7 @@ pub(crate) struct Layer {
     pub(crate) spike_intervals: Address,
     pub(crate) spike_ranks: Address,
     pub(crate) needed: Address,
+    pub(crate) activity: Address,
     pub(crate) outputs: Address,
     pub(crate) derivatives: Address,
     pub(crate) peaks: Address,
@@ -153,6 +154,6 @@ impl Control {
 }
 
 const _: () = {
-    assert!(size_of::<Layer>() == 328 && size_of::<Step>() == 64);
+    assert!(size_of::<Layer>() == 336 && size_of::<Step>() == 64);
     assert!(size_of::<Loss>() == 20 && size_of::<Control>() == 104);
 };

@@ -113,12 +113,13 @@ impl BatchBuffers {
         &self,
         plan: &[DenseLayer],
         constants: &[Constants],
+        activity: &[Buffer<u64>],
         weights: &Weights,
         settings: Settings,
         samples: usize,
     ) -> (Vec<abi::Layer>, Vec<abi::Layer>) {
-        let layers = plan.iter().zip(&self.layers).zip(constants).enumerate();
-        let layers = layers.map(|(index, ((plan, buffers), constants))| {
+        let layers = plan.iter().zip(&self.layers).zip(constants.iter().zip(activity)).enumerate();
+        let layers = layers.map(|(index, ((plan, buffers), (constants, activity)))| {
             let Lengths { width, slots, chunk, .. } = buffers.lengths;
             let (matrix, gradient) = weights.addresses(index);
             let [below, own] = weights.delays(index);
@@ -147,6 +148,7 @@ impl BatchBuffers {
                 gradient,
                 bias: constants.bias.address(),
                 threshold: constants.threshold.address(),
+                activity: activity.address(),
                 mu: self.adjoint.address(),
                 by_time: if plan.has_delays() { self.adjoint.at(chunk * row) } else { 0 },
                 ..buffers.addresses()

@@ -9,7 +9,7 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 38] = [
+pub(crate) const KERNELS: [&str; 37] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
@@ -45,7 +45,6 @@ pub(crate) const KERNELS: [&str; 38] = [
     "finish_batch",
     "finish_update",
     "finish_step",
-    "count_activity",
     "ceiling_issue",
     "ceiling_l2",
 ];

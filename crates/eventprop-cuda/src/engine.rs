@@ -303,8 +303,14 @@ impl CudaEngine {
             slope_floor: self.training.slope_floor as f32,
             input_errors,
         };
-        let (layers, to_below) =
-            batch.describe(&self.plan, &self.constants, &self.weights, settings, samples);
+        let (layers, to_below) = batch.describe(
+            &self.plan,
+            &self.constants,
+            &self.activity,
+            &self.weights,
+            settings,
+            samples,
+        );
         let program = Program {
             device: &self.device,
             layers,
@@ -314,7 +320,6 @@ impl CudaEngine {
             weights: &self.weights,
             data,
             queue: &self.queue,
-            activity: &self.activity,
             norm_parts: &self.norm_parts,
             loss: self.loss,
         };

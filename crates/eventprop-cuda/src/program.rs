@@ -17,8 +17,6 @@ const THREADS: u32 = 256;
 const WARPS: usize = 4;
 /// Warps that share the samples of one gradient: SUMMERS of `kernels/weight_gradient.cu`.
 const SUMMERS: u32 = 16;
-/// Rows of threads that count spikes: COUNTERS of `kernels/update.cu`.
-const COUNTERS: u32 = 16;
 /// Neurons of a block that sorts: SORT_NEURONS of `kernels/sort_arrivals.cu`.
 const SORT_NEURONS: u32 = 4;
 
@@ -40,7 +38,6 @@ pub(crate) struct Program<'a> {
     pub(crate) weights: &'a Weights,
     pub(crate) data: &'a Data,
     pub(crate) queue: &'a Queue,
-    pub(crate) activity: &'a [Buffer<u64>],
     pub(crate) norm_parts: &'a Buffer<f64>,
     pub(crate) loss: abi::Loss,
 }
@@ -141,26 +138,13 @@ impl Program<'_> {
         for index in (0..self.layers.len()).rev() {
             self.layer_backward(index)?;
         }
-        let Self { device, batch, queue, .. } = self;
+        let Self { device, batch, .. } = self;
         if input_errors {
             device.launch(
                 "input_gradient",
                 Shape { grid: (self.samples(), 1), block: (THREADS, 1) },
                 &[bytes_of(&self.to_below[0]), bytes_of(&batch.input_gradient.address())],
             )?;
-        }
-        for ((layer, plan), activity) in self.layers.iter().zip(self.plan).zip(self.activity) {
-            if plan.spikes {
-                device.launch(
-                    "count_activity",
-                    Shape { grid: (layer.tiles as u32, 1), block: (WARP as u32, COUNTERS) },
-                    &[
-                        bytes_of(layer),
-                        bytes_of(&queue.control.address()),
-                        bytes_of(&activity.address()),
-                    ],
-                )?;
-            }
         }
         Ok(())
     }
