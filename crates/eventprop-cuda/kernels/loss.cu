@@ -1,19 +1,20 @@
 // From measurements of the output layer to losses and their derivatives (see lif_core::loss).
 #include "warp.cuh"
 
-// The measurements of a spiking output layer. Grid: as lif_forward.
-extern "C" __global__ void spike_outputs(Layer layer, int kind) {
-    int sample = blockIdx.x * blockDim.y + threadIdx.y;
-    int neuron = blockIdx.y * blockDim.x + threadIdx.x;
-    if (sample >= layer.samples || neuron >= layer.stride) return;
-    size_t place = (size_t)sample * layer.stride + neuron;
-    float const* times = layer.spike_times + (size_t)sample * layer.slots * layer.stride + neuron;
-    int count = layer.spike_counts[place];
-    float value = kind == READOUT_FIRST_SPIKE ? (count > 0 ? times[0] : layer.duration) : 0.0f;
-    if (kind == READOUT_SPIKE_TIME_SUM) {
-        for (int k = 0; k < count; k++) value += times[(size_t)k * layer.stride];
+// Measures a sample of a spiking output layer; voltages were measured as neurons walked.
+__device__ __forceinline__ void measure(Layer const& layer, int sample, int kind) {
+    if (kind != READOUT_FIRST_SPIKE && kind != READOUT_SPIKE_TIME_SUM) return;
+    for (int n = threadIdx.x; n < layer.targets; n += WARP) {
+        size_t place = (size_t)sample * layer.stride + n;
+        float const* times = layer.spike_times + (size_t)sample * layer.slots * layer.stride + n;
+        int count = layer.spike_counts[place];
+        float value = kind == READOUT_FIRST_SPIKE ? (count > 0 ? times[0] : layer.duration) : 0.0f;
+        if (kind == READOUT_SPIKE_TIME_SUM) {
+            for (int k = 0; k < count; k++) value += times[(size_t)k * layer.stride];
+        }
+        layer.outputs[place] = value;
     }
-    layer.outputs[place] = value;
+    __syncwarp();
 }
 
 // The class that a sample's outputs name (see lif_core::loss::Readout::predict); -1 for none. Of equals it is the
@@ -48,6 +49,7 @@ __device__ __forceinline__ int predicted(Layer const& layer, float const* output
 extern "C" __global__ void predict(Layer layer, int kind, int* predictions) {
     int sample = blockIdx.x * blockDim.y + threadIdx.y;
     if (sample >= layer.samples) return;
+    measure(layer, sample, kind);
     int found = predicted(layer, layer.outputs + (size_t)sample * layer.stride, kind);
     if (threadIdx.x == 0) predictions[sample] = found;
 }
@@ -57,6 +59,7 @@ extern "C" __global__ void evaluate_loss(Layer layer, Loss loss, Control* contro
                                          int const* order, int const* labels, float* losses, int* predictions) {
     int sample = blockIdx.x * blockDim.y + threadIdx.y;
     if (sample >= layer.samples) return;
+    measure(layer, sample, loss.kind);
     int lane = threadIdx.x;
     size_t row = (size_t)sample * layer.stride;
     float const* z = layer.outputs + row;

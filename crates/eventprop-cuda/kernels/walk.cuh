@@ -7,8 +7,8 @@
 #define WALKERS 4
 // Arrivals whose weights are fetched at once, while those before are visited.
 #define LOT 4
-// A lot's records as bits.
-#define WHOLE_LOT ((1u << LOT) - 1)
+// The same where nothing else is done with them than to add them up.
+#define MANY 16
 
 // Records of a warp's sample: WARP of them around the one at hand and WARP on the way.
 #define RING (2 * WARP)
@@ -42,9 +42,11 @@ struct Column {
     }
 
     // Those of the records from `base` on.
-    __device__ __forceinline__ void fetch(Ring const& ring, int base, float* weights) const {
+    template <int count>
+    __device__ __forceinline__ void fetch(Ring const& ring, int base, float (&weights)[count]) const {
         int const* sources = ring.sources + (base & (RING - 1));
-        for (int i = 0; i < LOT; i++) weights[i] = (*this)[sources[i]];
+#pragma unroll
+        for (int i = 0; i < count; i++) weights[i] = (*this)[sources[i]];
     }
 };
 
@@ -100,81 +102,86 @@ struct Walk<CommonArrivals> {
 
     template <class Visit, class Still>
     __device__ __forceinline__ void forward(Visit visit, Still still) {
-        unsigned stills = put(0, fetch(lane));
-        unsigned stills_after = put(WARP, fetch(WARP + lane));
+        ring.put(lane, fetch(lane));
+        ring.put(WARP + lane, fetch(WARP + lane));
         Record fetched = fetch(RING + lane);
         __syncwarp();
         float coming[LOT];
         column.fetch(ring, 0, coming);
         for (int base = 0; base <= count; base += LOT) {
-            if (base % WARP == 0 && base > 0) {
-                __syncwarp();
-                stills = stills_after;
-                stills_after = put(base + WARP, fetched);
-                __syncwarp();
-                fetched = fetch(base + RING + lane);
-            }
-            if (base % WARP == 0 && stills == FULL_WARP && base + WARP <= count) {
-                float weights[WARP];
-                int const* sources = ring.sources + (base & (RING - 1));
-#pragma unroll
-                for (int i = 0; i < WARP; i++) weights[i] = column[sources[i]];
-#pragma unroll
-                for (int i = 0; i < WARP; i++) still(base + i, weights[i]);
-                base += WARP - LOT;
-                column.fetch(ring, base + LOT, coming);
-                continue;
+            if (base % WARP == 0) {
+                if (base > 0) {
+                    __syncwarp();
+                    ring.put(base + WARP + lane, fetched);
+                    __syncwarp();
+                    fetched = fetch(base + RING + lane);
+                }
+                if (base + WARP <= count && is_still(base)) {
+                    add_still(base, still);
+                    base += WARP - LOT;
+                    column.fetch(ring, base + LOT, coming);
+                    continue;
+                }
             }
             float weights[LOT];
             for (int i = 0; i < LOT; i++) weights[i] = coming[i];
             column.fetch(ring, base + LOT, coming);
-            if ((stills >> base % WARP & WHOLE_LOT) == WHOLE_LOT) {
-                for (int i = 0; i < LOT; i++) still(base + i, weights[i]);
-                continue;
-            }
             Record const* at = ring.records + (base & (RING - 1));
 #pragma unroll
             for (int i = 0; i < LOT; i++) visit(base + i, at[i], weights[i]);
         }
     }
 
+    // A warp's number of arrivals of one moment.
+    template <class Still>
+    __device__ __forceinline__ void add_still(int first, Still still) const {
+        for (int base = first; base < first + WARP; base += MANY) {
+            float weights[MANY];
+            column.fetch(ring, base, weights);
+#pragma unroll
+            for (int i = 0; i < MANY; i++) still(base + i, weights[i]);
+        }
+    }
+
     template <bool weighted, class Visit, class Still>
     __device__ __forceinline__ void back(int top, Visit visit, Still still) {
-        int first = max(top, 0) / WARP * WARP;
-        unsigned stills = put(first, fetch(first + lane));
-        unsigned stills_before = put(first + WARP, fetch(first - WARP + lane));
-        Record fetched = fetch(first - RING + lane);
+        int chunk = max(top, 0) / WARP * WARP;
+        ring.put(chunk + lane, fetch(chunk + lane));
+        ring.put(chunk + WARP + lane, fetch(chunk - WARP + lane));
+        Record fetched = fetch(chunk - RING + lane);
         __syncwarp();
         float coming[LOT];
         int base = max(top, 0) / LOT * LOT;
         if (weighted) column.fetch(ring, base, coming);
-        for (; base >= 0; base -= LOT) {
-            if (!weighted && base % WARP == WARP - LOT && stills == FULL_WARP) {
-                base -= WARP - LOT;
+        for (;;) {
+            if (!weighted && base == chunk + WARP - LOT && is_still(chunk)) {
 #pragma unroll
-                for (int i = WARP - 1; i >= 0; i--) still(base + i, 0.0f);
+                for (int i = WARP - 1; i >= 0; i--) still(chunk + i, 0.0f);
+                base = chunk;
             } else {
-                float weights[LOT];
-                for (int i = 0; weighted && i < LOT; i++) weights[i] = coming[i];
-                if (weighted) column.fetch(ring, base - LOT, coming);
-                Record const* at = ring.records + (base & (RING - 1));
+                for (;; base -= LOT) {
+                    float weights[LOT];
+                    for (int i = 0; weighted && i < LOT; i++) weights[i] = coming[i];
+                    if (weighted) column.fetch(ring, base - LOT, coming);
+                    Record const* at = ring.records + (base & (RING - 1));
 #pragma unroll
-                for (int i = LOT - 1; i >= 0; i--) visit(base + i, at[i], weighted ? weights[i] : 0.0f);
+                    for (int i = LOT - 1; i >= 0; i--) visit(base + i, at[i], weighted ? weights[i] : 0.0f);
+                    if (base == chunk) break;
+                }
             }
-            if (base % WARP == 0) {
-                __syncwarp();
-                stills = stills_before;
-                stills_before = put(base, fetched);
-                __syncwarp();
-                fetched = fetch(base - RING - WARP + lane);
-            }
+            if (chunk == 0) break;
+            __syncwarp();
+            ring.put(chunk + lane, fetched);
+            __syncwarp();
+            fetched = fetch(chunk - RING - WARP + lane);
+            base -= LOT;
+            chunk -= WARP;
         }
     }
 
-    // Puts a record a lane into the half of the ring where `base` lies, and says which have no length.
-    __device__ __forceinline__ unsigned put(int base, Record const& record) {
-        ring.put(base + lane, record);
-        return __ballot_sync(FULL_WARP, is_empty(record));
+    // Whether none of the ring's records from `chunk` on, a lane's each, has a length.
+    __device__ __forceinline__ bool is_still(int chunk) const {
+        return __ballot_sync(FULL_WARP, is_empty(ring.records[(chunk & (RING - 1)) + lane])) == FULL_WARP;
     }
 
     __device__ __forceinline__ Record fetch(int r) const {

@@ -9,7 +9,7 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 37] = [
+pub(crate) const KERNELS: [&str; 36] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
@@ -25,7 +25,6 @@ pub(crate) const KERNELS: [&str; 37] = [
     "li_maximum_delayed",
     "li_mean",
     "li_mean_delayed",
-    "spike_outputs",
     "predict",
     "evaluate_loss",
     "li_maximum_backward",

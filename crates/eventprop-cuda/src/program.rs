@@ -90,23 +90,18 @@ impl Program<'_> {
                 let arguments: [&[u8]; 2] = [bytes_of(layer), bytes_of(&control)];
                 device.launch(self.walk(index, false), shape, &arguments)?;
             }
-            match self.to_below.get(index + 1) {
-                Some(above) => device.launch(
-                    "lif_merge",
-                    Shape { grid: (self.samples(), 1), block: (THREADS, 1) },
-                    &[
-                        bytes_of(layer),
-                        bytes_of(above),
-                        bytes_of(&control),
-                        bytes_of(&batch.list_times.address()),
-                        bytes_of(&batch.list_places.address()),
-                    ],
-                )?,
-                None => {
-                    let arguments: [&[u8]; 2] = [bytes_of(layer), bytes_of(&self.loss.kind)];
-                    device.launch("spike_outputs", shape, &arguments)?;
-                }
-            }
+            let Some(above) = self.to_below.get(index + 1) else { continue };
+            device.launch(
+                "lif_merge",
+                Shape { grid: (self.samples(), 1), block: (THREADS, 1) },
+                &[
+                    bytes_of(layer),
+                    bytes_of(above),
+                    bytes_of(&control),
+                    bytes_of(&batch.list_times.address()),
+                    bytes_of(&batch.list_places.address()),
+                ],
+            )?;
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
 //! Training speed on samples kept on the device, and what the device can do at most; one JSON line a
-//! measurement: `speed [toy]`, or `speed SAMPLES BATCH EVENTS` for one, to be profiled.
+//! measurement: `speed [toy]`, or `speed [seed] SAMPLES BATCH EVENTS` for one, to be profiled.
 
 mod measure;
 mod workload;
@@ -15,7 +15,8 @@ fn main() -> Result<(), EngineError> {
     let toy = arguments.iter().any(|argument| argument == "toy");
     let device = probe(0)?.name;
     if let [samples, batch, events] = numbers[..] {
-        let workload = Workload { model: Model::Hidden(350), events };
+        let model = if arguments[0] == "seed" { Model::Seed } else { Model::Hidden(350) };
+        let workload = Workload { model, events };
         return report(&device, &workload, &Plan { samples, batches: vec![batch], epochs: 2 });
     }
     ceilings(&device, if toy { 1 } else { 1024 })?;
