@@ -23,10 +23,13 @@ __device__ __forceinline__ bool is_candidate(float threshold, float current, flo
     return u_end > threshold || (current > threshold && u_end > current_end);
 }
 
-// x^(n).
+// x^n for n of 1 to 10, which all threads share: without a loop.
 __device__ __forceinline__ float power(float x, int n) {
-    float product = x;
-    for (int i = 1; i < n; i++) product *= x;
+    float x2 = x * x, x4 = x2 * x2;
+    float product = (n & 1) ? x : 1.0f;
+    if (n & 2) product *= x2;
+    if (n & 4) product *= x4;
+    if (n & 8) product *= x4 * x4;
     return product;
 }
 
@@ -82,7 +85,8 @@ __device__ __forceinline__ float crossing(Decay const& decay, float u, float cur
     float curvature = polynomial ? decay.ratio * current : fmaf(decay.ratio, current, rise);
     float discriminant = fmaxf(fmaf(rise, rise, -2.0f * curvature * gap), 0.0f);
     float denominator = rise + sqrtf(discriminant);
-    float at = denominator > 0.0f ? 2.0f * gap / denominator * unit : high;
+    // Here and in the steps a quotient may be off by its last bits: where the search ends is not.
+    float at = denominator > 0.0f ? __fdividef(2.0f * gap, denominator) * unit : high;
     at = fminf(at, high);
     float bend = fmaxf(fabsf(curvature), fabsf(rise)) / (unit * unit);
     for (int round = 0; round < MAX_NEWTON; round++) {
@@ -90,7 +94,7 @@ __device__ __forceinline__ float crossing(Decay const& decay, float u, float cur
         // Beyond a maximum is beyond the crossing; before a minimum is before it.
         bool beyond = height.value > 0.0f || (height.slope <= 0.0f && current > 0.0f);
         if (beyond) high = at; else low = at;
-        float step = height.value / height.slope;
+        float step = __fdividef(height.value, height.slope);
         float next = at - step;
         bool inside = next >= low && next <= high;
         if (!inside) {

@@ -10,12 +10,23 @@ __device__ __forceinline__ void jump_back(Layer const& layer, Control* control, 
     Jumps jumps = jumps_of(layer, lane, spikes);
     // lambda_V just before the neuron's next spike, and when that is.
     float next = 0.0f, next_time = 0.0f;
+    // Time and slope of each spike are fetched while that after it is dealt with.
+    float coming_time = 0.0f, coming_slope = 0.0f;
+    if (spikes > 0) {
+        size_t last = slots + (size_t)(spikes - 1) * layer.stride;
+        coming_time = layer.spike_times[last];
+        coming_slope = layer.spike_slopes[last];
+    }
     for (int k = spikes - 1; k >= 0; k--) {
         size_t slot = slots + (size_t)k * layer.stride;
-        float time = layer.spike_times[slot];
+        float time = coming_time, slope = coming_slope;
+        if (k > 0) {
+            coming_time = layer.spike_times[slot - layer.stride];
+            coming_slope = layer.spike_slopes[slot - layer.stride];
+        }
         float after = next == 0.0f ? 0.0f : next * expf((time - next_time) / decay.tau_mem);
         float error = spike_error(layer, lane, k, slot, above_errors, above_width, above_tiles, every_spike);
-        float before = before_spike(jumps, layer.spike_slopes[slot], after, error);
+        float before = before_spike(jumps, slope, after, error);
         float jump = (before - after) * -decay.tau_syn;
         layer.spike_mems[slot] *= jump;
         layer.spike_drives[slot] *= jump * decay.ratio;

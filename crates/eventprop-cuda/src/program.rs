@@ -58,9 +58,11 @@ impl Program<'_> {
         let Self { device, data, queue, batch, weights, .. } = self;
         weights.spread(device)?;
         let (control, steps) = (queue.control.address(), queue.steps.address());
+        // A thread an arrival, if a block has so many.
+        let threads = (self.to_below[0].width as u32).next_multiple_of(WARP as u32).min(1024);
         device.launch(
             "stream_inputs",
-            Shape { grid: (self.samples(), 1), block: (THREADS, 1) },
+            Shape { grid: (self.samples(), 1), block: (threads, 1) },
             &[
                 bytes_of(&self.to_below[0]),
                 bytes_of(&control),
