@@ -111,7 +111,7 @@ fn build(kernels: &Path, tsan: bool) -> Result<PathBuf> {
 fn mutate() -> Result<ExitCode> {
     let kernels = kernels()?;
     let copy = crate::root()?.join("target/simt/mutant");
-    let chosen = ["small", "agreement"];
+    let chosen = ["small", "agreement", "skip"];
     ensure!(tests(None, &chosen)?, "the tests fail without any mutation");
     ensure!(sanitized(&kernels, true)?, "ThreadSanitizer reports without any mutation");
     let (mut caught, mut all) = (0, 0);

@@ -12,7 +12,7 @@ use lif_core::engine::EngineError;
 use lif_core::loss::{KnownLoss, Loss, Readout};
 
 /// Threads of a block where nothing else decides.
-const THREADS: u32 = 256;
+pub(crate) const THREADS: u32 = 256;
 /// Warps of a block that walks neurons: WALKERS of `kernels/adjoint.cuh`.
 const WARPS: usize = 4;
 /// Warps that share the samples of one gradient: SUMMERS of `kernels/weight_gradient.cu`.
@@ -36,6 +36,8 @@ pub(crate) struct Program<'a> {
     pub(crate) layers: Vec<Layer>,
     /// What each layer is to the one below: where that leaves its spikes and finds their errors.
     pub(crate) to_below: Vec<Layer>,
+    /// By position of a layer in the network: the lists that its spikes are put into.
+    pub(crate) lists: Vec<Vec<Layer>>,
     pub(crate) batch: &'a BatchBuffers,
     pub(crate) weights: &'a Weights,
     pub(crate) data: &'a Data,
@@ -61,23 +63,26 @@ impl Program<'_> {
         let Self { device, data, queue, batch, weights, .. } = self;
         weights.spread(device)?;
         let (control, steps) = (queue.control.address(), queue.steps.address());
-        device.launch(
-            "stream_inputs",
-            Shape { grid: (self.samples(), 1), block: (THREADS, 1) },
-            &[
-                bytes_of(&self.to_below[0]),
-                bytes_of(&control),
-                bytes_of(&steps),
-                bytes_of(&queue.order.address()),
-                bytes_of(&data.offsets.address()),
-                bytes_of(&data.times.address()),
-                bytes_of(&data.sources.address()),
-                bytes_of(&data.links.address()),
-            ],
-        )?;
+        for list in &self.lists[0] {
+            device.launch(
+                "stream_inputs",
+                self.block_a_sample(),
+                &[
+                    bytes_of(list),
+                    bytes_of(&control),
+                    bytes_of(&steps),
+                    bytes_of(&queue.order.address()),
+                    bytes_of(&data.offsets.address()),
+                    bytes_of(&data.times.address()),
+                    bytes_of(&data.sources.address()),
+                    bytes_of(&data.links.address()),
+                ],
+            )?;
+        }
         for (index, layer) in self.layers.iter().enumerate() {
             let shape = neurons(layer, layer.samples);
             let plan = &self.plan[index];
+            self.join_arrivals(index)?;
             if plan.delays {
                 self.sort_arrivals(index)?;
             }
@@ -93,22 +98,22 @@ impl Program<'_> {
                 let arguments: [&[u8]; 2] = [bytes_of(layer), bytes_of(&control)];
                 device.launch(self.walk(index, false), shape, &arguments)?;
             }
-            match self.to_below.get(index + 1) {
-                Some(above) => device.launch(
+            let Some(lists) = self.lists.get(index + 1) else {
+                let arguments: [&[u8]; 2] = [bytes_of(layer), bytes_of(&self.loss.kind)];
+                return device.launch("spike_outputs", shape, &arguments);
+            };
+            for list in lists {
+                device.launch(
                     "lif_merge",
-                    Shape { grid: (self.samples(), 1), block: (THREADS, 1) },
+                    self.block_a_sample(),
                     &[
                         bytes_of(layer),
-                        bytes_of(above),
+                        bytes_of(list),
                         bytes_of(&control),
                         bytes_of(&batch.list_times.address()),
                         bytes_of(&batch.list_places.address()),
                     ],
-                )?,
-                None => {
-                    let arguments: [&[u8]; 2] = [bytes_of(layer), bytes_of(&self.loss.kind)];
-                    device.launch("spike_outputs", shape, &arguments)?;
-                }
+                )?;
             }
         }
         Ok(())
@@ -122,11 +127,11 @@ impl Program<'_> {
             self.layer_backward(index)?;
         }
         let Self { device, batch, queue, data, .. } = self;
-        if input_errors {
+        if input_errors && let Some(errors) = self.errors_of(0)? {
             device.launch(
                 "input_gradient",
-                Shape { grid: (self.samples(), 1), block: (THREADS, 1) },
-                &[bytes_of(&self.to_below[0]), bytes_of(&batch.input_gradient.address())],
+                self.block_a_sample(),
+                &[bytes_of(&errors), bytes_of(&batch.input_gradient.address())],
             )?;
         }
         for ((layer, plan), activity) in self.layers.iter().zip(self.plan).zip(self.activity) {
@@ -250,7 +255,7 @@ impl Program<'_> {
     /// The adjoint of one layer and the gradient by its weights and delays, part of the batch by part.
     fn layer_backward(&self, index: usize) -> Result<(), EngineError> {
         let layer = &self.layers[index];
-        let (above_errors, above_width, above_tiles) = match self.to_below.get(index + 1) {
+        let (above_errors, above_width, above_tiles) = match self.errors_of(layer.layer as usize)? {
             Some(above) => (above.errors, above.width, above.tiles),
             None => (0, 0, 0),
         };
