@@ -22,7 +22,7 @@ fn layer(name: &str, size: usize, spiking: bool) -> LayerSpec {
     }
 }
 
-/// Dense layers that hear each lower one or not, some twice, the first perhaps itself; connections in any order.
+/// Dense layers that hear each lower one or not, the first perhaps itself; connections in any order.
 /// Each has delays with probability `delayed`.
 fn dense(
     uniform: &mut impl FnMut() -> f64,
@@ -44,8 +44,6 @@ fn dense(
         pairs.extend((0..to).filter(|_| uniform() < 0.6).map(|from| (from, to)));
         if pairs.len() == before {
             pairs.push((to - 1, to));
-        } else if uniform() < 0.1 {
-            pairs.push(pairs[before]);
         }
     }
     for from in 1..=hidden {
@@ -214,21 +212,39 @@ fn kept_samples_train_convolutions_as_given_ones() {
     train_both_ways(&convolved(&mut uniform(7), false, 0.0));
 }
 
+/// A network of two hidden layers with dense connections between given layers.
+fn two_hidden([first, second]: [usize; 2], pairs: &[(usize, usize)]) -> Network {
+    let names = ["0", "1", "2", "out"];
+    let layers = vec![
+        LayerSpec::input("0", INPUTS),
+        layer("1", first, false),
+        layer("2", second, false),
+        layer("out", 7, false),
+    ];
+    let connections = pairs.iter().map(|&(from, to)| ConnectionSpec::dense(names[from], names[to]));
+    Network::new(30.0, layers, connections.collect()).unwrap()
+}
+
+/// Of two connections between the same layers all spikes arrive at the same times.
+#[test]
+fn arrivals_at_one_time_are_all_heard() {
+    for_each_schedule(|_, schedule| {
+        let pairs = [(0, 1), (0, 1), (1, 2), (0, 2), (1, 2), (1, 2), (2, 3), (2, 3)];
+        let mut uniform = uniform(20 + schedule);
+        let network = two_hidden([40, 30], &pairs);
+        let mut draw = draw(network, Loss::ExpMeanCrossEntropy {}, 3, &mut uniform);
+        draw.spikes = spikes(3, 300, &mut uniform);
+        let counts = draw.compare().unwrap();
+        assert!(counts.iter().all(|&count| count > 10), "{counts:?}");
+    });
+}
+
 /// Both layers that are heard by several spike beyond the room first made, the first more often than it has lists
 /// for; the same room that an engine with room has gives the same bits.
 #[test]
 fn room_is_made_for_many_spikes() {
     for_each_schedule(|_, schedule| {
-        let names = ["0", "1", "2", "out"];
-        let layers = vec![
-            LayerSpec::input("0", INPUTS),
-            layer("1", 270, false),
-            layer("2", 40, false),
-            layer("out", 7, false),
-        ];
-        let pairs = [(0, 1), (1, 2), (0, 2), (2, 3), (1, 3)];
-        let connections = pairs.map(|(from, to)| ConnectionSpec::dense(names[from], names[to]));
-        let network = Network::new(30.0, layers, connections.to_vec()).unwrap();
+        let network = two_hidden([270, 40], &[(0, 1), (1, 2), (0, 2), (2, 3), (1, 3)]);
         let mut uniform = uniform(11 + schedule);
         let mut draw = draw(network, Loss::VmaxCrossEntropy {}, 3, &mut uniform);
         for (own, scale) in draw.parameters.connections.iter_mut().zip([3.0, 0.05, 0.5, 0.2, 0.05])
