@@ -112,7 +112,7 @@ fn mutate() -> Result<ExitCode> {
     let kernels = kernels()?;
     let copy = crate::root()?.join("target/simt/mutant");
     // The short test first: what it misses the others may notice.
-    let chosen = ["small", "agreement"];
+    let chosen = ["small", "agreement", "skip"];
     ensure!(tests(None, &chosen)?, "the tests fail without any mutation");
     ensure!(sanitized(&kernels, true)?, "ThreadSanitizer reports without any mutation");
     let (mut caught, mut all) = (0, 0);

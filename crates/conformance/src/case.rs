@@ -50,11 +50,13 @@ pub enum Kind {
     DelaysIntoRecurrent,
     /// A recurrent hidden layer with delays on the synapses within it alone.
     RecurrentDelays,
+    /// Several layers into one, one into several, around a layer, nothing backwards; some with delays.
+    SkipForward,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Dense,
         Self::DenseInteger,
         Self::DenseOdd,
@@ -72,6 +74,7 @@ impl Kind {
         Self::FeedForwardDelays,
         Self::DelaysIntoRecurrent,
         Self::RecurrentDelays,
+        Self::SkipForward,
     ];
 
     /// Its name in tables.
@@ -94,6 +97,7 @@ impl Kind {
             Self::FeedForwardDelays => "delays forward",
             Self::DelaysIntoRecurrent => "delays into rec.",
             Self::RecurrentDelays => "delays within",
+            Self::SkipForward => "skip forward",
         }
     }
 

@@ -66,6 +66,13 @@ impl Draft {
                 self.connect("input", "hidden1");
                 self.connect("hidden1", "hidden0");
             }
+            Kind::SkipForward => {
+                self.connect("input", "out");
+                if last == "hidden1" {
+                    self.connect("hidden0", "out");
+                    self.connect("input", "hidden1");
+                }
+            }
             _ => {}
         }
     }
@@ -73,6 +80,7 @@ impl Draft {
     fn depth(&mut self) -> usize {
         match self.kind {
             Kind::Skip => 2,
+            Kind::SkipForward => self.rng.random_range(1..=2),
             Kind::Adaptive => 1,
             kind if kind.has_recurrent_layer() => 1,
             _ => self.rng.random_range(0..=2),
@@ -159,6 +167,7 @@ impl Draft {
             Kind::Delays | Kind::FeedForwardDelays => true,
             Kind::DelaysIntoRecurrent => from != to,
             Kind::RecurrentDelays => from == to,
+            Kind::SkipForward => self.rng.random_bool(0.3),
             _ => false,
         };
         self.connections.push(ConnectionSpec { delays, ..ConnectionSpec::dense(from, to) });
@@ -199,7 +208,7 @@ impl Draft {
         }
         let mut spikes = SpikeBatch::new();
         // Of many neurons each spike may be near to vanishing: one sample leaves enough draws to compare.
-        let samples = if self.kind == Kind::Conv { 1 } else { 2 };
+        let samples = if matches!(self.kind, Kind::Conv | Kind::SkipForward) { 1 } else { 2 };
         let inputs = network.input().size as u32;
         for _ in 0..samples {
             let mut train = Vec::new();

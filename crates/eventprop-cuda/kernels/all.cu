@@ -3,6 +3,7 @@
 #include "sort_arrivals.cu"
 #include "lif_forward.cu"
 #include "lif_merge.cu"
+#include "join_arrivals.cu"
 #include "li_forward.cu"
 #include "loss.cu"
 #include "li_backward.cu"

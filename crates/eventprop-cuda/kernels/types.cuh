@@ -78,6 +78,19 @@ struct Layer {
     int* peak_intervals;  // or -1 for time 0
 };
 
+// The spikes of one layer in order of time, one of several that are joined to what a layer hears. See Layer.
+struct List {
+    int const* counts;
+    float const* times;
+    Record const* records;
+    int const* heads;
+    int const* links;
+    int* ranks;     // [sample][width] the place of each among all that the layer hears
+    int width, sources;
+    int first;      // the row of its first source among those that the layer hears
+    int padding;
+};
+
 // How fast one kind of parameter learns.
 struct Pace {
     int learns;
@@ -139,7 +152,7 @@ struct Loss {
 #define READOUT_WEIGHTED_MEAN 4
 
 static_assert(sizeof(Record) == 16 && sizeof(Layer) == 336 && sizeof(Step) == 64, "as in abi.rs");
-static_assert(sizeof(Loss) == 20 && sizeof(Control) == 104, "as in abi.rs");
+static_assert(sizeof(Loss) == 20 && sizeof(Control) == 104 && sizeof(List) == 64, "as in abi.rs");
 
 __device__ __forceinline__ bool is_faulty(Control const* control) {
     Faults const& f = control->faults;

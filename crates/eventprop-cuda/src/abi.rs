@@ -75,6 +75,22 @@ pub(crate) struct Layer {
     pub(crate) peak_intervals: Address,
 }
 
+/// The spikes of one layer in order of time, one of several that are joined to what a layer hears.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct List {
+    pub(crate) counts: Address,
+    pub(crate) times: Address,
+    pub(crate) records: Address,
+    pub(crate) heads: Address,
+    pub(crate) links: Address,
+    pub(crate) ranks: Address,
+    pub(crate) width: i32,
+    pub(crate) sources: i32,
+    pub(crate) first: i32,
+    pub(crate) padding: i32,
+}
+
 /// How fast one kind of parameter learns.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
@@ -155,5 +171,5 @@ impl Control {
 
 const _: () = {
     assert!(size_of::<Layer>() == 336 && size_of::<Step>() == 64);
-    assert!(size_of::<Loss>() == 20 && size_of::<Control>() == 104);
+    assert!(size_of::<Loss>() == 20 && size_of::<Control>() == 104 && size_of::<List>() == 64);
 };

@@ -2,6 +2,7 @@
 
 use crate::abi;
 use crate::device::{Buffer, Device};
+use crate::lists::Lists;
 use crate::plan::{DenseLayer, WARP};
 use crate::sizes::{Lengths, Room};
 use crate::weights::Weights;
@@ -13,6 +14,7 @@ pub(crate) struct BatchBuffers {
     layers: Vec<LayerBuffers>,
     /// Of recurrent layers, what arrives from below.
     below: Vec<Option<LayerBuffers>>,
+    pub(crate) lists: Lists,
     adjoint: Buffer<f32>,
     pub(crate) list_times: Buffer<f32>,
     pub(crate) list_places: Buffer<i32>,
@@ -72,28 +74,32 @@ impl BatchBuffers {
         input_errors: bool,
     ) -> Result<Self, EngineError> {
         room.check(plan, input_errors, device.free_memory()?)?;
-        let lengths: Vec<Lengths> = (0..plan.len())
-            .map(|index| room.lengths(plan, index, index > 0 || input_errors))
-            .collect();
+        let lengths: Vec<Lengths> =
+            (0..plan.len()).map(|index| room.lengths(plan, index, input_errors)).collect();
         let below = (0..plan.len()).map(|index| {
-            let lengths = room.below(plan, index, index > 0 || input_errors);
+            let lengths = room.below(plan, index, input_errors);
             lengths.map(|lengths| LayerBuffers::new(device, lengths)).transpose()
         });
+        let below: Vec<Option<LayerBuffers>> = below.collect::<Result<_, _>>()?;
         let most = |of: fn(&Lengths) -> usize| lengths.iter().map(of).max().unwrap_or(0);
         let events = most(|lengths| lengths.events);
+        let adjoint = device.unset(most(|lengths| lengths.adjoint))?;
+        let layers = lengths.into_iter().map(|lengths| LayerBuffers::new(device, lengths));
+        let layers: Vec<LayerBuffers> = layers.collect::<Result<_, _>>()?;
+        let arrivals =
+            below.iter().zip(&layers).map(|(below, layer)| below.as_ref().unwrap_or(layer));
+        let arrivals: Vec<&LayerBuffers> = arrivals.collect();
         Ok(Self {
             room: room.clone(),
-            below: below.collect::<Result<_, _>>()?,
-            adjoint: device.unset(most(|lengths| lengths.adjoint))?,
+            lists: Lists::new(device, plan, room, input_errors, &arrivals)?,
+            below,
+            adjoint,
             list_times: device.unset(events)?,
             list_places: device.unset(events)?,
             losses: device.unset(room.samples)?,
             predictions: device.unset(room.samples)?,
-            input_gradient: device.unset(lengths.first().map_or(0, |lengths| lengths.events))?,
-            layers: lengths
-                .into_iter()
-                .map(|lengths| LayerBuffers::new(device, lengths))
-                .collect::<Result<_, _>>()?,
+            input_gradient: device.unset(room.samples * room.width(0))?,
+            layers,
         })
     }
 
@@ -135,7 +141,7 @@ impl BatchBuffers {
                 samples: samples as i32,
                 tiles: (plan.stride / WARP) as i32,
                 chunk: chunk as i32,
-                wants_errors: i32::from(index > 0 || settings.input_errors),
+                wants_errors: i32::from(plan.wants_errors(settings.input_errors)),
                 duration: settings.duration,
                 reset: plan.reset,
                 rate: plan.rate,
@@ -174,7 +180,7 @@ impl BatchBuffers {
 }
 
 impl LayerBuffers {
-    fn new(device: &Device, lengths: Lengths) -> Result<Self, EngineError> {
+    pub(crate) fn new(device: &Device, lengths: Lengths) -> Result<Self, EngineError> {
         let Lengths { samples, events, heads, errors, neurons, spikes, .. } = lengths;
         Ok(Self {
             lengths,
@@ -205,7 +211,7 @@ impl LayerBuffers {
     }
 
     /// `layer` with these buffers for what arrives.
-    fn arrivals(&self, layer: abi::Layer) -> abi::Layer {
+    pub(crate) fn arrivals(&self, layer: abi::Layer) -> abi::Layer {
         abi::Layer {
             counts: self.counts.address(),
             records: self.records.address(),

@@ -9,12 +9,14 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 36] = [
+pub(crate) const KERNELS: [&str; 38] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
     "lif_forward_delayed",
     "lif_merge",
+    "join_arrivals",
+    "collect_errors",
     "lif_recurrent",
     "lif_recurrent_backward",
     "lif_queued",
@@ -53,7 +55,7 @@ pub(crate) const KERNELS: [&str; 36] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 24] = [
+const SOURCES: [&str; 25] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/warp.cuh"),
     include_str!("../kernels/decay.cuh"),
@@ -67,6 +69,7 @@ const SOURCES: [&str; 24] = [
     include_str!("../kernels/sort_arrivals.cu"),
     include_str!("../kernels/lif_forward.cu"),
     include_str!("../kernels/lif_merge.cu"),
+    include_str!("../kernels/join_arrivals.cu"),
     include_str!("../kernels/li_forward.cu"),
     include_str!("../kernels/loss.cu"),
     include_str!("../kernels/li_backward.cu"),

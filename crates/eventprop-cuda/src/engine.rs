@@ -16,8 +16,8 @@ pub(crate) const MAX_SPIKES: usize = 10_000;
 /// Blocks that add up the gradient's squares: NORM_BLOCKS of `kernels/update.cu`.
 const NORM_BLOCKS: usize = 32;
 
-/// The exact engine on a CUDA device, in single precision: chains of layers, dense, recurrent or convolved
-/// with delays or without, or pooled.
+/// The exact engine on a CUDA device, in single precision: layers that hear any lower ones, dense, recurrent or
+/// convolved with delays or without, or pooled.
 ///
 /// Parameters, optimiser state and data stay on the device; a batch is one recorded graph of kernels.
 /// The same calls give the same bits on the same device.
@@ -311,10 +311,12 @@ impl CudaEngine {
             settings,
             samples,
         );
+        let lists = batch.lists.describe(&self.plan, &batch.room, &to_below, settings);
         let program = Program {
             device: &self.device,
             layers,
             to_below,
+            lists,
             plan: &self.plan,
             batch,
             weights: &self.weights,

@@ -1,8 +1,8 @@
 //! The CUDA engine of eventprop.
 //!
 //! The kernels are plain CUDA C++ (`kernels/`), compiled ahead of time and embedded (`code`); a
-//! network is a chain of layers (`plan`), convolutions as dense matrices (`shared_weights`). Everything a batch needs is allocated up front
-//! (`sizes`, `batch`), its kernels are recorded once (`program`) and started again for every
+//! network is layers that hear lower ones (`plan`, `wiring`), convolutions as dense matrices (`shared_weights`). Everything a batch
+//! needs is allocated up front (`sizes`, `batch`, `lists`), its kernels are recorded once (`program`) and started again for every
 //! batch. `docs/CUDA.md` says how kernels divide the work and how they are checked without a GPU.
 
 mod abi;
@@ -13,7 +13,9 @@ mod data;
 mod device;
 mod engine;
 mod engine_trait;
+mod join;
 mod library;
+mod lists;
 #[cfg(feature = "nccl")]
 mod nccl;
 mod plan;
@@ -22,7 +24,9 @@ mod program;
 mod resident;
 mod shared_weights;
 mod sizes;
+mod spread;
 mod weights;
+mod wiring;
 
 pub use ceilings::{Ceilings, measure_ceilings};
 pub use engine::{CudaEngine, CudaOptions};

@@ -1,9 +1,10 @@
 //! From a network to the layers that compute it; what this engine cannot do is refused here.
 
 use crate::abi::Decay;
+use crate::wiring::{Inputs, check_heard, inputs};
 use lif_core::engine::{EngineError, Training};
 use lif_core::loss::{KnownLoss, Readout};
-use lif_core::network::{Connection, ConnectionKind, Layer, Network, Neuron};
+use lif_core::network::{Layer, Network, Neuron};
 use lif_core::{Parameters, per_neuron};
 
 /// The name that selects the engine.
@@ -12,24 +13,20 @@ pub(crate) const NAME: &str = "cuda";
 /// Neurons of a row of weights are padded to a multiple of this: the threads of a warp.
 pub(crate) const WARP: usize = 32;
 
-/// Neurons of a recurrent layer, at most: the threads of a block. As in `kernels/lif_recurrent.cu`.
-const MAX_RECURRENT: usize = 1024;
-
-/// A layer with the connection into it, which is computed as a dense one.
+/// A layer with what it hears, which is computed as one dense matrix.
 #[derive(Clone, Debug)]
 pub(crate) struct DenseLayer {
     /// Its position in the network.
     pub(crate) layer: usize,
-    /// The position of the connection into it.
-    pub(crate) connection: usize,
+    /// The connections from lower layers: their sources are the rows of its matrix, one connection's after
+    /// the other's.
+    pub(crate) inputs: Vec<Input>,
     /// The position of the connection from its neurons to themselves, if they hear one another.
     pub(crate) recurrent: Option<usize>,
-    /// Whether each synapse of the connection has a delay.
+    /// Whether synapses from below have delays.
     pub(crate) delays: bool,
-    /// The same of the recurrent connection.
+    /// Whether each synapse of the recurrent connection has one.
     pub(crate) recurrent_delays: bool,
-    /// What the connection's weights are.
-    pub(crate) synapses: Synapses,
     /// Neurons it hears: those below, then its own if it is recurrent.
     pub(crate) sources: usize,
     /// Its own neurons.
@@ -48,10 +45,44 @@ pub(crate) struct DenseLayer {
     pub(crate) decay: Decay,
 }
 
+/// A connection from a lower layer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Input {
+    /// Its position in the network.
+    pub(crate) connection: usize,
+    /// The position of the layer that it comes from.
+    pub(crate) from: usize,
+    /// What its weights are.
+    pub(crate) synapses: Synapses,
+    /// Whether each synapse has a delay.
+    pub(crate) delays: bool,
+    /// Its first row of the layer's matrix.
+    pub(crate) first: usize,
+    /// Its rows.
+    pub(crate) sources: usize,
+}
+
 impl DenseLayer {
-    /// The neurons of the layer below.
+    /// The neurons it hears from below.
     pub(crate) fn below(&self) -> usize {
         self.sources - self.recurrent.map_or(0, |_| self.targets)
+    }
+
+    /// Whether what it hears from below has to be made one list of several.
+    pub(crate) fn is_joined(&self) -> bool {
+        self.inputs.len() > 1
+    }
+
+    /// Whether its matrices are parameters as they lie: neither shared nor fixed, and with delays for all
+    /// connections from below or for none.
+    pub(crate) fn is_dense(&self) -> bool {
+        let dense = self.inputs.iter().all(|input| input.synapses == Synapses::Dense);
+        dense && self.inputs.iter().all(|input| input.delays == self.delays)
+    }
+
+    /// Whether anyone asks for the errors of what it hears from below.
+    pub(crate) fn wants_errors(&self, input_errors: bool) -> bool {
+        input_errors || self.inputs.iter().any(|input| input.from > 0)
     }
 
     /// Whether any of its synapses has a delay: its neurons hear each in an order of its own.
@@ -80,7 +111,7 @@ pub(crate) enum Synapses {
 /// The layers above the input, for constants `parameters`.
 ///
 /// # Errors
-/// [`EngineError::Unsupported`] names the first thing that is not a chain of layers.
+/// [`EngineError::Unsupported`] names the first thing that the engine does not compute.
 pub(crate) fn plan(
     network: &Network,
     training: &Training<f32>,
@@ -91,28 +122,19 @@ pub(crate) fn plan(
     let layers = (1..network.layers().len()).map(|position| {
         let layer = &network.layers()[position];
         let values = &parameters.layers[position];
-        let below = &network.layers()[position - 1];
-        let Inputs { connection, recurrent } = inputs(network, position)?;
+        let Inputs { below, recurrent } = inputs(network, position)?;
         let rate = if readout == Readout::ExpMean { duration.recip() } else { 0.0 };
         let targets = training.rate_targets.iter().filter(|target| target.layer == position);
         let (pull, strength) =
             targets.fold((0.0, 0.0), |(p, s), t| (p + t.strength * t.target, s + t.strength));
         Ok(DenseLayer {
             layer: position,
-            connection,
             recurrent,
-            delays: network.connections()[connection].delays,
+            delays: below.iter().any(|input| input.delays),
             recurrent_delays: recurrent.is_some_and(|own| network.connections()[own].delays),
-            synapses: match network.connections()[connection].kind {
-                ConnectionKind::Dense => Synapses::Dense,
-                ConnectionKind::Conv2d(_) => {
-                    Synapses::Shared { weights: network.weight_count(connection) }
-                }
-                ConnectionKind::SumPool2d { weight, .. } => {
-                    Synapses::Fixed { weight: weight as f32 }
-                }
-            },
-            sources: below.size + recurrent.map_or(0, |_| layer.size),
+            sources: below.iter().map(|input| input.sources).sum::<usize>()
+                + recurrent.map_or(0, |_| layer.size),
+            inputs: below,
             targets: layer.size,
             stride: layer.size.next_multiple_of(WARP),
             spikes: layer.is_lif(),
@@ -153,6 +175,7 @@ pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), E
         (false, true) => unsupported("voltage losses on a spiking output layer are")?,
         _ => {}
     }
+    check_heard(network)?;
     (1..network.layers().len()).try_for_each(|to| inputs(network, to).map(drop))
 }
 
@@ -198,47 +221,6 @@ fn check_layer(layer: &Layer) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// The connections into a layer.
-struct Inputs {
-    connection: usize,
-    recurrent: Option<usize>,
-}
-
-fn inputs(network: &Network, to: usize) -> Result<Inputs, EngineError> {
-    let into = network.connections().iter().enumerate().filter(|(_, c)| c.to == to);
-    let (mut below, mut recurrent) = (Vec::new(), Vec::new());
-    for (position, Connection { from, kind, .. }) in into {
-        if *from > to {
-            return unsupported("recurrence across layers is");
-        }
-        if from + 1 < to {
-            return unsupported("connections that skip a layer are");
-        }
-        if *from < to {
-            below.push(position);
-        } else if *kind == ConnectionKind::Dense {
-            recurrent.push(position);
-        } else {
-            return unsupported("recurrent connections that are not dense are");
-        }
-    }
-    let (connection, recurrent) = match (&below[..], &recurrent[..]) {
-        (&[below], &[]) => (below, None),
-        (&[below], &[recurrent]) => (below, Some(recurrent)),
-        ([], _) => return unsupported("layers without a connection to the layer below are"),
-        _ => return unsupported("several connections into one layer are"),
-    };
-    if recurrent.is_some() {
-        if network.layers()[to].size > MAX_RECURRENT {
-            return unsupported("recurrent layers of more than 1024 neurons are");
-        }
-        if network.connections()[connection].kind != ConnectionKind::Dense {
-            return unsupported("recurrence of a layer that is convolved or pooled is");
-        }
-    }
-    Ok(Inputs { connection, recurrent })
-}
-
-fn unsupported<V>(capability: &str) -> Result<V, EngineError> {
+pub(crate) fn unsupported<V>(capability: &str) -> Result<V, EngineError> {
     Err(EngineError::Unsupported { engine: NAME, capability: capability.to_owned() })
 }

@@ -12,7 +12,7 @@ use lif_core::engine::EngineError;
 use lif_core::loss::{KnownLoss, Loss, Readout};
 
 /// Threads of a block where nothing else decides.
-const THREADS: u32 = 256;
+pub(crate) const THREADS: u32 = 256;
 /// Warps of a block that walks neurons: WALKERS of `kernels/adjoint.cuh`.
 const WARPS: usize = 4;
 /// Warps that share the samples of one gradient: SUMMERS of `kernels/weight_gradient.cu`.
@@ -34,6 +34,8 @@ pub(crate) struct Program<'a> {
     pub(crate) layers: Vec<Layer>,
     /// What each layer is to the one below: where that leaves its spikes and finds their errors.
     pub(crate) to_below: Vec<Layer>,
+    /// By position of a layer in the network: the lists that its spikes are put into.
+    pub(crate) lists: Vec<Vec<Layer>>,
     pub(crate) batch: &'a BatchBuffers,
     pub(crate) weights: &'a Weights,
     pub(crate) data: &'a Data,
@@ -58,25 +60,28 @@ impl Program<'_> {
         let Self { device, data, queue, batch, weights, .. } = self;
         weights.spread(device)?;
         let (control, steps) = (queue.control.address(), queue.steps.address());
-        // A thread an arrival, if a block has so many.
-        let threads = (self.to_below[0].width as u32).next_multiple_of(WARP as u32).min(1024);
-        device.launch(
-            "stream_inputs",
-            Shape { grid: (self.samples(), 1), block: (threads, 1) },
-            &[
-                bytes_of(&self.to_below[0]),
-                bytes_of(&control),
-                bytes_of(&steps),
-                bytes_of(&queue.order.address()),
-                bytes_of(&data.offsets.address()),
-                bytes_of(&data.times.address()),
-                bytes_of(&data.sources.address()),
-                bytes_of(&data.links.address()),
-            ],
-        )?;
+        for list in &self.lists[0] {
+            // A thread an arrival, if a block has so many.
+            let threads = (list.width as u32).next_multiple_of(WARP as u32).min(1024);
+            device.launch(
+                "stream_inputs",
+                Shape { grid: (self.samples(), 1), block: (threads, 1) },
+                &[
+                    bytes_of(list),
+                    bytes_of(&control),
+                    bytes_of(&steps),
+                    bytes_of(&queue.order.address()),
+                    bytes_of(&data.offsets.address()),
+                    bytes_of(&data.times.address()),
+                    bytes_of(&data.sources.address()),
+                    bytes_of(&data.links.address()),
+                ],
+            )?;
+        }
         for (index, layer) in self.layers.iter().enumerate() {
             let shape = neurons(layer, layer.samples);
             let plan = &self.plan[index];
+            self.join_arrivals(index)?;
             if plan.delays {
                 self.sort_arrivals(index)?;
             }
@@ -92,18 +97,20 @@ impl Program<'_> {
                 let arguments: [&[u8]; 2] = [bytes_of(layer), bytes_of(&control)];
                 device.launch(self.walk(index, false), shape, &arguments)?;
             }
-            let Some(above) = self.to_below.get(index + 1) else { continue };
-            device.launch(
-                "lif_merge",
-                Shape { grid: (self.samples(), 1), block: (THREADS, 1) },
-                &[
-                    bytes_of(layer),
-                    bytes_of(above),
-                    bytes_of(&control),
-                    bytes_of(&batch.list_times.address()),
-                    bytes_of(&batch.list_places.address()),
-                ],
-            )?;
+            let Some(lists) = self.lists.get(index + 1) else { continue };
+            for list in lists {
+                device.launch(
+                    "lif_merge",
+                    self.block_a_sample(),
+                    &[
+                        bytes_of(layer),
+                        bytes_of(list),
+                        bytes_of(&control),
+                        bytes_of(&batch.list_times.address()),
+                        bytes_of(&batch.list_places.address()),
+                    ],
+                )?;
+            }
         }
         Ok(())
     }
@@ -136,11 +143,11 @@ impl Program<'_> {
             self.layer_backward(index)?;
         }
         let Self { device, batch, .. } = self;
-        if input_errors {
+        if input_errors && let Some(errors) = self.errors_of(0)? {
             device.launch(
                 "input_gradient",
-                Shape { grid: (self.samples(), 1), block: (THREADS, 1) },
-                &[bytes_of(&self.to_below[0]), bytes_of(&batch.input_gradient.address())],
+                self.block_a_sample(),
+                &[bytes_of(&errors), bytes_of(&batch.input_gradient.address())],
             )?;
         }
         Ok(())
@@ -255,7 +262,7 @@ impl Program<'_> {
     /// The adjoint of one layer and the gradient by its weights and delays, part of the batch by part.
     fn layer_backward(&self, index: usize) -> Result<(), EngineError> {
         let layer = &self.layers[index];
-        let (above_errors, above_width, above_tiles) = match self.to_below.get(index + 1) {
+        let (above_errors, above_width, above_tiles) = match self.errors_of(layer.layer as usize)? {
             Some(above) => (above.errors, above.width, above.tiles),
             None => (0, 0, 0),
         };

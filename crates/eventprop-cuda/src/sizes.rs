@@ -1,6 +1,8 @@
 //! How long every buffer of a batch is: decided here, before anything is allocated.
 
+use crate::abi::List;
 use crate::plan::{DenseLayer, NAME, WARP};
+use crate::wiring::{needs_collecting, needs_list};
 use lif_core::engine::EngineError;
 
 /// Samples whose gradients are added up at once: GROUP of `kernels/weight_gradient.cu`.
@@ -45,11 +47,57 @@ impl Room {
         Self { samples: 0, arrivals: 0, spikes, adjoint_bytes }
     }
 
-    /// What arrives at layer number `index` above the input, from below.
-    fn arrivals(&self, index: usize) -> usize {
-        match index.checked_sub(1) {
+    /// The spikes of the layer at position `from` of the network.
+    fn sent(&self, from: usize) -> usize {
+        match from.checked_sub(1) {
             None => self.arrivals,
             Some(below) => self.spikes[below].1,
+        }
+    }
+
+    /// The records of a list of them.
+    pub(crate) fn width(&self, from: usize) -> usize {
+        self.sent(from) + 2
+    }
+
+    /// What arrives at a layer from below.
+    fn arrivals(&self, layer: &DenseLayer) -> usize {
+        layer.inputs.iter().map(|input| self.sent(input.from)).sum()
+    }
+
+    /// The lengths for the list of spikes of the layer at position `from`, if they need one of their own.
+    pub(crate) fn list(&self, layers: &[DenseLayer], from: usize) -> Option<Lengths> {
+        if !needs_list(layers, from) {
+            return None;
+        }
+        let inputs = layers.iter().flat_map(|layer| &layer.inputs);
+        let sources = inputs.filter(|input| input.from == from).map(|input| input.sources).max();
+        let width = self.width(from);
+        Some(Lengths {
+            samples: self.samples,
+            width,
+            events: self.samples * width,
+            heads: self.samples * sources.unwrap_or(0),
+            ..Lengths::default()
+        })
+    }
+
+    /// The errors of spikes of the layer at position `from` that have to be collected.
+    pub(crate) fn collected(
+        &self,
+        layers: &[DenseLayer],
+        from: usize,
+        input_errors: bool,
+    ) -> usize {
+        let wanted = from > 0 || input_errors;
+        if wanted && needs_collecting(layers, from) { self.samples * self.width(from) } else { 0 }
+    }
+
+    /// For each connection into a layer that hears several: the ranks of its arrivals.
+    pub(crate) fn ranks(&self, layer: &DenseLayer) -> Vec<usize> {
+        match layer.is_joined() {
+            true => layer.inputs.iter().map(|i| self.samples * self.width(i.from)).collect(),
+            false => Vec::new(),
         }
     }
 
@@ -58,11 +106,12 @@ impl Room {
         &self,
         layers: &[DenseLayer],
         index: usize,
-        errors: bool,
+        input_errors: bool,
     ) -> Option<Lengths> {
         let layer = &layers[index];
         layer.recurrent?;
-        let width = self.arrivals(index) + 2;
+        let errors = layer.wants_errors(input_errors);
+        let width = self.arrivals(layer) + 2;
         let events = self.samples * width;
         Some(Lengths {
             samples: self.samples,
@@ -78,11 +127,16 @@ impl Room {
     }
 
     /// The lengths of layer number `index` above the input.
-    pub(crate) fn lengths(&self, layers: &[DenseLayer], index: usize, errors: bool) -> Lengths {
+    pub(crate) fn lengths(
+        &self,
+        layers: &[DenseLayer],
+        index: usize,
+        input_errors: bool,
+    ) -> Lengths {
         let layer = &layers[index];
         let own = layer.recurrent.map_or(0, |_| self.spikes[index].1);
-        let errors = errors && layer.recurrent.is_none();
-        let width = self.arrivals(index) + own + 2;
+        let errors = layer.wants_errors(input_errors) && layer.recurrent.is_none();
+        let width = self.arrivals(layer) + own + 2;
         let slots = if layer.spikes { self.spikes[index].0 } else { 0 };
         let row = width * layer.stride;
         // With delays the derivatives by the times of arrivals lie beside the adjoint.
@@ -118,9 +172,9 @@ impl Room {
     /// The bytes that a batch takes; `input_errors` says whether errors of inputs are wanted.
     pub(crate) fn bytes(&self, layers: &[DenseLayer], input_errors: bool) -> usize {
         let all = (0..layers.len()).flat_map(|index| {
-            let errors = index > 0 || input_errors;
-            let below = self.below(layers, index, errors);
-            std::iter::once(self.lengths(layers, index, errors)).chain(below)
+            let below = self.below(layers, index, input_errors);
+            let lengths = self.lengths(layers, index, input_errors);
+            std::iter::once(lengths).chain(below).chain(self.list(layers, index))
         });
         let (mut bytes, mut adjoint, mut events) = (0, 0, 0);
         for lengths in all {
@@ -130,8 +184,13 @@ impl Room {
             adjoint = adjoint.max(lengths.adjoint);
             events = events.max(e);
         }
+        for (from, layer) in layers.iter().enumerate() {
+            let ranks = self.ranks(layer);
+            bytes += 4 * (ranks.iter().sum::<usize>() + self.collected(layers, from, input_errors));
+            bytes += size_of::<List>() * ranks.len();
+        }
         // Losses, predictions, the merging's lists and the inputs' gradient.
-        bytes + 4 * (adjoint + 2 * self.samples + 3 * events)
+        bytes + 4 * (adjoint + 2 * self.samples + 2 * events + self.samples * self.width(0))
     }
 
     /// Checks that the batch fits into `free` bytes.
@@ -167,5 +226,51 @@ impl Room {
             mib(needed - free),
         );
         Err(EngineError::Unavailable { engine: NAME, reason })
+    }
+}
+
+#[cfg(all(test, simt_emulator))]
+mod tests {
+    use super::*;
+    use crate::batch::BatchBuffers;
+    use crate::device::Device;
+    use crate::plan::plan;
+    use lif_core::engine::Training;
+    use lif_core::loss::Loss;
+    use lif_core::network::{ConnectionSpec, LayerSpec};
+    use lif_core::{Network, Parameters};
+
+    /// A batch takes what was computed for it: lists, ranks and collected errors too.
+    #[test]
+    fn bytes_are_those_allocated() {
+        let layers = vec![
+            LayerSpec::input("in", 30),
+            LayerSpec::lif("first", 40, 20.0, 5.0),
+            LayerSpec::lif("second", 50, 20.0, 5.0),
+            LayerSpec::li("out", 10, 20.0, 5.0),
+        ];
+        let chain = [("in", "first"), ("first", "second"), ("second", "out")];
+        let around = [("in", "second"), ("first", "out"), ("first", "first"), ("in", "out")];
+        for (delays, chosen) in
+            [(false, 0), (false, 1), (false, 2), (false, 4), (true, 0), (true, 4)]
+        {
+            let pairs = chain.iter().chain(&around[..chosen]);
+            let connections = pairs
+                .map(|&(from, to)| ConnectionSpec { delays, ..ConnectionSpec::dense(from, to) });
+            let network = Network::new(30.0, layers.clone(), connections.collect()).unwrap();
+            let training = Training::exact(Loss::VmaxCrossEntropy {});
+            let plan = plan(&network, &training, &Parameters::initial(&network)).unwrap();
+            let room = Room { samples: 50, arrivals: 900, ..Room::new(&plan, 1 << 20) };
+            for input_errors in [false, true] {
+                let device = Device::open(0).unwrap();
+                let before = device.free_memory().unwrap();
+                let batch = BatchBuffers::new(&device, &plan, &room, input_errors).unwrap();
+                let taken = before - device.free_memory().unwrap();
+                let bytes = room.bytes(&plan, input_errors);
+                // A buffer of no length takes 16 bytes.
+                assert!((bytes..bytes + 4096).contains(&taken), "{taken} instead of {bytes}");
+                drop(batch);
+            }
+        }
     }
 }

@@ -3,12 +3,12 @@
 
 use crate::abi::Address;
 use crate::device::{Buffer, Device};
-use crate::plan::{DenseLayer, Synapses, WARP};
+use crate::plan::{DenseLayer, Input, Synapses, WARP};
 use crate::shared_weights::SharedWeights;
 use lif_core::engine::EngineError;
 use lif_core::{Network, Parameters};
 
-/// The four buffers, and the matrices of layers whose synapses share weights.
+/// The four buffers, and the matrices of layers that are not dense by themselves.
 pub(crate) struct Weights {
     pub(crate) values: Buffer<f32>,
     pub(crate) gradient: Buffer<f32>,
@@ -23,13 +23,20 @@ pub(crate) struct Weights {
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     matrices: Vec<Matrix>,
-    /// By layer above the input: where the first of its matrices starts; a recurrent layer has two.
-    starts: Vec<usize>,
-    /// The same for the matrices of its delays: of the connection into it and of the recurrent one, where
-    /// they have them.
-    delays: Vec<[Option<usize>; 2]>,
+    /// By layer above the input and connection into it from below: where its matrix starts. Those of a layer
+    /// follow one another, so that dense ones are one matrix, and the recurrent one follows them.
+    starts: Vec<Vec<usize>>,
+    /// By layer above the input: the same for delays.
+    delays: Vec<Delays>,
     /// Where the delays of all layers start.
     first_delay: usize,
+}
+
+/// Where the delays of a layer's connections start, of those that have them.
+#[derive(Clone, Debug)]
+struct Delays {
+    below: Vec<Option<usize>>,
+    recurrent: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,16 +76,16 @@ impl Weights {
     pub(crate) fn addresses(&self, index: usize) -> (Address, Address) {
         match &self.shared[index] {
             Some(shared) => shared.addresses(),
-            None => self.at(self.layout.first(index)),
+            None => self.at(self.layout.starts[index][0]),
         }
     }
 
-    /// The same for the delays of the connection into the layer and of the recurrent one.
+    /// The same for the delays of what the layer hears from below and of the recurrent connection.
     pub(crate) fn delays(&self, index: usize) -> [Option<(Address, Address)>; 2] {
-        let own = self.layout.delays[index].map(|first| first.map(|first| self.at(first)));
+        let Delays { below, recurrent } = &self.layout.delays[index];
         match &self.shared[index] {
             Some(shared) => [shared.delays(), None],
-            None => own,
+            None => [below[0], *recurrent].map(|first| first.map(|first| self.at(first))),
         }
     }
 
@@ -86,7 +93,7 @@ impl Weights {
         (self.values.at(first), self.gradient.at(first))
     }
 
-    /// Whether the weights of layer number `index` are learned.
+    /// Whether weights of layer number `index` are learned.
     pub(crate) fn are_learned(&self, index: usize) -> bool {
         !self.shared[index].as_ref().is_some_and(SharedWeights::are_fixed)
     }
@@ -94,7 +101,7 @@ impl Weights {
     /// Brings the matrices of shared weights and delays up to date.
     pub(crate) fn spread(&self, device: &Device) -> Result<(), EngineError> {
         self.shared.iter().enumerate().try_for_each(|(index, shared)| match shared {
-            Some(shared) => shared.spread(device, self.layout.shared_in(&self.values, index)),
+            Some(shared) => shared.spread(device, &self.layout.places(&self.values, index)),
             None => Ok(()),
         })
     }
@@ -102,7 +109,7 @@ impl Weights {
     /// Makes the gradient of shared weights and delays from that of the matrices of layer number `index`.
     pub(crate) fn gather(&self, device: &Device, index: usize) -> Result<(), EngineError> {
         match &self.shared[index] {
-            Some(shared) => shared.gather(device, self.layout.shared_in(&self.gradient, index)),
+            Some(shared) => shared.gather(device, &self.layout.places(&self.gradient, index)),
             None => Ok(()),
         }
     }
@@ -122,18 +129,25 @@ impl Layout {
         };
         let mut starts = Vec::new();
         for plan in layers {
-            starts.push(place(plan, plan.connection, false, shape(plan)));
+            let own = plan.inputs.iter();
+            let own = own.map(|input| place(plan, input.connection, false, shape(plan, input)));
+            starts.push(own.collect());
             if let Some(recurrent) = plan.recurrent {
                 place(plan, recurrent, false, recurrent_shape(plan));
             }
         }
         let delays = layers.iter().map(|plan| {
-            let below = plan.delays.then(|| place(plan, plan.connection, true, shape(plan)));
+            let below = plan.inputs.iter().map(|input| {
+                input.delays.then(|| place(plan, input.connection, true, shape(plan, input)))
+            });
+            let below = below.collect();
             let recurrent = plan.recurrent.filter(|_| plan.recurrent_delays);
-            [below, recurrent.map(|own| place(plan, own, true, recurrent_shape(plan)))]
+            let recurrent = recurrent.map(|own| place(plan, own, true, recurrent_shape(plan)));
+            Delays { below, recurrent }
         });
-        let delays: Vec<[Option<usize>; 2]> = delays.collect();
-        let first_delay = delays.iter().flatten().flatten().next().copied().unwrap_or(first);
+        let delays: Vec<Delays> = delays.collect();
+        let first_delay = matrices.iter().find(|matrix| matrix.is_delays);
+        let first_delay = first_delay.map_or(first, |matrix| matrix.first);
         Self { matrices, starts, delays, first_delay }
     }
 
@@ -147,16 +161,12 @@ impl Layout {
         self.matrices.iter().map(|matrix| matrix.sources * matrix.targets).sum()
     }
 
-    /// Where the matrix of layer number `index` above the input starts.
-    pub(crate) fn first(&self, index: usize) -> usize {
-        self.starts[index]
-    }
-
-    /// Where a buffer holds the shared weights of layer number `index` above the input, and their delays if
-    /// they have them.
-    fn shared_in(&self, buffer: &Buffer<f32>, index: usize) -> (Address, Option<Address>) {
-        let [delays, _] = self.delays[index];
-        (buffer.at(self.first(index)), delays.map(|first| buffer.at(first)))
+    /// By connection into layer number `index` above the input from below: where a buffer holds its weights, and
+    /// their delays if they have them.
+    fn places(&self, buffer: &Buffer<f32>, index: usize) -> Vec<(Address, Option<Address>)> {
+        let own = self.starts[index].iter().zip(&self.delays[index].below);
+        own.map(|(&first, delays)| (buffer.at(first), delays.map(|first| buffer.at(first))))
+            .collect()
     }
 
     /// Where delays start, after all weights.
@@ -202,11 +212,10 @@ impl Layout {
     }
 }
 
-/// The sources, targets and stride of the connection into a layer: shared weights are one row, fixed ones
-/// none.
-fn shape(plan: &DenseLayer) -> [usize; 3] {
-    match plan.synapses {
-        Synapses::Dense => [plan.below(), plan.targets, plan.stride],
+/// The sources, targets and stride of a connection into a layer: shared weights are one row, fixed ones none.
+fn shape(plan: &DenseLayer, input: &Input) -> [usize; 3] {
+    match input.synapses {
+        Synapses::Dense => [input.sources, plan.targets, plan.stride],
         Synapses::Shared { weights } => [1, weights, weights.next_multiple_of(WARP)],
         Synapses::Fixed { .. } => [0, 1, WARP],
     }

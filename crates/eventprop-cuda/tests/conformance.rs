@@ -11,7 +11,7 @@ use lif_core::Network;
 use lif_core::engine::{EngineError, Training};
 
 /// Kinds of network that the engine computes.
-const KINDS: [Kind; 12] = [
+const KINDS: [Kind; 13] = [
     Kind::Dense,
     Kind::DenseInteger,
     Kind::DenseOdd,
@@ -24,6 +24,7 @@ const KINDS: [Kind; 12] = [
     Kind::DelaysIntoRecurrent,
     Kind::RecurrentDelays,
     Kind::Delays,
+    Kind::SkipForward,
 ];
 
 fn engine(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f32>, EngineError> {

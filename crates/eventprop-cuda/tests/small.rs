@@ -33,7 +33,8 @@ fn every_kernel_runs() {
 fn train(loss: Loss, delays: bool, steps: usize) -> Vec<f64> {
     let convolved = matches!(loss, Loss::ExpMeanCrossEntropy {}) && !delays;
     let recurrent = matches!(loss, Loss::TtfsCrossEntropy { .. });
-    let network = network(recurrent, convolved, delays);
+    let skips = convolved || (delays && matches!(loss, Loss::VmaxCrossEntropy {}));
+    let network = network(recurrent, convolved, delays, skips);
     let training = Training {
         optimiser: Optimiser::ADAM,
         clip: matches!(loss, Loss::VmaxCrossEntropy {}).then_some(Clip::Norm(1.0)),
@@ -69,8 +70,9 @@ fn train(loss: Loss, delays: bool, steps: usize) -> Vec<f64> {
 }
 
 /// With an output that spikes, where hidden neurons hear one another, or one that does not. With delays, then
-/// outputs hear one another too: hidden neurons without delays from below, outputs with them.
-fn network(spiking: bool, convolved: bool, delays: bool) -> Network {
+/// outputs hear one another too: hidden neurons without delays from below, outputs with them. Outputs may hear the
+/// input too, without delays.
+fn network(spiking: bool, convolved: bool, delays: bool, skips: bool) -> Network {
     let mut layers = vec![
         LayerSpec::input("in", 6).with_shape([1, 2, 3]),
         LayerSpec::lif("hidden", 8, 20.0, 5.0).with_shape([2, 2, 2]),
@@ -88,6 +90,7 @@ fn network(spiking: bool, convolved: bool, delays: bool) -> Network {
     first.delays = delays && !spiking;
     let second = ConnectionSpec { delays, ..ConnectionSpec::dense("hidden", "out") };
     let mut connections = vec![first, second];
+    connections.extend(skips.then(|| ConnectionSpec::dense("in", "out")));
     if spiking {
         let recurrent = |layer| ConnectionSpec { delays, ..ConnectionSpec::dense(layer, layer) };
         connections.push(recurrent("hidden"));

@@ -1,0 +1,56 @@
+//! The kernels that join what a layer hears of several others, and collect the errors of what several hear.
+
+use crate::abi::{Address, Layer};
+use crate::device::Shape;
+use crate::program::{Program, THREADS};
+use crate::wiring::targets;
+use bytemuck::bytes_of;
+use lif_core::engine::EngineError;
+
+impl Program<'_> {
+    /// Makes one list of records of what layer number `index` above the input hears, if it hears several.
+    pub(crate) fn join_arrivals(&self, index: usize) -> Result<(), EngineError> {
+        let Some(join) = self.batch.lists.join(index) else { return Ok(()) };
+        self.device.launch(
+            "join_arrivals",
+            self.block_a_sample(),
+            &[
+                bytes_of(&self.to_below[index]),
+                bytes_of(&join.lists.address()),
+                bytes_of(&(join.ranks.len() as i32)),
+            ],
+        )
+    }
+
+    /// Where the errors of spikes of the layer at position `from` lie, after they were collected if need be; none
+    /// if no layer hears them.
+    pub(crate) fn errors_of(&self, from: usize) -> Result<Option<Layer>, EngineError> {
+        let targets = targets(self.plan, from);
+        let Some(errors) = self.batch.lists.collected(from) else {
+            return Ok(targets.first().map(|target| self.to_below[target.index]));
+        };
+        let list = Layer { errors, tiles: 1, ..self.lists[from][0] };
+        for (number, target) in targets.iter().enumerate() {
+            let ranks: Address = match self.batch.lists.join(target.index) {
+                Some(join) => join.ranks[target.input].address(),
+                None => 0,
+            };
+            self.device.launch(
+                "collect_errors",
+                self.block_a_sample(),
+                &[
+                    bytes_of(&list),
+                    bytes_of(&self.to_below[target.index]),
+                    bytes_of(&ranks),
+                    bytes_of(&i32::from(number > 0)),
+                    bytes_of(&self.queue.control.address()),
+                ],
+            )?;
+        }
+        Ok(Some(list))
+    }
+
+    pub(crate) fn block_a_sample(&self) -> Shape {
+        Shape { grid: (self.layers[0].samples as u32, 1), block: (THREADS, 1) }
+    }
+}

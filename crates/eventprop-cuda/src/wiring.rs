@@ -1,0 +1,110 @@
+//! Which layers hear which: what the engine cannot wire is refused here.
+
+use crate::plan::{DenseLayer, Input, Synapses, unsupported};
+use lif_core::engine::EngineError;
+use lif_core::network::{Connection, ConnectionKind, Network};
+
+/// Neurons of a recurrent layer, at most: the threads of a block. As in `kernels/recurrent.cuh`.
+const MAX_RECURRENT: usize = 1024;
+
+/// The connections into a layer.
+pub(crate) struct Inputs {
+    pub(crate) below: Vec<Input>,
+    /// The position of the connection from its neurons to themselves, if they hear one another.
+    pub(crate) recurrent: Option<usize>,
+}
+
+/// A layer that hears another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// Its number above the input.
+    pub(crate) index: usize,
+    /// Which of its inputs the other is.
+    pub(crate) input: usize,
+    /// Whether it hears nothing else from below: what arrives there is a list of the other's spikes.
+    pub(crate) alone: bool,
+}
+
+/// The layers that hear the one at position `from`, from the lowest on.
+pub(crate) fn targets(layers: &[DenseLayer], from: usize) -> Vec<Target> {
+    let inputs = layers.iter().enumerate().flat_map(|(index, layer)| {
+        let inputs = layer.inputs.iter().enumerate();
+        inputs.map(move |(input, found)| {
+            (found.from, Target { index, input, alone: !layer.is_joined() })
+        })
+    });
+    inputs.filter(|(found, _)| *found == from).map(|(_, target)| target).collect()
+}
+
+/// Whether the spikes of the layer at position `from` need a list of their own: all who hear them hear others too.
+pub(crate) fn needs_list(layers: &[DenseLayer], from: usize) -> bool {
+    let targets = targets(layers, from);
+    !targets.is_empty() && !targets.iter().any(|target| target.alone)
+}
+
+/// Whether the errors of its spikes lie in several places, or among those of others.
+pub(crate) fn needs_collecting(layers: &[DenseLayer], from: usize) -> bool {
+    match targets(layers, from)[..] {
+        [] => false,
+        [target] => !target.alone,
+        _ => true,
+    }
+}
+
+/// The connections into the layer at position `to`.
+///
+/// # Errors
+/// [`EngineError::Unsupported`] names what the engine cannot compute.
+pub(crate) fn inputs(network: &Network, to: usize) -> Result<Inputs, EngineError> {
+    let into = network.connections().iter().enumerate().filter(|(_, c)| c.to == to);
+    let (mut below, mut recurrent) = (Vec::new(), None);
+    let mut first = 0;
+    for (connection, Connection { from, kind, delays, .. }) in into {
+        if *from > to {
+            return unsupported("recurrence across layers is");
+        }
+        if *from == to {
+            if *kind != ConnectionKind::Dense {
+                return unsupported("recurrent connections that are not dense are");
+            }
+            if recurrent.replace(connection).is_some() {
+                return unsupported("several recurrent connections of one layer are");
+            }
+            continue;
+        }
+        let sources = network.layers()[*from].size;
+        let synapses = match kind {
+            ConnectionKind::Dense => Synapses::Dense,
+            ConnectionKind::Conv2d(_) => {
+                Synapses::Shared { weights: network.weight_count(connection) }
+            }
+            ConnectionKind::SumPool2d { weight, .. } => Synapses::Fixed { weight: *weight as f32 },
+        };
+        below.push(Input { connection, from: *from, synapses, delays: *delays, first, sources });
+        first += sources;
+    }
+    let Some(last) = below.last() else {
+        return unsupported("layers without a connection from a lower one are");
+    };
+    if recurrent.is_some() {
+        if network.layers()[to].size > MAX_RECURRENT {
+            return unsupported("recurrent layers of more than 1024 neurons are");
+        }
+        if below.iter().any(|input| input.synapses != Synapses::Dense) {
+            return unsupported("recurrence of a layer that is convolved or pooled is");
+        }
+        if below.iter().any(|input| input.delays != last.delays) {
+            return unsupported("recurrence of a layer with delays from some layers only is");
+        }
+    }
+    Ok(Inputs { below, recurrent })
+}
+
+/// Refuses layers below the output that nobody hears.
+pub(crate) fn check_heard(network: &Network) -> Result<(), EngineError> {
+    let is_heard = |layer| network.connections().iter().any(|c| c.from == layer && c.to > layer);
+    match (1..network.output_index()).all(is_heard) {
+        true => Ok(()),
+        false => unsupported("layers that no higher one hears are"),
+    }
+}
