@@ -4,14 +4,18 @@
 #define NORM_BLOCKS 32
 #define NORM_THREADS 256
 
-// The sum of a block's values in a fixed order; 0 in all threads but the first.
+// The sum of a block's values in a fixed order; 0 in all threads but the first. The first knows it without reading it
+// again: the compiler would let all threads read it, while it is written.
 __device__ __forceinline__ double block_sum(double value, double* sums) {
     sums[threadIdx.x] = value;
     for (int reach = NORM_THREADS / 2; reach > 0; reach /= 2) {
         __syncthreads();
-        if ((int)threadIdx.x < reach) sums[threadIdx.x] += sums[threadIdx.x + reach];
+        if ((int)threadIdx.x < reach) {
+            value += sums[threadIdx.x + reach];
+            sums[threadIdx.x] = value;
+        }
     }
-    return threadIdx.x == 0 ? sums[0] : 0.0;
+    return threadIdx.x == 0 ? value : 0.0;
 }
 
 // Grid: NORM_BLOCKS of NORM_THREADS.
