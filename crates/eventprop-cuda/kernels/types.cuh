@@ -156,5 +156,6 @@ static_assert(sizeof(Loss) == 20 && sizeof(Control) == 104 && sizeof(List) == 64
 
 __device__ __forceinline__ bool is_faulty(Control const* control) {
     Faults const& f = control->faults;
-    return f.runaway != NONE || f.loss_not_finite != NONE || f.parameter_not_finite != NONE || f.capacity != 0;
+    // All are read at once, not each after the other.
+    return (f.runaway != NONE) | (f.loss_not_finite != NONE) | (f.parameter_not_finite != NONE) | (f.capacity != 0);
 }

@@ -22,10 +22,12 @@ __device__ __forceinline__ int append(int* list, int count, int place, int lane)
 // Grid: x sources, y groups of tiles of neurons; threads (WARP, tiles of a group times `shares`): of one source
 // and tile, so many warps each add up GROUP samples at a time, then one of them adds those sums in their order.
 // Samples first .. first + samples have their `mu`; those of earlier calls are in the gradient already.
-extern "C" __global__ void weight_gradient(Layer layer, int first, int samples, int shares) {
+extern "C" __global__ void weight_gradient(Layer layer, Control const* control, int first, int samples, int shares) {
     __shared__ __align__(16) int lists[SUMMERS][GROUP + FETCHED];
     // Of one round and the next in turn: one is added up while the other is written.
     __shared__ float sums[2][SUMMERS][WARP];
+    // Then there may be no adjoint.
+    if (is_faulty(control)) return;
     int source = blockIdx.x, lane = threadIdx.x;
     int share = threadIdx.y % shares;
     int tile = (blockIdx.y * blockDim.y + threadIdx.y) / shares;
@@ -80,7 +82,8 @@ extern "C" __global__ void weight_gradient(Layer layer, int first, int samples, 
 // neurons. Every lane adds up its neurons in order, then the lanes are added pairwise.
 //
 // Grid: x samples from `first` on, y shares of their events; threads (WARP, warps of a share).
-extern "C" __global__ void sum_errors(Layer layer, Layer below, int first) {
+extern "C" __global__ void sum_errors(Layer layer, Layer below, Control const* control, int first) {
+    if (is_faulty(control)) return;
     int sample = first + blockIdx.x;
     int count = below.counts[sample];
     int first_event = blockIdx.y * blockDim.y + threadIdx.y;
@@ -95,7 +98,8 @@ extern "C" __global__ void sum_errors(Layer layer, Layer below, int first) {
 }
 
 // The derivative of the loss by the time of each arrival at the first layer: its tiles in order.
-extern "C" __global__ void input_gradient(Layer layer, float* gradient) {
+extern "C" __global__ void input_gradient(Layer layer, Control const* control, float* gradient) {
+    if (is_faulty(control)) return;
     int sample = blockIdx.x;
     int count = layer.counts[sample];
     size_t row = (size_t)sample * layer.width;

@@ -147,7 +147,11 @@ impl Program<'_> {
             device.launch(
                 "input_gradient",
                 self.block_a_sample(),
-                &[bytes_of(&errors), bytes_of(&batch.input_gradient.address())],
+                &[
+                    bytes_of(&errors),
+                    bytes_of(&self.queue.control.address()),
+                    bytes_of(&batch.input_gradient.address()),
+                ],
             )?;
         }
         Ok(())
@@ -329,7 +333,13 @@ impl Program<'_> {
                 grid: (layer.sources as u32, (layer.tiles as u32).div_ceil(tiles)),
                 block: (WARP as u32, tiles * shares),
             },
-            &[bytes_of(layer), bytes_of(&first), bytes_of(&samples), bytes_of(&(shares as i32))],
+            &[
+                bytes_of(layer),
+                bytes_of(&self.queue.control.address()),
+                bytes_of(&first),
+                bytes_of(&samples),
+                bytes_of(&(shares as i32)),
+            ],
         )
     }
 
@@ -342,7 +352,12 @@ impl Program<'_> {
                 grid: (samples as u32, (below.width as u32).div_ceil(8 * WARPS as u32).min(1024)),
                 block: (WARP as u32, WARPS as u32),
             },
-            &[bytes_of(layer), bytes_of(below), bytes_of(&first)],
+            &[
+                bytes_of(layer),
+                bytes_of(below),
+                bytes_of(&self.queue.control.address()),
+                bytes_of(&first),
+            ],
         )
     }
 
