@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 /// Run the tests of the CUDA engine without a GPU: its kernels on an emulator that stands in for the
-/// driver, under several orders of threads, on several ranks, then under ThreadSanitizer.
+/// driver, under several orders of threads, on several ranks, then with a watch on memory that nobody wrote, and
+/// under ThreadSanitizer.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Instead, remove each `__syncthreads` and `__syncwarp` in turn and see that the tests notice: under some order of
@@ -29,7 +30,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.mutate {
         return mutate();
     }
-    let mut passed = tests(None, &[])? && ranks()?;
+    let mut passed = tests(None, &[])? && ranks()? && initialised()?;
     if passed && !args.without_tsan {
         passed = sanitized(&kernels()?, false)?;
     }
@@ -66,9 +67,17 @@ fn ranks() -> Result<bool> {
     Ok(command.env("SIMT_EMULATOR", "1").status()?.success())
 }
 
+/// The test of few threads and the suite, while every read is checked to be of memory that was written.
+fn initialised() -> Result<bool> {
+    let library = build(&kernels()?, "initcheck")?;
+    let mut command = cargo_test();
+    command.args(["--test", "small", "--test", "conformance"]);
+    Ok(command.env("SIMT_LIBRARY", library).env("SIMT_POLICY", "0").status()?.success())
+}
+
 /// The test of few threads under ThreadSanitizer, with kernels from a folder.
 fn sanitized(kernels: &Path, quiet: bool) -> Result<bool> {
-    let library = build(kernels, true)?;
+    let library = build(kernels, "tsan")?;
     let runtime = Command::new("g++").arg("-print-file-name=libtsan.so.2").output()?;
     let runtime = String::from_utf8(runtime.stdout)?.trim().to_owned();
     ensure!(Path::new(&runtime).exists(), "g++ has no libtsan");
@@ -77,7 +86,7 @@ fn sanitized(kernels: &Path, quiet: bool) -> Result<bool> {
     // For the test alone: cargo itself must not be watched.
     let known = crate::root()?.join("crates/eventprop-cuda/emulator/tsan.supp");
     let runner = format!(
-        "timeout 300 env LD_PRELOAD={runtime} TSAN_OPTIONS=exitcode=66:report_signal_unsafe=0:suppressions={}",
+        "timeout 600 env LD_PRELOAD={runtime} TSAN_OPTIONS=exitcode=66:report_signal_unsafe=0:suppressions={}",
         known.display()
     );
     command.env(RUNNER, runner);
@@ -94,15 +103,13 @@ fn cargo_test() -> Command {
     command
 }
 
-/// Builds the emulator with kernels from a folder and returns the library's path.
-fn build(kernels: &Path, tsan: bool) -> Result<PathBuf> {
+/// Builds the emulator of a kind with kernels from a folder and returns the library's path.
+fn build(kernels: &Path, kind: &str) -> Result<PathBuf> {
     let root = crate::root()?;
-    let output = root.join("target/simt").join(if tsan { "tsan" } else { "plain" });
+    let output = root.join("target/simt").join(kind);
     let mut build = Command::new("sh");
-    build.arg(root.join("crates/eventprop-cuda/emulator/build.sh")).arg(kernels).arg(&output);
-    if tsan {
-        build.arg("tsan");
-    }
+    build.arg(root.join("crates/eventprop-cuda/emulator/build.sh"));
+    build.arg(kernels).arg(&output).arg(kind);
     ensure!(build.status().context("cannot run sh")?.success(), "the emulator cannot be built");
     Ok(output.join("libcuda.so.1"))
 }
@@ -127,7 +134,7 @@ fn mutate() -> Result<ExitCode> {
             }
             let mutant = format!("{};{}", &text[..position], &text[position + barrier.len()..]);
             fs::write(copy.join(source.file_name()), mutant)?;
-            let library = build(&copy, false)?;
+            let library = build(&copy, "plain")?;
             let mut notices = false;
             for test in chosen {
                 notices = notices || !tests(Some(&library), &[test])?;

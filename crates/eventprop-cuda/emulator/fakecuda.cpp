@@ -1,6 +1,7 @@
 // A stand-in for libcuda.so.1: the calls that the engine makes, on the host. Device buffers end at a page
 // that cannot be touched and start as NaN, which is out of bounds as an index. Work put into a stream is done
 // only when the host waits for it, so a wait that is missing shows.
+#include "initcheck.h"
 #include "run.h"
 
 #include <algorithm>
@@ -70,6 +71,7 @@ Result allocate(uintptr_t* pointer, size_t size) {
     std::fill_n(reinterpret_cast<uint32_t*>(*pointer), rounded / 4, 0x7fffffffu);
     allocations[*pointer] = {base, mapped, size};
     used += size;
+    simt::allocated(*pointer, size);
     return SUCCESS;
 }
 
@@ -80,6 +82,7 @@ Result release(uintptr_t pointer) {
     munmap(found->second.base, found->second.mapped);
     used -= found->second.size;
     allocations.erase(found);
+    simt::released(pointer);
     return SUCCESS;
 }
 
@@ -153,7 +156,10 @@ Result cuMemFreeAsync(uintptr_t pointer, void*) { LOCK; return release(pointer);
 Result cuMemsetD8Async(uintptr_t pointer, unsigned char value, size_t size, void* stream) {
     LOCK;
     if (!is_device(pointer, size)) return INVALID_VALUE;
-    enqueue(stream, [=] { std::memset(reinterpret_cast<void*>(pointer), value, size); });
+    enqueue(stream, [=] {
+        simt::written(pointer, size);
+        std::memset(reinterpret_cast<void*>(pointer), value, size);
+    });
     return SUCCESS;
 }
 Result cuMemcpyHtoDAsync_v2(uintptr_t to, void const* from, size_t size, void* stream) {
@@ -161,19 +167,29 @@ Result cuMemcpyHtoDAsync_v2(uintptr_t to, void const* from, size_t size, void* s
     if (!is_device(to, size)) return INVALID_VALUE;
     // Pageable memory is staged before the call returns.
     std::string staged(static_cast<char const*>(from), size);
-    enqueue(stream, [=] { std::memcpy(reinterpret_cast<void*>(to), staged.data(), size); });
+    enqueue(stream, [=] {
+        simt::written(to, size);
+        std::memcpy(reinterpret_cast<void*>(to), staged.data(), size);
+    });
     return SUCCESS;
 }
 Result cuMemcpyDtoHAsync_v2(void* to, uintptr_t from, size_t size, void* stream) {
     LOCK;
     if (!is_device(from, size)) return INVALID_VALUE;
-    enqueue(stream, [=] { std::memcpy(to, reinterpret_cast<void*>(from), size); });
+    enqueue(stream, [=] {
+        simt::read(from, size);
+        std::memcpy(to, reinterpret_cast<void*>(from), size);
+    });
     return SUCCESS;
 }
 Result cuMemcpyDtoDAsync_v2(uintptr_t to, uintptr_t from, size_t size, void* stream) {
     LOCK;
     if (!is_device(to, size) || !is_device(from, size)) return INVALID_VALUE;
-    enqueue(stream, [=] { std::memmove(reinterpret_cast<void*>(to), reinterpret_cast<void*>(from), size); });
+    enqueue(stream, [=] {
+        simt::read(from, size);
+        simt::written(to, size);
+        std::memmove(reinterpret_cast<void*>(to), reinterpret_cast<void*>(from), size);
+    });
     return SUCCESS;
 }
 

@@ -316,6 +316,8 @@ void catch_faults() {
 
 int lane() { return block->current->number % LANES; }
 
+char const* kernel() { return block ? block->kernel : "a copy to the host"; }
+
 void barrier(char const* file, int line) {
     Fiber& self = *block->current;
     self.state = State::AtBarrier;
