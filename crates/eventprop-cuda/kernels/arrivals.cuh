@@ -18,7 +18,6 @@ struct CommonArrivals {
     }
 
     __device__ __forceinline__ Record record(int r) const { return records[r]; }
-    __device__ __forceinline__ int source(int r) const { return records[r].source; }
     __device__ __forceinline__ float start(int r) const { return starts[r]; }
     __device__ __forceinline__ float factor(int r) const { return weighting[r]; }
     __device__ __forceinline__ int event(int r) const { return r - 1; }
@@ -49,9 +48,9 @@ struct OwnArrivals {
         if (r == 0) return 0.0f;
         return r > count ? layer.duration : __uint_as_float((unsigned)(key(r) >> 32));
     }
-    __device__ __forceinline__ int source(int r) const { return r == 0 ? -1 : senders[event(r)].source; }
     __device__ __forceinline__ Record record(int r) const {
-        return record_of(layer.decay, start(r + 1) - start(r), source(r));
+        int source = r == 0 ? -1 : senders[event(r)].source;
+        return record_of(layer.decay, start(r + 1) - start(r), source);
     }
     __device__ __forceinline__ float factor(int r) const { return expf(-layer.rate * start(r)); }
 };

@@ -1,5 +1,5 @@
 // The adjoint of leaky integrators.
-#include "adjoint.cuh"
+#include "trace.cuh"
 
 // At the maximum lambda_V grows by -1/tau_mem times the loss's derivative.
 template <class Arrivals, bool errors>

@@ -1,5 +1,5 @@
 // The adjoint of leaky integrate-and-fire neurons (Wunderlich & Pehle 2021, eq. 3).
-#include "adjoint.cuh"
+#include "trace.cuh"
 
 // The jumps at a neuron's spikes, the last first: between them lambda_V only decays. What each leaves at the
 // start of its interval takes the place of the decays that carry it there.

@@ -18,7 +18,6 @@ struct After {
 };
 
 // Finds the spikes of one neuron in one interval, and its voltage at the end, which without any would be `u_end`.
-// Few warps are here at one time: not a part of the walk, whose code is short.
 __device__ __forceinline__ After spikes_in(Layer const& layer, int sample, int neuron, int record, float start, float end,
                                         Neuron at, float u_end, Interval step) {
     Decay const& decay = layer.decay;
@@ -87,13 +86,16 @@ __device__ __forceinline__ void walk_lif(Layer const& layer, Control* control, R
     }
 }
 
-// Grid: x samples (threads y: several in a block), y tiles of neurons.
-extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_forward(__grid_constant__ Layer const layer, Control* control) {
+// Grid: x samples (threads y: several in a block), y tiles of neurons. The layer's description is read where the launch
+// put it, never copied.
+extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_forward(
+    __grid_constant__ Layer const layer, Control* control) {
     __shared__ Rings rings;
     walk_lif<CommonArrivals>(layer, control, rings);
 }
 
-extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_forward_delayed(__grid_constant__ Layer const layer, Control* control) {
+extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_forward_delayed(
+    __grid_constant__ Layer const layer, Control* control) {
     __shared__ Rings rings;
     walk_lif<OwnArrivals>(layer, control, rings);
 }

@@ -55,7 +55,7 @@ pub(crate) const KERNELS: [&str; 38] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 25] = [
+const SOURCES: [&str; 26] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/warp.cuh"),
     include_str!("../kernels/decay.cuh"),
@@ -63,6 +63,7 @@ const SOURCES: [&str; 25] = [
     include_str!("../kernels/walk.cuh"),
     include_str!("../kernels/crossing.cuh"),
     include_str!("../kernels/adjoint.cuh"),
+    include_str!("../kernels/trace.cuh"),
     include_str!("../kernels/recurrent.cuh"),
     include_str!("../kernels/queue.cuh"),
     include_str!("../kernels/stream_inputs.cu"),

@@ -13,7 +13,7 @@ use lif_core::loss::{KnownLoss, Loss, Readout};
 
 /// Threads of a block where nothing else decides.
 pub(crate) const THREADS: u32 = 256;
-/// Warps of a block that walks neurons: WALKERS of `kernels/adjoint.cuh`.
+/// Warps of a block that walks neurons: WALKERS of `kernels/walk.cuh`.
 const WARPS: usize = 4;
 /// Warps that share the samples of one gradient: SUMMERS of `kernels/weight_gradient.cu`.
 const SUMMERS: u32 = 16;
