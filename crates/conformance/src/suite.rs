@@ -114,6 +114,7 @@ fn same_bits_of<T: Real>(case: &Case, builds: &[&Build<'_, T>], steps: usize) ->
         for _ in 0..steps {
             engine.train_step(Batch { spikes: &spikes, labels: &case.labels }, 1e-3)?;
         }
+        engine.differentiate(Batch { spikes: &spikes, labels: &case.labels })?;
         results.push((engine.parameters(), engine.gradient()));
     }
     let same = results.windows(2).all(|pair| pair[0] == pair[1]);

@@ -20,6 +20,7 @@ mod plan;
 mod sample;
 mod spare;
 mod stream;
+mod team;
 mod threads;
 mod update;
 

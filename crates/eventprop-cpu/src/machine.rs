@@ -91,7 +91,7 @@ impl<T: LaneReal> Machine<T> {
         batch: Batch<'_, T>,
     ) -> Result<BatchStatistics, EngineError> {
         self.forward(threads, batch.spikes)?;
-        let mut statistics = self.evaluate(batch.labels)?;
+        let mut statistics = self.evaluate(threads, batch.labels)?;
         statistics.grazing = self.backward(threads, batch.len());
         self.collect_input_gradient(batch.spikes);
         Ok(statistics)
@@ -148,35 +148,37 @@ impl<T: LaneReal> Machine<T> {
     }
 
     /// The losses, and their derivatives by the outputs as parts of the batch's mean.
-    fn evaluate(&mut self, labels: &[u32]) -> Result<BatchStatistics, EngineError> {
+    fn evaluate(
+        &mut self,
+        threads: &Threads,
+        labels: &[u32],
+    ) -> Result<BatchStatistics, EngineError> {
         let classes = self.network.output().size;
         let objective = &*self.training.objective;
         let (readout, duration) = (objective.readout(), self.duration());
         let share = T::of(labels.len() as f64).recip();
         self.derivatives.clear();
         self.derivatives.resize(self.outputs.len(), T::zero());
-        self.losses.clear();
-        let mut statistics =
-            BatchStatistics { samples: labels.len(), ..BatchStatistics::default() };
-        let outputs = self.outputs.chunks_exact(classes);
-        for ((outputs, derivatives), &label) in
-            outputs.zip(self.derivatives.chunks_exact_mut(classes)).zip(labels)
-        {
-            let sample = self.losses.len();
-            let loss = objective.evaluate_in_batch(sample, outputs, label as usize, derivatives);
-            if !loss.is_finite() {
-                return Err(EngineError::NotFinite {
-                    what: "the loss",
-                    layer: self.network.output().name.clone(),
-                    sample,
-                });
-            }
+        self.losses.resize(labels.len(), T::zero());
+        let outputs = self.outputs.par_chunks_exact(classes);
+        let samples = outputs.zip(self.derivatives.par_chunks_exact_mut(classes));
+        let samples = samples.zip(labels.par_iter().zip(&mut self.losses)).enumerate();
+        let hits = samples.map(|(sample, ((outputs, derivatives), (&label, loss)))| {
+            *loss = objective.evaluate_in_batch(sample, outputs, label as usize, derivatives);
             derivatives.iter_mut().for_each(|derivative| *derivative *= share);
-            statistics.loss += loss.as_f64();
-            let prediction = readout.predict(outputs, duration);
-            statistics.correct += usize::from(prediction == Some(label as usize));
-            self.losses.push(loss);
+            usize::from(readout.predict(outputs, duration) == Some(label as usize))
+        });
+        let correct = threads.reduce(hits, 0, |a, b| a + b);
+        if let Some(sample) = self.losses.iter().position(|loss| !loss.is_finite()) {
+            return Err(EngineError::NotFinite {
+                what: "the loss",
+                layer: self.network.output().name.clone(),
+                sample,
+            });
         }
+        let loss = self.losses.iter().map(|loss| loss.as_f64()).sum();
+        let statistics =
+            BatchStatistics { samples: labels.len(), loss, correct, ..BatchStatistics::default() };
         Ok(statistics)
     }
 

@@ -1,13 +1,15 @@
 use crate::denormals;
+use crate::team::Team;
 use lif_core::engine::EngineError;
 use rayon::iter::plumbing::{Producer, ProducerCallback};
 use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::num::NonZero;
+use std::sync::{Mutex, PoisonError};
+use std::thread::available_parallelism;
 
-/// Who computes for an engine: a pool of threads or, where there would be but one of them, the caller. To
-/// hand a short step over to another thread and to wait for it costs as much as some of its samples.
+/// Who computes for an engine: the caller and, where there are to be several threads, a [`Team`] that helps.
 pub(crate) struct Threads {
-    pool: Option<ThreadPool>,
+    team: Option<Team>,
     denormals: Denormals,
 }
 
@@ -21,7 +23,7 @@ pub(crate) enum Denormals {
 }
 
 impl Threads {
-    /// So many threads, 0 for one a core, for the engine of a name.
+    /// So many threads, 0 for one a core, for the engine of a name. The caller is one of them.
     ///
     /// # Errors
     /// [`EngineError::Unavailable`] if they cannot be started.
@@ -30,36 +32,36 @@ impl Threads {
         count: usize,
         denormals: Denormals,
     ) -> Result<Self, EngineError> {
+        let count = match count {
+            0 => available_parallelism().map_or(1, NonZero::get),
+            count => count,
+        };
         if count == 1 {
-            return Ok(Self { pool: None, denormals });
+            return Ok(Self { team: None, denormals });
         }
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(count)
-            .thread_name(|index| format!("eventprop-{index}"))
-            .start_handler(move |_| {
-                if denormals == Denormals::Flush {
-                    denormals::flush_to_zero();
-                }
-            })
-            .build()
-            .map_err(|error| EngineError::Unavailable {
-                engine,
-                reason: format!("its threads cannot be started: {error}"),
-            })?;
-        Ok(Self { pool: Some(pool).filter(|pool| pool.current_num_threads() > 1), denormals })
+        let prepare = move || {
+            if denormals == Denormals::Flush {
+                denormals::flush_to_zero();
+            }
+        };
+        let team = Team::start(count - 1, prepare).map_err(|error| EngineError::Unavailable {
+            engine,
+            reason: format!("its threads cannot be started: {error}"),
+        })?;
+        Ok(Self { team: Some(team), denormals })
     }
 
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
-        self.pool.as_ref().map_or(1, ThreadPool::current_num_threads)
+        1 + self.team.as_ref().map_or(0, Team::size)
     }
 
     /// Does `work`, in which [`Self::each`] and [`Self::reduce`] may be called.
-    pub(crate) fn run<V: Send>(&self, work: impl FnOnce() -> V + Send) -> V {
-        match (&self.pool, self.denormals) {
-            (Some(pool), _) => pool.install(work),
-            (None, Denormals::Flush) => denormals::flushing_to_zero(work),
-            (None, Denormals::Keep) => work(),
+    pub(crate) fn run<V>(&self, work: impl FnOnce() -> V) -> V {
+        let _called = self.team.as_ref().map(Team::call);
+        match self.denormals {
+            Denormals::Flush => denormals::flushing_to_zero(work),
+            Denormals::Keep => work(),
         }
     }
 
@@ -83,23 +85,77 @@ impl Threads {
         I: IndexedParallelIterator,
         I::Item: Copy + Sync,
     {
-        match self.pool {
-            Some(_) => items.reduce(|| identity, join),
-            None => items.with_producer(InTurn { identity, join }),
-        }
+        let (count, team) = (items.len(), self.team.as_ref());
+        items.with_producer(Joined { team, count, identity, join })
     }
 }
 
-/// One item after the other, on the thread that asks.
-struct InTurn<V, J> {
+/// Items that are made and joined: by the caller and the team, who take what is left until nothing is.
+struct Joined<'a, V, J> {
+    team: Option<&'a Team>,
+    count: usize,
     identity: V,
     join: J,
 }
 
-impl<V, J: Fn(V, V) -> V> ProducerCallback<V> for InTurn<V, J> {
+impl<V: Copy + Send + Sync, J: Fn(V, V) -> V + Sync> ProducerCallback<V> for Joined<'_, V, J> {
     type Output = V;
 
     fn callback<P: Producer<Item = V>>(self, items: P) -> V {
-        items.into_iter().fold(self.identity, self.join)
+        let Self { team, count, identity, join } = self;
+        let Some(team) = team.filter(|_| count > 1) else {
+            return items.into_iter().fold(identity, join);
+        };
+        let parts = Part::cut(items, count, team.size() + 1);
+        let total = Mutex::new(identity);
+        team.all(|member| {
+            let mut sum = None;
+            // First the thread's own part, then what the others have not come to.
+            let (others, own) = parts.split_at(member % parts.len());
+            for part in own.iter().chain(others) {
+                while let Some(items) = lock(part, Part::take) {
+                    sum = Some(items.into_iter().fold(sum.unwrap_or(identity), &join));
+                }
+            }
+            if let Some(sum) = sum {
+                lock(&total, |total| *total = join(*total, sum));
+            }
+        });
+        total.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is left of a thread's share of the items. A thread has the same share of as many items every time, so what
+/// belongs to an item stays in its cache.
+struct Part<P> {
+    items: Option<P>,
+    count: usize,
+}
+
+impl<P: Producer> Part<P> {
+    /// Shares `count` items out, in their order.
+    fn cut(items: P, count: usize, threads: usize) -> Vec<Mutex<Self>> {
+        let (mut rest, mut parts) = (items, Vec::with_capacity(threads));
+        for thread in 0..threads {
+            let count = (thread + 1) * count / threads - thread * count / threads;
+            let (items, others) = rest.split_at(count);
+            parts.push(Mutex::new(Self { items: Some(items), count }));
+            rest = others;
+        }
+        parts
+    }
+
+    /// Takes some of what is left: ever fewer, for whoever is early is to find something.
+    fn take(&mut self) -> Option<P> {
+        let items = self.items.take().filter(|_| self.count > 0)?;
+        let some = self.count.div_ceil(4);
+        let (taken, rest) = items.split_at(some);
+        (self.items, self.count) = (Some(rest), self.count - some);
+        Some(taken)
+    }
+}
+
+/// What panicked elsewhere is told by the team.
+fn lock<V, R>(value: &Mutex<V>, work: impl FnOnce(&mut V) -> R) -> R {
+    work(&mut value.lock().unwrap_or_else(PoisonError::into_inner))
 }

@@ -1,73 +1,54 @@
 //! The optimisers over rows of lanes.
 
-use crate::dense::Columns;
 use crate::lanes::{LaneReal, Lanes};
 use lif_core::optimiser::UpdateRule;
 
-/// Some weights, the gradient by them, and what the optimiser keeps of them: slices of one length.
+/// Some rows of a connection's weights, what the optimiser keeps of them, and the gradient by them.
 pub(crate) struct Piece<'a, T: LaneReal> {
+    /// How many rows.
+    pub(crate) rows: usize,
     pub(crate) weights: &'a mut [T::Lanes],
-    pub(crate) gradient: &'a [T::Lanes],
+    /// These rows of each column in which the gradient lies, from left to right.
+    pub(crate) gradient: Vec<&'a mut [T::Lanes]>,
     pub(crate) first: &'a mut [T::Lanes],
     pub(crate) second: &'a mut [T::Lanes],
-    /// Where the gradient is instead, if its columns lie apart.
-    pub(crate) apart: Option<Apart<'a, T>>,
-}
-
-/// The columns of a connection's gradient, for a piece of some of its rows.
-#[derive(Clone, Copy)]
-pub(crate) struct Apart<'a, T: LaneReal> {
-    pub(crate) columns: Columns<'a, T>,
-    /// The piece's first row.
-    pub(crate) row: usize,
-    /// All rows of the connection.
-    pub(crate) rows: usize,
 }
 
 impl<T: LaneReal> Piece<'_, T> {
-    /// Two pieces, the first of `len` blocks.
-    pub(crate) fn split_at(self, len: usize) -> (Self, Self) {
-        let (weights, other_weights) = self.weights.split_at_mut(len);
-        let (gradient, other_gradient) = self.gradient.split_at(len);
-        let (first, other_first) = self.first.split_at_mut(len);
-        let (second, other_second) = self.second.split_at_mut(len);
-        let apart = self.apart;
-        let other = Self {
-            weights: other_weights,
-            gradient: other_gradient,
-            first: other_first,
-            second: other_second,
-            apart,
-        };
-        (Self { weights, gradient, first, second, apart }, other)
-    }
-
     /// Changes the weights by the gradient, cut to [-clip, clip] first; returns how many components
-    /// were cut.
+    /// were cut. Leaves zeros for the gradient: whoever reads it has it at hand, to clear it later would take as
+    /// long again.
     pub(crate) fn update(self, rule: &UpdateRule<T>, clip: Option<T>) -> u64 {
-        let Some(Apart { columns, row, rows }) = self.apart else {
-            return update_rows(rule, clip, self.weights, self.gradient, self.first, self.second);
-        };
-        let (mut rest, mut clipped) = (self, 0);
-        for row in row..rows {
-            if rest.weights.is_empty() {
-                break;
-            }
-            for gradient in columns.row(row, rows) {
-                let (own, others) = rest.split_at(gradient.len());
-                clipped += update_rows(rule, clip, own.weights, gradient, own.first, own.second);
-                rest = others;
+        let Self { rows, mut weights, mut gradient, mut first, mut second } = self;
+        if let [gradient] = &mut gradient[..] {
+            return update_rows(rule, clip, weights, gradient, first, second);
+        }
+        let mut clipped = 0;
+        for row in 0..rows {
+            for column in &mut gradient {
+                let width = column.len() / rows;
+                let gradient = &mut column[row * width..(row + 1) * width];
+                let [weights, first, second] =
+                    [&mut weights, &mut first, &mut second].map(|rest| take(rest, width));
+                clipped += update_rows(rule, clip, weights, gradient, first, second);
             }
         }
         clipped
     }
 }
 
+/// Takes the first `count` off a slice.
+pub(crate) fn take<'a, V>(rest: &mut &'a mut [V], count: usize) -> &'a mut [V] {
+    let (taken, others) = std::mem::take(rest).split_at_mut(count);
+    *rest = others;
+    taken
+}
+
 fn update_rows<T: LaneReal>(
     rule: &UpdateRule<T>,
     clip: Option<T>,
     weights: &mut [T::Lanes],
-    gradient: &[T::Lanes],
+    gradient: &mut [T::Lanes],
     first: &mut [T::Lanes],
     second: &mut [T::Lanes],
 ) -> u64 {
@@ -92,7 +73,7 @@ fn update_rows<T: LaneReal>(
 fn apply<T: LaneReal>(
     rule: &UpdateRule<T>,
     weights: &mut [T::Lanes],
-    gradient: &[T::Lanes],
+    gradient: &mut [T::Lanes],
     first: &mut [T::Lanes],
     second: &mut [T::Lanes],
     mut clip: impl FnMut(T::Lanes) -> T::Lanes,
@@ -101,15 +82,16 @@ fn apply<T: LaneReal>(
     let rows = weights.iter_mut().zip(gradient).zip(first.iter_mut().zip(second));
     match *rule {
         UpdateRule::Sgd { learning_rate, momentum } => {
-            for ((weight, &gradient), (m, _)) in rows {
-                *m = m.mul_add(splat(momentum), clip(gradient));
+            for ((weight, gradient), (m, _)) in rows {
+                let g = clip(std::mem::take(gradient));
+                *m = m.mul_add(splat(momentum), g);
                 *weight = m.mul_add(splat(-learning_rate), *weight);
             }
         }
         UpdateRule::Adam { beta1, beta2, epsilon, rate, root_scale, decay } => {
             let (one, kept) = (T::one(), T::one() - decay);
-            for ((weight, &gradient), (m, v)) in rows {
-                let g = clip(gradient);
+            for ((weight, gradient), (m, v)) in rows {
+                let g = clip(std::mem::take(gradient));
                 *m = m.mul_add(splat(beta1), g * splat(one - beta1));
                 *v = v.mul_add(splat(beta2), g * g * splat(one - beta2));
                 let root = v.sqrt().mul_add(splat(root_scale), splat(epsilon));

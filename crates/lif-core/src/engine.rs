@@ -59,7 +59,8 @@ pub trait Engine<T: Real>: Send {
     /// If an input index or a label is out of range, the activity runs away, or a loss is not finite.
     fn differentiate(&mut self, batch: Batch<'_, T>) -> Result<BatchStatistics, EngineError>;
 
-    /// A copy of the gradient that [`differentiate`](Engine::differentiate) left.
+    /// A copy of the gradient that [`differentiate`](Engine::differentiate) left; [`update`](Engine::update) may
+    /// use it up.
     fn gradient(&self) -> Parameters<T>;
 
     /// The gradient by the time of each input spike of the last batch, in the batch's order. Empty
@@ -248,7 +249,9 @@ impl<'a, T: Real> Batch<'a, T> {
 pub fn check_inputs<T: Real>(spikes: &SpikeBatch<T>, network: &Network) -> Result<(), EngineError> {
     let inputs = network.input().size;
     let out_of_range = |train: SpikeTrain<'_, T>| {
-        train.indices().iter().copied().find(|&index| index as usize >= inputs)
+        // The greatest is found sixteen at a time.
+        let greatest = train.indices().iter().fold(0, |greatest, &index| greatest.max(index));
+        Some(greatest).filter(|&index| index as usize >= inputs && !train.indices().is_empty())
     };
     match spikes.iter().enumerate().find_map(|(s, train)| Some((s, out_of_range(train)?))) {
         Some((sample, index)) => Err(EngineError::Batch(format!(

@@ -18,6 +18,8 @@ pub(crate) struct Adjoints<T: LaneReal> {
     partials: Vec<Vec<T::Lanes>>,
     /// Whether the partial gradients are columns of the whole.
     apart: bool,
+    /// Whether there are zeros where the next gradient will be.
+    clean: bool,
 }
 
 /// Scratch of a layer for one sample.
@@ -63,9 +65,12 @@ impl<T: LaneReal> Adjoints<T> {
         let by_samples = blocks.count() < MANY_BLOCKS && cut.runs() > 1;
         let (stride, targets) = (blocks.count(), blocks.targets);
         self.share_out(cut, stride, by_samples, threads.count());
+        let clean = std::mem::take(&mut self.clean) && !by_samples;
         let inputs = &*streams;
         let work = |task: &mut Task<T>, gradient: &mut [T::Lanes]| {
-            gradient.fill(T::Lanes::zero());
+            if !clean {
+                gradient.fill(T::Lanes::zero());
+            }
             task.reset_errors(inputs, errors_below);
             for (place, index) in task.samples.clone().enumerate() {
                 let Task { blocks, scratch, mu, errors, offsets, .. } = task;
@@ -105,6 +110,13 @@ impl<T: LaneReal> Adjoints<T> {
     /// The gradient, if it was left apart.
     pub(crate) fn columns(&self) -> Option<Columns<'_, T>> {
         self.apart.then_some(Columns(&self.partials))
+    }
+
+    /// The columns of the gradient, if it was left apart; or else all of it, wherever it is, is to be used up:
+    /// zeros must be left.
+    pub(crate) fn use_up(&mut self) -> Option<&mut [Vec<T::Lanes>]> {
+        self.clean = self.apart || self.tasks.len() == 1;
+        self.apart.then_some(&mut self.partials)
     }
 
     /// The gradient has been joined.

@@ -39,7 +39,7 @@ pub(crate) struct Adjoint<'a, T: LaneReal> {
     pub(crate) ratio: T,
     /// -1 / tau_syn: from mu to lambda.
     pub(crate) scale: T,
-    /// Jumps of the layer's neurons, descending by interval.
+    /// Jumps of the neurons that are swept, descending by interval.
     pub(crate) injections: &'a [Injection<T>],
     /// A drive all along.
     pub(crate) forcing: Option<Forcing<'a, T>>,

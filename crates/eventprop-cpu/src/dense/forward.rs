@@ -185,8 +185,8 @@ impl<T: LaneReal> State<T> {
         }
     }
 
-    /// Arrivals and the interval that follows. Marks the neurons that may cross in it; false
-    /// if there are none.
+    /// Arrivals and the interval that follows; whether a neuron may cross in it. Most intervals have none, so
+    /// which ones is left to [`Self::mark`].
     #[inline(always)]
     fn step<const K: usize>(
         &mut self,
@@ -202,10 +202,9 @@ impl<T: LaneReal> State<T> {
         }
         let before = &self.before[..blocks];
         let (u, current) = (&mut self.u[..blocks], &mut self.current[..blocks]);
-        let masks = &mut self.masks[..blocks];
         let (syn, mem, drive) = (splat(syn), splat(group.mem), splat(group.drive));
         let reach = splat(group.reach);
-        let mut any = 0;
+        let mut any = T::Lanes::zero();
         for block in 0..blocks {
             let mut sum = match rows.first() {
                 Some(row) => current[block].mul_add(syn, row[block]),
@@ -217,11 +216,19 @@ impl<T: LaneReal> State<T> {
             let kept = before[block] * mem;
             let end = sum.mul_add(drive, kept);
             (u[block], current[block]) = (end, sum);
-            let mask = suspects(threshold[block], sum, end, reach).bytes();
-            masks[block] = mask;
-            any |= mask[0] | mask[1];
+            any = any | suspects(threshold[block], sum, end, reach);
         }
-        any != 0
+        any.bytes() != [0; 2]
+    }
+
+    /// Marks the neurons that may cross in the interval.
+    #[inline(always)]
+    fn mark(&mut self, threshold: &[T::Lanes], group: &Group<T>) {
+        let reach = T::Lanes::splat(group.reach);
+        let blocks = self.current.iter().zip(&self.u).zip(threshold);
+        for (mask, ((&current, &end), &threshold)) in self.masks.iter_mut().zip(blocks) {
+            *mask = suspects(threshold, current, end, reach).bytes();
+        }
     }
 
     /// Unmarks, where many are marked, those that turn round below the threshold: a block at a time
@@ -245,7 +252,7 @@ impl<T: LaneReal> State<T> {
         }
     }
 
-    /// Finds the crossings of the marked neurons.
+    /// Finds the crossings of the neurons that may cross.
     #[inline(always)]
     fn cross(
         &mut self,
@@ -254,13 +261,15 @@ impl<T: LaneReal> State<T> {
         group: &Group<T>,
         index: u32,
     ) -> bool {
-        self.sift(roots, &tile.neurons.threshold[tile.blocks.clone()], group);
+        let threshold = &tile.neurons.threshold[tile.blocks.clone()];
+        self.mark(threshold, group);
+        self.sift(roots, threshold, group);
         let suspects = places(&self.masks, &mut self.suspects);
         let course = Course {
             u: T::Lanes::scalars(&self.before),
             current: T::Lanes::scalars(&self.current),
             u_end: T::Lanes::scalars_mut(&mut self.u),
-            threshold: T::Lanes::scalars(&tile.neurons.threshold[tile.blocks.clone()]),
+            threshold: T::Lanes::scalars(threshold),
             reset: T::Lanes::scalars(&tile.neurons.reset[tile.blocks.clone()]),
             first: tile.blocks.start,
         };

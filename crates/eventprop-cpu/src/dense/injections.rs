@@ -14,21 +14,40 @@ pub(crate) struct Injection<T> {
     pub(crate) neuron: u32,
 }
 
-/// The jumps of some neurons of a layer, among those of others from the first of theirs on.
+/// Of a layer's jumps those of some of its blocks, in their order; where they are not all, in `room`. No branch
+/// depends on the neurons.
+pub(crate) fn own<'a, T: Copy + Default>(
+    all: &'a [Injection<T>],
+    blocks: &Range<usize>,
+    layer: usize,
+    room: &'a mut Vec<Injection<T>>,
+) -> &'a [Injection<T>] {
+    if blocks.len() == layer {
+        return all;
+    }
+    let (first, count) = ((blocks.start * LANES) as u32, (blocks.len() * LANES) as u32);
+    if room.len() < all.len() {
+        room.resize(all.len(), Injection::default());
+    }
+    let mut kept = 0;
+    for injection in all {
+        room[kept] = *injection;
+        kept += usize::from(injection.neuron.wrapping_sub(first) < count);
+    }
+    &room[..kept]
+}
+
+/// The jumps of the neurons that are swept, to be taken one interval after the other.
 pub(crate) struct Injections<'a, T> {
     rest: &'a [Injection<T>],
     first: u32,
-    count: u32,
 }
 
 impl<'a, T: Copy> Injections<'a, T> {
-    /// Those of some blocks, among all of a layer, which descend by interval.
+    /// Those of some blocks, descending by interval.
     #[inline(always)]
-    pub(crate) fn of(all: &'a [Injection<T>], blocks: &Range<usize>) -> Self {
-        let (first, count) = ((blocks.start * LANES) as u32, (blocks.len() * LANES) as u32);
-        let own = |injection: &Injection<T>| injection.neuron.wrapping_sub(first) < count;
-        let start = all.iter().position(own).unwrap_or(all.len());
-        Self { rest: &all[start..], first, count }
+    pub(crate) fn of(own: &'a [Injection<T>], blocks: &Range<usize>) -> Self {
+        Self { rest: own, first: (blocks.start * LANES) as u32 }
     }
 
     /// The interval of the next.
@@ -44,10 +63,7 @@ impl<'a, T: Copy> Injections<'a, T> {
             && injection.interval as usize == interval
         {
             self.rest = others;
-            let place = injection.neuron.wrapping_sub(self.first);
-            if place < self.count {
-                inject(place as usize, injection);
-            }
+            inject(injection.neuron.wrapping_sub(self.first) as usize, injection);
         }
     }
 }

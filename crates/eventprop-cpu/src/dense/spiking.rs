@@ -1,5 +1,6 @@
-use super::adjoints::Adjoints;
+use super::adjoints::{Adjoints, Scratch};
 use super::backward::{Adjoint, Sweep};
+use super::injections::own;
 use super::jumps::{JumpSettings, Jumps};
 use super::{Blocks, Rows, State, Tile};
 use crate::crossing::{MAX_SPIKES_PER_INTERVAL, Neurons, Solver, Spike, solver};
@@ -126,11 +127,13 @@ impl<T: LaneReal> SpikingLayer<T> {
         );
         let grazing = threads.reduce(jumps, 0, |a, b| a + b);
         let samples = &*samples;
-        let sweep = |_: &mut _, sample: usize, mut sweep: Sweep<'_, T>| {
+        let layer = self.blocks.count();
+        let sweep = |scratch: &mut Scratch<T>, sample: usize, mut sweep: Sweep<'_, T>| {
+            let all = &samples[sample].injections;
             sweep.run(&Adjoint {
                 ratio: decay.adjoint_ratio(),
                 scale: -decay.tau_syn.recip(),
-                injections: &samples[sample].injections,
+                injections: own(all, &sweep.blocks, layer, &mut scratch.injections),
                 forcing: None,
             });
         };

@@ -2,7 +2,7 @@ use super::Machine;
 use crate::dense::Adjoints;
 use crate::lanes::{LaneReal, Lanes};
 use crate::threads::Threads;
-use crate::update::{Apart, Piece};
+use crate::update::{Piece, take};
 use lif_core::optimiser::Clip;
 use rayon::prelude::*;
 
@@ -34,20 +34,32 @@ impl<T: LaneReal> Machine<T> {
         threads.reduce(pieces, clipped, |a, b| a + b)
     }
 
-    /// All weights, in pieces that threads update one by one.
+    /// All weights, in pieces that threads update one by one and use their gradient up.
     fn pieces(&mut self) -> Vec<Piece<'_, T>> {
         let Self { plan, weights, gradient, first, second, .. } = self;
-        let mut rest = Piece { weights, gradient, first, second, apart: None };
+        let mut rest = [weights, gradient, first, second].map(Vec::as_mut_slice);
         let mut pieces = Vec::new();
-        for (number, input) in plan.inputs.iter().enumerate() {
+        let spiking = plan.spiking.iter_mut().map(|layer| &mut layer.adjoints);
+        let adjoints = spiking.chain(plan.readout.as_mut().map(|layer| &mut layer.adjoints));
+        for (input, adjoints) in plan.inputs.iter().zip(adjoints) {
             let (sources, stride) = (input.blocks.sources, input.blocks.count());
-            let columns = plan.adjoints(number).and_then(Adjoints::columns);
             let most = (UPDATE_CHUNK / stride).max(1);
+            let columns = adjoints.use_up().unwrap_or_default().iter_mut();
+            let mut columns: Vec<_> = columns
+                .map(|column| {
+                    let width = column.len() / sources;
+                    column.chunks_mut(most * width)
+                })
+                .collect();
             for row in (0..sources).step_by(most) {
-                let (mut piece, others) = rest.split_at(most.min(sources - row) * stride);
-                piece.apart = columns.map(|columns| Apart { columns, row, rows: sources });
-                pieces.push(piece);
-                rest = others;
+                let rows = most.min(sources - row);
+                let [weights, whole, first, second] =
+                    rest.each_mut().map(|rest| take(rest, rows * stride));
+                let gradient = match &mut columns[..] {
+                    [] => vec![whole],
+                    columns => columns.iter_mut().filter_map(Iterator::next).collect(),
+                };
+                pieces.push(Piece { rows, weights, gradient, first, second });
             }
         }
         pieces
