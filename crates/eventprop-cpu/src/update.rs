@@ -8,7 +8,9 @@ pub(crate) struct Piece<'a, T: LaneReal> {
     /// How many rows.
     pub(crate) rows: usize,
     pub(crate) weights: &'a mut [T::Lanes],
-    /// These rows of each column in which the gradient lies, from left to right.
+    /// How many runs the gradient is the sum of.
+    pub(crate) runs: usize,
+    /// `[run][column]`: these rows of each column in which the gradient lies, from left to right.
     pub(crate) gradient: Vec<&'a mut [T::Lanes]>,
     pub(crate) first: &'a mut [T::Lanes],
     pub(crate) second: &'a mut [T::Lanes],
@@ -19,22 +21,36 @@ impl<T: LaneReal> Piece<'_, T> {
     /// were cut. Leaves zeros for the gradient: whoever reads it has it at hand, to clear it later would take as
     /// long again.
     pub(crate) fn update(self, rule: &UpdateRule<T>, clip: Option<T>) -> u64 {
-        let Self { rows, mut weights, mut gradient, mut first, mut second } = self;
-        if let [gradient] = &mut gradient[..] {
-            return update_rows(rule, clip, weights, gradient, first, second);
+        let Self { rows, runs, mut weights, mut gradient, mut first, mut second } = self;
+        let columns = gradient.len() / runs;
+        let (sums, others) = gradient.split_at_mut(columns);
+        if let ([sum], []) = (&mut *sums, &*others) {
+            return update_rows(rule, clip, weights, taken(sum), first, second);
         }
         let mut clipped = 0;
         for row in 0..rows {
-            for column in &mut gradient {
-                let width = column.len() / rows;
-                let gradient = &mut column[row * width..(row + 1) * width];
+            for (column, sum) in sums.iter_mut().enumerate() {
+                let width = sum.len() / rows;
+                let row = row * width..(row + 1) * width;
                 let [weights, first, second] =
                     [&mut weights, &mut first, &mut second].map(|rest| take(rest, width));
-                clipped += update_rows(rule, clip, weights, gradient, first, second);
+                let sum = taken(&mut sum[row.clone()]);
+                clipped += match others.get_mut(column) {
+                    Some(other) => {
+                        let sum = sum.zip(taken(&mut other[row])).map(|(a, b)| a + b);
+                        update_rows(rule, clip, weights, sum, first, second)
+                    }
+                    None => update_rows(rule, clip, weights, sum, first, second),
+                };
             }
         }
         clipped
     }
+}
+
+/// What was there; zeros are left.
+fn taken<L: Lanes>(lanes: &mut [L]) -> impl Iterator<Item = L> {
+    lanes.iter_mut().map(std::mem::take)
 }
 
 /// Takes the first `count` off a slice.
@@ -48,7 +64,7 @@ fn update_rows<T: LaneReal>(
     rule: &UpdateRule<T>,
     clip: Option<T>,
     weights: &mut [T::Lanes],
-    gradient: &mut [T::Lanes],
+    gradient: impl Iterator<Item = T::Lanes>,
     first: &mut [T::Lanes],
     second: &mut [T::Lanes],
 ) -> u64 {
@@ -73,7 +89,7 @@ fn update_rows<T: LaneReal>(
 fn apply<T: LaneReal>(
     rule: &UpdateRule<T>,
     weights: &mut [T::Lanes],
-    gradient: &mut [T::Lanes],
+    gradient: impl Iterator<Item = T::Lanes>,
     first: &mut [T::Lanes],
     second: &mut [T::Lanes],
     mut clip: impl FnMut(T::Lanes) -> T::Lanes,
@@ -83,7 +99,7 @@ fn apply<T: LaneReal>(
     match *rule {
         UpdateRule::Sgd { learning_rate, momentum } => {
             for ((weight, gradient), (m, _)) in rows {
-                let g = clip(std::mem::take(gradient));
+                let g = clip(gradient);
                 *m = m.mul_add(splat(momentum), g);
                 *weight = m.mul_add(splat(-learning_rate), *weight);
             }
@@ -91,7 +107,7 @@ fn apply<T: LaneReal>(
         UpdateRule::Adam { beta1, beta2, epsilon, rate, root_scale, decay } => {
             let (one, kept) = (T::one(), T::one() - decay);
             for ((weight, gradient), (m, v)) in rows {
-                let g = clip(std::mem::take(gradient));
+                let g = clip(gradient);
                 *m = m.mul_add(splat(beta1), g * splat(one - beta1));
                 *v = v.mul_add(splat(beta2), g * g * splat(one - beta2));
                 let root = v.sqrt().mul_add(splat(root_scale), splat(epsilon));

@@ -9,17 +9,18 @@ use std::ops::Range;
 
 /// The backward pass of a layer over a batch: who sums what, and in which order.
 ///
-/// A layer of many blocks is work enough for its threads: each takes some blocks through the whole
-/// batch; their gradients stay apart. A layer of few is cut into runs of samples with a gradient each,
-/// added up in order. Either way no sum depends on the number of threads.
+/// A layer of many blocks is shared out by blocks, of which each thread takes some through a run of samples;
+/// gradients stay apart. A batch has two runs where that pays ([`TWO_RUNS`]), else one: the way through a sample costs
+/// the same for however few blocks, but another run costs another gradient. A layer of few blocks is cut into
+/// shorter runs, added up in order. Either way no sum depends on the number of threads.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Adjoints<T: LaneReal> {
     tasks: Vec<Task<T>>,
     partials: Vec<Vec<T::Lanes>>,
-    /// Whether the partial gradients are columns of the whole.
-    apart: bool,
-    /// Whether there are zeros where the next gradient will be.
-    clean: bool,
+    /// Whether the gradient is in the partial ones, and in how many runs of columns.
+    apart: Option<usize>,
+    /// For how many tasks there are zeros where the next gradient will be.
+    clean: Option<usize>,
 }
 
 /// Scratch of a layer for one sample.
@@ -48,6 +49,10 @@ struct Task<T: LaneReal> {
 /// Blocks from which on they are shared out among threads.
 const MANY_BLOCKS: usize = 8;
 
+/// Samples from which on a batch has two runs, and bytes of weights up to which: the optimiser has to read them once
+/// more, and a core's cache is to hold them.
+const TWO_RUNS: (usize, usize) = (64, 5 << 18);
+
 impl<T: LaneReal> Adjoints<T> {
     /// Calls `sample(scratch, sample, sweep)` for all blocks, some at a time, and samples, which is
     /// to call [`Sweep::run`]; leaves the gradient in `rows` or in
@@ -61,11 +66,19 @@ impl<T: LaneReal> Adjoints<T> {
         errors_below: bool,
         sample: impl Fn(&mut Scratch<T>, usize, Sweep<'_, T>) + Sync,
     ) {
-        let cut = Cut::new(streams.len());
-        let by_samples = blocks.count() < MANY_BLOCKS && cut.runs() > 1;
         let (stride, targets) = (blocks.count(), blocks.targets);
-        self.share_out(cut, stride, by_samples, threads.count());
-        let clean = std::mem::take(&mut self.clean) && !by_samples;
+        let short = Cut::new(streams.len());
+        let by_samples = stride < MANY_BLOCKS && short.runs() > 1;
+        let (cut, columns) = if by_samples {
+            (short, 1)
+        } else {
+            let (samples, bytes) = TWO_RUNS;
+            let twice = streams.len() >= samples && size_of_val(weights) <= bytes;
+            let cut = Cut::into(1 + usize::from(twice), streams.len());
+            (cut, threads.count().div_ceil(cut.runs()).min(stride))
+        };
+        self.share_out(cut, stride, columns);
+        let clean = self.clean.take() == Some(self.tasks.len()) && !by_samples;
         let inputs = &*streams;
         let work = |task: &mut Task<T>, gradient: &mut [T::Lanes]| {
             if !clean {
@@ -88,7 +101,7 @@ impl<T: LaneReal> Adjoints<T> {
                 sample(scratch, index, sweep);
             }
         };
-        self.apart = self.tasks.len() > 1 && !by_samples;
+        self.apart = Some(cut.runs()).filter(|_| self.tasks.len() > 1 && !by_samples);
         if let [task] = &mut self.tasks[..] {
             work(task, gradient);
         } else {
@@ -109,31 +122,29 @@ impl<T: LaneReal> Adjoints<T> {
 
     /// The gradient, if it was left apart.
     pub(crate) fn columns(&self) -> Option<Columns<'_, T>> {
-        self.apart.then_some(Columns(&self.partials))
+        self.apart.map(|runs| Columns { parts: &self.partials, runs })
     }
 
-    /// The columns of the gradient, if it was left apart; or else all of it, wherever it is, is to be used up:
-    /// zeros must be left.
-    pub(crate) fn use_up(&mut self) -> Option<&mut [Vec<T::Lanes>]> {
-        self.clean = self.apart || self.tasks.len() == 1;
-        self.apart.then_some(&mut self.partials)
+    /// The parts of the gradient, as [`Columns`] has them, if it was left apart. They, or else the whole, are to be
+    /// used up: zeros must be left.
+    pub(crate) fn use_up(&mut self) -> Option<(&mut [Vec<T::Lanes>], usize)> {
+        let tasks = self.tasks.len();
+        self.clean = Some(tasks).filter(|_| self.apart.is_some() || tasks == 1);
+        self.apart.map(|runs| (&mut self.partials[..], runs))
     }
 
     /// The gradient has been joined.
     pub(crate) fn forget_columns(&mut self) {
-        self.apart = false;
+        self.apart = None;
     }
 
-    /// Gives each task its blocks and samples.
-    fn share_out(&mut self, cut: Cut, blocks: usize, by_samples: bool, threads: usize) {
-        let count = if by_samples { cut.runs() } else { threads.min(blocks) };
-        self.tasks.resize_with(count, Task::default);
+    /// Gives each task its run of samples and its blocks, the tasks of one run side by side.
+    fn share_out(&mut self, cut: Cut, blocks: usize, columns: usize) {
+        self.tasks.resize_with(cut.runs() * columns, Task::default);
         for (index, task) in self.tasks.iter_mut().enumerate() {
-            (task.blocks, task.samples) = if by_samples {
-                (0..blocks, cut.samples(index))
-            } else {
-                (index * blocks / count..(index + 1) * blocks / count, cut.all())
-            };
+            let (run, column) = (index / columns, index % columns);
+            task.samples = cut.samples(run);
+            task.blocks = column * blocks / columns..(column + 1) * blocks / columns;
         }
     }
 

@@ -2,33 +2,34 @@ use crate::lanes::LaneReal;
 use crate::threads::Threads;
 use rayon::prelude::*;
 
-/// A gradient whose columns lie apart: blocks that a thread swept have an array of their own, for
-/// neighbours in one row would take its lines from each other's caches.
+/// A gradient that lies in parts. Blocks that a thread swept have an array of their own, for neighbours in one row
+/// would take its lines from each other's caches; so has each run of samples.
 #[derive(Clone, Copy)]
-pub(crate) struct Columns<'a, T: LaneReal>(pub(super) &'a [Vec<T::Lanes>]);
+pub(crate) struct Columns<'a, T: LaneReal> {
+    /// `[run][column]`: the columns from left to right.
+    pub(super) parts: &'a [Vec<T::Lanes>],
+    /// How many runs: the gradient is their sum.
+    pub(super) runs: usize,
+}
 
-impl<'a, T: LaneReal> Columns<'a, T> {
-    /// A row of `rows` in pieces from left to right.
-    #[inline(always)]
-    pub(crate) fn row(self, row: usize, rows: usize) -> impl Iterator<Item = &'a [T::Lanes]> {
-        self.0.iter().map(move |column| {
-            let width = column.len() / rows;
-            &column[row * width..(row + 1) * width]
-        })
-    }
-
-    /// Puts the columns of each row side by side, `stride` blocks in all.
+impl<T: LaneReal> Columns<'_, T> {
+    /// Adds the runs up and puts the columns of each row side by side, `stride` blocks in all.
     pub(crate) fn join(self, threads: &Threads, gradient: &mut [T::Lanes], stride: usize) {
         /// Rows joined by one thread, at least.
         const ROWS: usize = 64;
+        let columns = self.parts.len() / self.runs;
         let rows = gradient.len() / stride;
         let chunks = gradient.par_chunks_mut(ROWS * stride).enumerate();
         threads.each(chunks, |(chunk, gradient)| {
-            for (place, mut row) in gradient.chunks_exact_mut(stride).enumerate() {
-                for piece in self.row(chunk * ROWS + place, rows) {
-                    let (own, others) = row.split_at_mut(piece.len());
-                    own.copy_from_slice(piece);
-                    row = others;
+            for (place, row) in gradient.chunks_exact_mut(stride).enumerate() {
+                for (number, run) in self.parts.chunks_exact(columns).enumerate() {
+                    let pieces = run.iter().flat_map(|column| {
+                        let width = column.len() / rows;
+                        &column[(chunk * ROWS + place) * width..][..width]
+                    });
+                    for (sum, &part) in row.iter_mut().zip(pieces) {
+                        *sum = if number == 0 { part } else { *sum + part };
+                    }
                 }
             }
         });

@@ -18,9 +18,9 @@ impl Cut {
         Self { samples, run: samples.div_ceil(MOST_RUNS).max(LEAST_RUN) }
     }
 
-    /// All samples.
-    pub(crate) fn all(&self) -> Range<usize> {
-        0..self.samples
+    /// Into so many runs.
+    pub(crate) fn into(runs: usize, samples: usize) -> Self {
+        Self { samples, run: samples.div_ceil(runs).max(1) }
     }
 
     /// The number of runs.

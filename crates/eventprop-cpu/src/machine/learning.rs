@@ -44,22 +44,23 @@ impl<T: LaneReal> Machine<T> {
         for (input, adjoints) in plan.inputs.iter().zip(adjoints) {
             let (sources, stride) = (input.blocks.sources, input.blocks.count());
             let most = (UPDATE_CHUNK / stride).max(1);
-            let columns = adjoints.use_up().unwrap_or_default().iter_mut();
-            let mut columns: Vec<_> = columns
-                .map(|column| {
-                    let width = column.len() / sources;
-                    column.chunks_mut(most * width)
+            let (parts, runs) = adjoints.use_up().unwrap_or((&mut [], 1));
+            let mut parts: Vec<_> = parts
+                .iter_mut()
+                .map(|part| {
+                    let width = part.len() / sources;
+                    part.chunks_mut(most * width)
                 })
                 .collect();
             for row in (0..sources).step_by(most) {
                 let rows = most.min(sources - row);
                 let [weights, whole, first, second] =
                     rest.each_mut().map(|rest| take(rest, rows * stride));
-                let gradient = match &mut columns[..] {
+                let gradient = match &mut parts[..] {
                     [] => vec![whole],
-                    columns => columns.iter_mut().filter_map(Iterator::next).collect(),
+                    parts => parts.iter_mut().filter_map(Iterator::next).collect(),
                 };
-                pieces.push(Piece { rows, weights, gradient, first, second });
+                pieces.push(Piece { rows, runs, weights, gradient, first, second });
             }
         }
         pieces
