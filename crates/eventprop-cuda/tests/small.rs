@@ -1,4 +1,6 @@
-//! Every kernel of a training on a network of few threads: what ThreadSanitizer and compute-sanitizer are run on.
+//! Every kernel of a training on networks of few threads, which still take every turn that a barrier stands at: more
+//! arrivals than a warp holds, many of them at one moment, more neurons and more samples than a block takes at once.
+//! What is watched for races, and what compute-sanitizer is run on.
 
 mod common;
 
@@ -34,7 +36,10 @@ fn train(loss: Loss, delays: bool, steps: usize) -> Vec<f64> {
     let convolved = matches!(loss, Loss::ExpMeanCrossEntropy {}) && !delays;
     let recurrent = matches!(loss, Loss::TtfsCrossEntropy { .. });
     let skips = convolved || (delays && matches!(loss, Loss::VmaxCrossEntropy {}));
-    let network = network(recurrent, convolved, delays, skips);
+    let wide = matches!(loss, Loss::VmaxCrossEntropy {}) && !delays;
+    // The gradient's sum is shared among warps from 65 samples on.
+    let samples = if convolved { 66 } else { 2 };
+    let network = network(if wide { 264 } else { 8 }, recurrent, convolved, delays, skips);
     let training = Training {
         optimiser: Optimiser::ADAM,
         clip: matches!(loss, Loss::VmaxCrossEntropy {}).then_some(Clip::Norm(1.0)),
@@ -43,7 +48,7 @@ fn train(loss: Loss, delays: bool, steps: usize) -> Vec<f64> {
     };
     let mut engine = CudaEngine::new(&network, training, CudaOptions::default()).unwrap();
     let mut parameters = Parameters::initial(&network);
-    let scales = [if convolved { 3.0 } else { 1.0 }, 1.0, 0.0, 0.0];
+    let scales = [if convolved { 3.0 } else { 1.0 }, if wide { 0.05 } else { 1.0 }, 0.0, 0.0];
     for (connection, scale) in parameters.connections.iter_mut().zip(scales) {
         for (position, delay) in connection.delays.iter_mut().enumerate() {
             *delay = (position * 7 % 12) as f32 * 0.3;
@@ -58,24 +63,33 @@ fn train(loss: Loss, delays: bool, steps: usize) -> Vec<f64> {
     }
     engine.load(&parameters).unwrap();
     let mut spikes = SpikeBatch::new();
-    for sample in 0..2 {
-        let train = (0..12).map(|k| (1.0 + k as f32 + 0.3 * sample as f32, (k * 5 + sample) % 6));
-        spikes.push_sorted(train).unwrap();
+    for sample in 0..samples {
+        spikes.push_sorted(train_of(sample, if wide { 110 } else { 12 })).unwrap();
     }
-    let batch = Batch { spikes: &spikes, labels: &[0, 1] };
+    let labels: Vec<u32> = (0..samples as u32).map(|sample| sample % 3).collect();
+    let batch = Batch { spikes: &spikes, labels: &labels };
     let losses = (0..steps).map(|_| engine.train_step(batch, 0.01).unwrap().0.loss).collect();
     assert!(engine.spikes(1).spike_count() > 8);
     assert!(engine.input_gradient().iter().any(|&g| g != 0.0));
     losses
 }
 
+/// A sample of `count` input spikes, those from the 13th to the 14th last at one moment.
+fn train_of(sample: usize, count: usize) -> impl Iterator<Item = (f32, u32)> {
+    let after = count.saturating_sub(14).max(12);
+    let steps = move |k: usize| k.min(12) + k.saturating_sub(after);
+    (0..count).map(move |k| {
+        (1.0 + 0.7 * steps(k) as f32 + 0.3 * (sample % 5) as f32, ((k * 5 + sample) % 6) as u32)
+    })
+}
+
 /// With an output that spikes, where hidden neurons hear one another, or one that does not. With delays, then
 /// outputs hear one another too: hidden neurons without delays from below, outputs with them. Outputs may hear the
 /// input too, without delays.
-fn network(spiking: bool, convolved: bool, delays: bool, skips: bool) -> Network {
+fn network(hidden: usize, spiking: bool, convolved: bool, delays: bool, skips: bool) -> Network {
     let mut layers = vec![
         LayerSpec::input("in", 6).with_shape([1, 2, 3]),
-        LayerSpec::lif("hidden", 8, 20.0, 5.0).with_shape([2, 2, 2]),
+        LayerSpec::lif("hidden", hidden, 20.0, 5.0).with_shape([hidden / 4, 2, 2]),
     ];
     layers.push(if spiking {
         LayerSpec::lif("out", 3, 20.0, 5.0)
