@@ -25,7 +25,7 @@ fn kernels() -> Result<PathBuf> {
 const BARRIERS: [&str; 2] = ["__syncthreads();", "__syncwarp();"];
 
 /// The tests that must notice a missing barrier, the shortest first.
-const CHOSEN: [&str; 3] = ["small", "agreement", "skip"];
+const CHOSEN: [&str; 4] = ["small", "agreement", "consistency", "skip"];
 
 /// What cargo starts a test with.
 const RUNNER: &str = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER";
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let mut passed = cargo_test(&[]).status()?.success()
         && ranks()?
         && watched("initcheck", &["small", "conformance"])?
-        && watched("racecheck", &["small", "conformance", "agreement", "skip"])?;
+        && watched("racecheck", &["small", "conformance", "agreement", "consistency", "skip"])?;
     if passed && !args.without_tsan {
         passed = sanitized()?;
     }
