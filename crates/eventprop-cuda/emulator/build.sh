@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the stand-in for libcuda.so.1: build.sh KERNELS OUTPUT [plain | tsan | initcheck]
+# Builds the stand-in for libcuda.so.1: build.sh KERNELS OUTPUT [plain | racecheck | tsan | initcheck]
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 kernels=$1
@@ -8,16 +8,22 @@ cxx=${CXX:-g++}
 flags="-std=c++17 -O2 -g -fPIC -Wall -Wextra -Wno-unknown-pragmas -I$here -I$kernels -include $here/simt.h"
 instrument=""
 more=""
+watch=""
 if [ "${3:-}" = tsan ]; then
     flags="$flags -DSIMT_TSAN"
     # The kernels alone are watched: the emulator tells the sanitizer of its threads and barriers itself.
     instrument=-fsanitize=thread
     more=$instrument
 elif [ "${3:-}" = initcheck ]; then
-    flags="$flags -DSIMT_INITCHECK"
+    flags="$flags -DSIMT_WATCH"
     # Every read and write of the kernels is told to initcheck.cpp.
     instrument="-fsanitize=kernel-address --param asan-instrumentation-with-call-threshold=0 --param asan-stack=0 --param asan-globals=0"
-    more="$output/initcheck.o"
+    watch=initcheck
+elif [ "${3:-}" = racecheck ]; then
+    flags="$flags -DSIMT_WATCH"
+    # Every read, write and atomic of the kernels is told to racecheck.cpp.
+    instrument="-fsanitize=thread --param tsan-instrument-func-entry-exit=0"
+    watch=racecheck
 else
     # Faster; under the sanitizer shared memory is thread-local too, and too large for it.
     flags="$flags -ftls-model=initial-exec"
@@ -30,7 +36,10 @@ mkdir -p "$output"
 $cxx $flags $instrument -c "$output/kernels.cpp" -o "$output/kernels.o"
 $cxx $flags -c "$here/simt.cpp" -o "$output/simt.o"
 $cxx $flags -c "$here/fakecuda.cpp" -o "$output/fakecuda.o"
-$cxx $flags -DSIMT_INITCHECK -c "$here/initcheck.cpp" -o "$output/initcheck.o"
+if [ -n "$watch" ]; then
+    more="$output/watch.o"
+    $cxx $flags -c "$here/$watch.cpp" -o "$more"
+fi
 $cxx -shared -Wl,-soname,libcuda.so.1 -o "$output/libcuda.so.1" \
     "$output/kernels.o" "$output/simt.o" "$output/fakecuda.o" $more -lpthread
 # The stand-in for NCCL finds the driver's stand-in by its name, when both are loaded.

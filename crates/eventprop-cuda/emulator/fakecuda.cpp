@@ -1,8 +1,8 @@
 // A stand-in for libcuda.so.1: the calls that the engine makes, on the host. Device buffers end at a page
 // that cannot be touched and start as NaN, which is out of bounds as an index. Work put into a stream is done
 // only when the host waits for it, so a wait that is missing shows.
-#include "initcheck.h"
 #include "run.h"
+#include "watch.h"
 
 #include <algorithm>
 #include <cstdio>

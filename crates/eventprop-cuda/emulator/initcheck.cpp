@@ -1,14 +1,12 @@
 // What of the device's memory was written: a read of what was not ends the program. The kernels' own reads and writes
 // come from the compiler, which instruments them as for the kernel's address sanitizer; copies come from fakecuda.cpp.
-#include "initcheck.h"
+#include "watch.h"
 #include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <vector>
 
 namespace simt {
-char const* kernel();
-
 namespace {
 // By the address of a buffer: each of its bytes.
 std::map<uintptr_t, std::vector<bool>>& buffers() {

@@ -3,8 +3,10 @@
 // exchanges with lanes that are not in the mask.
 #include "simt.h"
 #include "run.h"
+#include "watch.h"
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -18,7 +20,6 @@
 extern "C" {
 void* __tsan_get_current_fiber();
 void* __tsan_create_fiber(unsigned flags);
-void __tsan_destroy_fiber(void* fiber);
 void __tsan_switch_to_fiber(void* fiber, unsigned flags);
 void __tsan_acquire(void* token);
 void __tsan_release(void* token);
@@ -98,12 +99,14 @@ struct Block {
     Call call = nullptr;
     void** arguments = nullptr;
     char const* kernel = "";
+    uint32_t launch = 0, number = 0;
     char tokens[2] = {0, 0};
     int barriers = 0;
     char start = 0, end = 0;
 };
 
 thread_local Block* block = nullptr;
+std::atomic<uint32_t> launches{0}, blocks_run{0};
 std::mt19937 random_state(1);
 
 [[noreturn]] void fail(char const* what) {
@@ -159,34 +162,33 @@ void resume(Fiber& fiber) {
     simt_switch(&block->scheduler, fiber.stack_pointer);
 }
 
-// Lets an exchange happen if every lane of its mask is there.
-bool complete_exchanges(Block& b) {
+// Lets the exchanges of the warp of fiber `first` happen whose lanes are all there.
+bool complete_exchanges(Block& b, size_t first) {
     bool any = false;
-    for (size_t first = 0; first < b.fibers.size(); first += LANES) {
-        unsigned waiting = 0;
-        for (size_t i = first; i < first + LANES && i < b.fibers.size(); i++) {
-            if (b.fibers[i].state == State::AtExchange) waiting |= 1u << (i - first);
+    size_t const end = std::min(first + LANES, b.fibers.size());
+    unsigned waiting = 0;
+    for (size_t i = first; i < end; i++) {
+        if (b.fibers[i].state == State::AtExchange) waiting |= 1u << (i - first);
+    }
+    for (size_t i = first; i < end; i++) {
+        Fiber& leader = b.fibers[i];
+        if (leader.state != State::AtExchange || (leader.mask & ~waiting)) continue;
+        b.current = &leader;
+        for (int l = 0; l < LANES; l++) {
+            if (!(leader.mask >> l & 1)) continue;
+            Fiber& other = b.fibers[first + l];
+            if (other.mask != leader.mask || other.line != leader.line) fail("lanes meet in different exchanges");
         }
-        for (size_t i = first; i < first + LANES && i < b.fibers.size(); i++) {
-            Fiber& leader = b.fibers[i];
-            if (leader.state != State::AtExchange || (leader.mask & ~waiting)) continue;
-            b.current = &leader;
-            for (int l = 0; l < LANES; l++) {
-                if (!(leader.mask >> l & 1)) continue;
-                Fiber& other = b.fibers[first + l];
-                if (other.mask != leader.mask || other.line != leader.line) fail("lanes meet in different exchanges");
+        for (int l = 0; l < LANES; l++) {
+            if (!(leader.mask >> l & 1)) continue;
+            Fiber& other = b.fibers[first + l];
+            for (int from = 0; from < LANES; from++) {
+                if (leader.mask >> from & 1) std::memcpy(other.values[from], b.fibers[first + from].value, LARGEST);
+                else std::memset(other.values[from], 0xff, LARGEST);
             }
-            for (int l = 0; l < LANES; l++) {
-                if (!(leader.mask >> l & 1)) continue;
-                Fiber& other = b.fibers[first + l];
-                for (int from = 0; from < LANES; from++) {
-                    if (leader.mask >> from & 1) std::memcpy(other.values[from], b.fibers[first + from].value, LARGEST);
-                    else std::memset(other.values[from], 0xff, LARGEST);
-                }
-                other.state = State::Ready;
-            }
-            any = true;
+            other.state = State::Ready;
         }
+        any = true;
     }
     return any;
 }
@@ -209,18 +211,39 @@ void complete_barrier(Block& b) {
     b.barriers++;
 }
 
-void run_block(Block& b, int policy) {
+// One warp after the other, each as far as it comes before it waits for the block; so the lanes of a warp, to the next
+// exchange.
+void run_warps(Block& b, bool reverse) {
+    size_t const threads = b.fibers.size(), warps = (threads + LANES - 1) / LANES;
+    for (size_t w = 0; w < warps; w++) {
+        size_t const first = (reverse ? warps - 1 - w : w) * LANES;
+        size_t const lanes = std::min<size_t>(LANES, threads - first);
+        do {
+            for (size_t l = 0; l < lanes; l++) {
+                Fiber& f = b.fibers[first + (reverse ? lanes - 1 - l : l)];
+                if (f.state == State::Ready) resume(f);
+            }
+        } while (complete_exchanges(b, first));
+    }
+}
+
+// All threads side by side from exchange to exchange, in another order each time.
+void run_shuffled(Block& b) {
     std::vector<Fiber*> order;
     for (Fiber& f : b.fibers) order.push_back(&f);
+    bool any;
+    do {
+        std::shuffle(order.begin(), order.end(), random_state);
+        for (Fiber* f : order) if (f->state == State::Ready) resume(*f);
+        any = false;
+        for (size_t first = 0; first < b.fibers.size(); first += LANES) any |= complete_exchanges(b, first);
+    } while (any);
+}
+
+void run_block(Block& b, int policy) {
     for (;;) {
-        if (policy == 1) {
-            std::vector<Fiber*> reversed(order.rbegin(), order.rend());
-            for (Fiber* f : reversed) if (f->state == State::Ready) resume(*f);
-        } else {
-            if (policy == 2) std::shuffle(order.begin(), order.end(), random_state);
-            for (Fiber* f : order) if (f->state == State::Ready) resume(*f);
-        }
-        if (complete_exchanges(b)) continue;
+        if (policy == 2) run_shuffled(b);
+        else run_warps(b, policy == 1);
         bool waiting = false;
         for (Fiber& f : b.fibers) waiting |= f.state != State::Done;
         if (!waiting) return;
@@ -244,11 +267,20 @@ struct Stacks {
 };
 thread_local Stacks stacks;
 
-void run_at(Grid const& grid, size_t number, int policy) {
+#ifdef SIMT_TSAN
+// The sanitizer's threads, for the blocks that run at one time: to make them anew for each would take most of the time.
+// Whatever else one of them did is over by then, and known to be.
+std::vector<void*> sanitizer_threads;
+#endif
+
+// `place` is the block's among those that run at one time.
+void run_at(Grid const& grid, size_t number, [[maybe_unused]] size_t place, int policy) {
     Block b;
     b.call = grid.entry->call;
     b.arguments = grid.arguments;
     b.kernel = grid.entry->name;
+    b.launch = launches;
+    b.number = ++blocks_run;
     blockDim = {grid.block[0], grid.block[1], grid.block[2]};
     gridDim = {grid.grid[0], grid.grid[1], grid.grid[2]};
     blockIdx = {static_cast<unsigned>(number % gridDim.x), static_cast<unsigned>(number / gridDim.x % gridDim.y),
@@ -269,16 +301,13 @@ void run_at(Grid const& grid, size_t number, int policy) {
                    static_cast<unsigned>(i / blockDim.x / blockDim.y)};
         f.stack = stacks.memory + i * STACK;
 #ifdef SIMT_TSAN
-        f.tsan = __tsan_create_fiber(0);
+        f.tsan = sanitizer_threads[place * threads + i];
 #endif
         prepare(f);
     }
     RELEASE(&b.start);
     run_block(b, policy);
     ACQUIRE(&b.end);
-#ifdef SIMT_TSAN
-    for (Fiber& f : b.fibers) __tsan_destroy_fiber(f.tsan);
-#endif
     block = nullptr;
 }
 
@@ -317,6 +346,19 @@ void catch_faults() {
 int lane() { return block->current->number % LANES; }
 
 char const* kernel() { return block ? block->kernel : "a copy to the host"; }
+
+Position position() {
+    Fiber const& f = *block->current;
+    return {block->kernel, block->launch, block->number, static_cast<uint32_t>(f.number),
+            static_cast<uint32_t>(block->barriers), static_cast<uint32_t>(f.warp_barriers)};
+}
+
+#ifndef SIMT_TSAN
+void shared_memory(uintptr_t& start, size_t& size) {
+    start = reinterpret_cast<uintptr_t>(__start_simt_shared);
+    size = static_cast<size_t>(__stop_simt_shared - __start_simt_shared);
+}
+#endif
 
 void barrier(char const* file, int line) {
     Fiber& self = *block->current;
@@ -368,6 +410,7 @@ Entry const* find(char const* name) {
 
 void run(Grid const& grid) {
     catch_faults();
+    launches++;
     int policy = simt::policy();
     size_t blocks = size_t{grid.grid[0]} * grid.grid[1] * grid.grid[2];
     std::vector<size_t> order(blocks);
@@ -376,16 +419,18 @@ void run(Grid const& grid) {
 #ifdef SIMT_TSAN
     // Threads that live at one time: a race between blocks shows as one between threads.
     // The sanitizer knows some 8000 threads, fibers among them.
-    size_t const at_once = std::max<size_t>(2, 2048 / (size_t{grid.block[0]} * grid.block[1] * grid.block[2]));
+    size_t const block_threads = size_t{grid.block[0]} * grid.block[1] * grid.block[2];
+    size_t const at_once = std::min(blocks, std::max<size_t>(2, 2048 / block_threads));
+    while (sanitizer_threads.size() < at_once * block_threads) sanitizer_threads.push_back(__tsan_create_fiber(0));
     for (size_t first = 0; first < blocks; first += at_once) {
         std::vector<std::thread> threads;
         for (size_t i = first; i < first + at_once && i < blocks; i++) {
-            threads.emplace_back([&, i] { run_at(grid, order[i], policy); });
+            threads.emplace_back([&, i] { run_at(grid, order[i], i - first, policy); });
         }
         for (std::thread& thread : threads) thread.join();
     }
 #else
-    for (size_t number : order) run_at(grid, number, policy);
+    for (size_t number : order) run_at(grid, number, 0, policy);
 #endif
 }
 

@@ -171,8 +171,9 @@ struct Walk<CommonArrivals> {
             }
             if (chunk == 0) break;
             __syncwarp();
+            // Other lanes read it after the next such barrier. Weights that are wanted are fetched before that, but after
+            // a barrier of the visits: errors are added up every SUMMED arrivals (trace.cuh).
             ring.put(chunk + lane, fetched);
-            __syncwarp();
             fetched = fetch(chunk - RING - WARP + lane);
             base -= LOT;
             chunk -= WARP;

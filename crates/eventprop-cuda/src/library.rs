@@ -60,7 +60,8 @@ fn load_emulator() {
     });
 }
 
-/// Sets the order in which the emulator runs threads: 0 forward, 1 backward, 2 shuffled.
+/// Sets the order in which the emulator runs threads: one warp after the other, each as far as it comes, from the first
+/// on (0) or from the last (1); or all side by side, shuffled (2).
 #[cfg(simt_emulator)]
 pub fn set_emulator_schedule(schedule: i32) {
     driver_is_present();

@@ -1,13 +1,19 @@
 //! Networks whose layers hear any number of lower ones, around layers too: the engine against the CPU engine and the
 //! reference, and against itself.
 
+#[path = "common/agree.rs"]
+mod agree;
 mod common;
 #[path = "common/draw.rs"]
 mod draw;
+#[path = "common/kept.rs"]
+mod kept;
 
+use agree::engines_agree;
 use common::for_each_schedule;
-use draw::{Draw, INPUTS, engines_agree, fill_delays, spikes, train_both_ways, uniform};
+use draw::{Draw, INPUTS, fill_delays, spikes, uniform};
 use eventprop_cuda::{CudaEngine, CudaOptions};
+use kept::train_both_ways;
 use lif_core::engine::{Engine, EngineError, Training};
 use lif_core::loss::Loss;
 use lif_core::network::{Connection, ConnectionKindSpec, ConnectionSpec, LayerSpec};

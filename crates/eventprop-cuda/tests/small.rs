@@ -1,4 +1,6 @@
-//! Every kernel of a training on a network of few threads: what ThreadSanitizer and compute-sanitizer are run on.
+//! Every kernel of a training on networks of few threads, which still take every turn that a barrier stands at: more
+//! arrivals than a warp holds, many of them at one moment, more neurons and more samples than a block takes at once.
+//! What is watched for races, and what compute-sanitizer is run on.
 
 mod common;
 
@@ -10,19 +12,50 @@ use lif_core::network::{ConnectionKindSpec, ConnectionSpec, LayerSpec};
 use lif_core::optimiser::{Clip, Optimiser};
 use lif_core::{Network, Parameters, SpikeBatch};
 
+/// A training of the smallest kind but for what it names.
+#[derive(Clone, Copy)]
+struct Case {
+    loss: Loss,
+    hidden: usize,
+    samples: usize,
+    /// Input spikes of a sample.
+    spikes: usize,
+    delays: bool,
+    convolved: bool,
+    /// Hidden neurons hear one another; then outputs spike.
+    recurrent: bool,
+    /// Outputs hear the input too.
+    skips: bool,
+}
+
+const SMALLEST: Case = Case {
+    loss: Loss::VmaxCrossEntropy {},
+    hidden: 8,
+    samples: 2,
+    spikes: 12,
+    delays: false,
+    convolved: false,
+    recurrent: false,
+    skips: false,
+};
+
 #[test]
 fn every_kernel_runs() {
+    let mean = Case { loss: Loss::ExpMeanCrossEntropy {}, ..SMALLEST };
+    let loss = Loss::TtfsCrossEntropy { tau: 2.0, alpha: 0.01, tau_early: 10.0 };
+    let recurrent = Case { loss, hidden: 40, recurrent: true, ..SMALLEST };
+    let cases = [
+        Case { hidden: 264, spikes: 110, ..SMALLEST },
+        Case { delays: true, skips: true, ..SMALLEST },
+        // The gradient's sum is shared among warps from 65 samples on.
+        Case { samples: 66, convolved: true, skips: true, ..mean },
+        Case { delays: true, ..mean },
+        recurrent,
+        Case { delays: true, ..recurrent },
+    ];
     for_each_schedule(|_, _| {
-        let ttfs = Loss::TtfsCrossEntropy { tau: 2.0, alpha: 0.01, tau_early: 10.0 };
-        for (loss, delays) in [
-            (Loss::VmaxCrossEntropy {}, false),
-            (Loss::VmaxCrossEntropy {}, true),
-            (Loss::ExpMeanCrossEntropy {}, false),
-            (Loss::ExpMeanCrossEntropy {}, true),
-            (ttfs, false),
-            (ttfs, true),
-        ] {
-            let losses = train(loss, delays, 2);
+        for case in cases {
+            let losses = train(case, 2);
             assert!(losses.iter().all(|loss| loss.is_finite()));
             assert!(losses.last() < losses.first(), "{losses:?}");
         }
@@ -30,21 +63,19 @@ fn every_kernel_runs() {
 }
 
 /// The losses of `steps` steps on one batch.
-fn train(loss: Loss, delays: bool, steps: usize) -> Vec<f64> {
-    let convolved = matches!(loss, Loss::ExpMeanCrossEntropy {}) && !delays;
-    let recurrent = matches!(loss, Loss::TtfsCrossEntropy { .. });
-    let skips = convolved || (delays && matches!(loss, Loss::VmaxCrossEntropy {}));
-    let network = network(recurrent, convolved, delays, skips);
+fn train(case: Case, steps: usize) -> Vec<f64> {
+    let network = network(case);
     let training = Training {
         optimiser: Optimiser::ADAM,
-        clip: matches!(loss, Loss::VmaxCrossEntropy {}).then_some(Clip::Norm(1.0)),
+        clip: matches!(case.loss, Loss::VmaxCrossEntropy {}).then_some(Clip::Norm(1.0)),
         constant_gradients: false,
-        ..Training::exact(loss)
+        ..Training::exact(case.loss)
     };
     let mut engine = CudaEngine::new(&network, training, CudaOptions::default()).unwrap();
     let mut parameters = Parameters::initial(&network);
-    let scales = [if convolved { 3.0 } else { 1.0 }, 1.0, 0.0, 0.0];
-    for (connection, scale) in parameters.connections.iter_mut().zip(scales) {
+    let first = if case.convolved { 3.0 } else { 1.0 };
+    let second = if case.spikes > 100 { 0.05 } else { 1.0 };
+    for (connection, scale) in parameters.connections.iter_mut().zip([first, second, 0.0, 0.0]) {
         for (position, delay) in connection.delays.iter_mut().enumerate() {
             *delay = (position * 7 % 12) as f32 * 0.3;
         }
@@ -52,49 +83,58 @@ fn train(loss: Loss, delays: bool, steps: usize) -> Vec<f64> {
             *weight = scale + 0.4 * (position as f32 * 1.7).sin();
         }
     }
-    if recurrent {
+    if case.recurrent {
         // One that spikes before anything arrives.
         parameters.layers[1].bias[7] = 25.0;
     }
     engine.load(&parameters).unwrap();
     let mut spikes = SpikeBatch::new();
-    for sample in 0..2 {
-        let train = (0..12).map(|k| (1.0 + k as f32 + 0.3 * sample as f32, (k * 5 + sample) % 6));
-        spikes.push_sorted(train).unwrap();
+    for sample in 0..case.samples {
+        spikes.push_sorted(inputs(sample, case.spikes)).unwrap();
     }
-    let batch = Batch { spikes: &spikes, labels: &[0, 1] };
+    let labels: Vec<u32> = (0..case.samples as u32).map(|sample| sample % 3).collect();
+    let batch = Batch { spikes: &spikes, labels: &labels };
     let losses = (0..steps).map(|_| engine.train_step(batch, 0.01).unwrap().0.loss).collect();
     assert!(engine.spikes(1).spike_count() > 8);
     assert!(engine.input_gradient().iter().any(|&g| g != 0.0));
     losses
 }
 
-/// With an output that spikes, where hidden neurons hear one another, or one that does not. With delays, then
-/// outputs hear one another too: hidden neurons without delays from below, outputs with them. Outputs may hear the
-/// input too, without delays.
-fn network(spiking: bool, convolved: bool, delays: bool, skips: bool) -> Network {
+/// The spikes of a sample; of more than 26 those from the 13th to the 14th last are at one moment.
+fn inputs(sample: usize, count: usize) -> impl Iterator<Item = (f32, u32)> {
+    let after = count.saturating_sub(14).max(12);
+    (0..count).map(move |k| {
+        let step = k.min(12) + k.saturating_sub(after);
+        (1.0 + 0.7 * step as f32 + 0.3 * (sample % 5) as f32, ((k * 5 + sample) % 6) as u32)
+    })
+}
+
+/// With delays and recurrence outputs hear one another too: hidden neurons without delays from below, outputs with
+/// them.
+fn network(case: Case) -> Network {
+    let Case { hidden, delays, recurrent, .. } = case;
     let mut layers = vec![
         LayerSpec::input("in", 6).with_shape([1, 2, 3]),
-        LayerSpec::lif("hidden", 8, 20.0, 5.0).with_shape([2, 2, 2]),
+        LayerSpec::lif("hidden", hidden, 20.0, 5.0).with_shape([hidden / 4, 2, 2]),
     ];
-    layers.push(if spiking {
+    layers.push(if recurrent {
         LayerSpec::lif("out", 3, 20.0, 5.0)
     } else {
         LayerSpec::li("out", 3, 20.0, 5.0)
     });
     let mut first = ConnectionSpec::dense("in", "hidden");
-    if convolved {
+    if case.convolved {
         first.kind = ConnectionKindSpec::Conv2d;
         first.kernel = Some([1, 2]);
     }
-    first.delays = delays && !spiking;
+    first.delays = delays && !recurrent;
     let second = ConnectionSpec { delays, ..ConnectionSpec::dense("hidden", "out") };
     let mut connections = vec![first, second];
-    connections.extend(skips.then(|| ConnectionSpec::dense("in", "out")));
-    if spiking {
-        let recurrent = |layer| ConnectionSpec { delays, ..ConnectionSpec::dense(layer, layer) };
-        connections.push(recurrent("hidden"));
-        connections.extend(delays.then(|| recurrent("out")));
+    connections.extend(case.skips.then(|| ConnectionSpec::dense("in", "out")));
+    if recurrent {
+        let own = |layer| ConnectionSpec { delays, ..ConnectionSpec::dense(layer, layer) };
+        connections.push(own("hidden"));
+        connections.extend(delays.then(|| own("out")));
     }
     Network::new(20.0, layers, connections).unwrap()
 }
