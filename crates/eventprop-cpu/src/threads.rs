@@ -159,3 +159,41 @@ impl<P: Producer> Part<P> {
 fn lock<V, R>(value: &Mutex<V>, work: impl FnOnce(&mut V) -> R) -> R {
     work(&mut value.lock().unwrap_or_else(PoisonError::into_inner))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Denormals, Threads};
+    use proptest::prelude::*;
+    use rayon::prelude::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn every_item_is_done_once(threads in 1_usize..6, counts in proptest::collection::vec(0_usize..300, 1..6)) {
+            let threads = Threads::start("test", threads, Denormals::Keep).unwrap();
+            threads.run(|| {
+                for count in counts {
+                    let mut items = vec![0_u32; count];
+                    threads.each(items.par_iter_mut(), |item| *item += 1);
+                    prop_assert!(items.iter().all(|&item| item == 1));
+                    let sum = threads.reduce((0..count).into_par_iter(), 0, |a, b| a + b);
+                    prop_assert_eq!(sum, (0..count).sum::<usize>());
+                }
+                Ok(())
+            })?;
+        }
+    }
+
+    #[test]
+    fn a_panic_comes_to_the_caller_and_the_threads_go_on() {
+        let threads = Threads::start("test", 3, Denormals::Flush).unwrap();
+        let each = |bad: usize| {
+            threads.run(|| threads.each((0..100).into_par_iter(), |item| assert_ne!(item, bad)));
+        };
+        for bad in [0, 50, 99] {
+            assert!(catch_unwind(AssertUnwindSafe(|| each(bad))).is_err());
+        }
+        each(100);
+    }
+}
