@@ -1,9 +1,10 @@
 //! What this machine can do at most on one thread: fused multiply-adds, roots and divisions, and
-//! bytes from each level of its memory; and what two threads do of the first. Engines are measured
-//! against it.
+//! bytes from each level of its memory; and what two threads do of the first, and how fast one hears from the
+//! other. Engines are measured against it.
 
 use crate::machine;
-use std::hint::black_box;
+use std::hint::{black_box, spin_loop};
+use std::sync::atomic::{AtomicU64, Ordering};
 use wide::f32x16;
 
 /// Fused multiply-adds (f32) of one call of [`multiply_adds`].
@@ -50,6 +51,28 @@ pub fn together(threads: usize) {
             scope.spawn(turns);
         }
         turns();
+    });
+}
+
+/// How often a cache line goes to the other core and back in a call of [`exchange`].
+pub const EXCHANGES: u64 = 20_000;
+
+/// Two threads answer each other by one cache line. Cores of one cache are quick at it; a host that runs its guest's
+/// two on parts of a processor that share none takes several times as long, and so do threads that work on
+/// the same data.
+pub fn exchange() {
+    let turn = AtomicU64::new(0);
+    let play = |first: u64| {
+        for round in 0..EXCHANGES {
+            while turn.load(Ordering::Acquire) != 2 * round + first {
+                spin_loop();
+            }
+            turn.store(2 * round + first + 1, Ordering::Release);
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| play(1));
+        play(0);
     });
 }
 

@@ -29,9 +29,17 @@ fn main() -> anyhow::Result<()> {
         if threads == 1 {
             real(&mut one, threads)?
         } else {
+            exchange(&mut wall, "before");
             real(&mut wall, threads)?
         }
-        if threads == 1 { grid(&mut one, threads)? } else { grid(&mut wall, threads)? }
+        if threads == 1 {
+            grid(&mut one, threads)?
+        } else {
+            grid(&mut wall, threads)?
+        }
+        if threads > 1 {
+            exchange(&mut wall, "after");
+        }
     }
     curves(&mut one)?;
     wall.final_summary();
@@ -80,6 +88,14 @@ fn together(criterion: &mut Criterion) {
             b.iter(|| ceilings::together(threads));
         });
     }
+    group.finish();
+}
+
+/// How fast one core hears from the other.
+fn exchange(criterion: &mut Criterion, when: &str) {
+    let mut group = criterion.benchmark_group("ceiling");
+    group.throughput(Throughput::Elements(ceilings::EXCHANGES));
+    group.bench_function(BenchmarkId::new("exchange", when), |b| b.iter(ceilings::exchange));
     group.finish();
 }
 

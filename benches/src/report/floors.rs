@@ -75,6 +75,9 @@ struct Ceilings {
     multiply_adds: f64,
     /// On two threads at once, and the times of the work of one that this is; where there are two.
     together: Option<(f64, f64)>,
+    /// Seconds for a cache line to the other core and back, before and after what two threads did; where there
+    /// are two.
+    exchange: Option<(f64, f64)>,
     roots: f64,
     /// By level: read, and read and written.
     levels: Vec<(Level, f64, f64)>,
@@ -104,6 +107,7 @@ impl Ceilings {
                 .ok()
                 .zip(seconds("together", "1").ok())
                 .map(|(two, one)| (2.0 * ceilings::TOGETHER as f64 / two, 2.0 * one / two)),
+            exchange: seconds("exchange", "before").ok().zip(seconds("exchange", "after").ok()),
             roots: ceilings::ROOTS as f64 / seconds("roots", "1")?,
             levels: levels.collect::<Result<_>>()?,
         })
@@ -115,6 +119,13 @@ impl Ceilings {
         if let Some((rate, times)) = self.together {
             let rate = format!("{}: {times:.2}x one thread by the same clock", giga(rate));
             table.row(["multiply-adds, two threads at once (wall time)".into(), rate]);
+        }
+        if let Some((before, after)) = self.exchange {
+            let [before, after] =
+                [before, after].map(|time| time * 1e9 / ceilings::EXCHANGES as f64);
+            let times =
+                format!("{before:.0} ns before the work of two threads, {after:.0} ns after");
+            table.row(["a cache line to the other core and back".into(), times]);
         }
         table.row(["square roots, each with a division".into(), giga(self.roots)]);
         for (level, read, modify) in &self.levels {
