@@ -11,131 +11,175 @@
 // barrier more.
 #define WINDOW_ARRIVALS 4
 
+// What does not change for a neuron: the voltage is counted from its bias.
+template <class Arrivals>
+struct Listener {
+    float bias, threshold;
+    Arrivals arrivals;
+
+    static __device__ __forceinline__ Listener of(Layer const& below, Layer const& layer, int sample, int neuron) {
+        float bias = layer.bias[neuron];
+        return {bias, layer.threshold[neuron] - bias, Arrivals::of(below, sample, neuron)};
+    }
+};
+
 // A neuron just after what last happened to it, and how much it has heard.
 struct Walker {
     float now, u, current;
     int below, own;
 };
 
+// A neuron where it is sure, and where it looks ahead.
+struct Looker {
+    Walker sure, ahead;
+    float elapsed;       // until it spikes, if nothing comes before
+    int spikes, queued;  // its own, and those of the layer that are on the way to it
+    int latest, before;  // the events of its last spike and the last but one
+};
+
 // The events from below become the layer's first: who sent them, and the next of each.
-__device__ __forceinline__ void take_over(Layer const& below, Layer const& layer, int sample, int neuron) {
+__device__ __forceinline__ void take_over(Layer const& below, Layer const& layer, int sample) {
     size_t from = (size_t)sample * below.width, to = (size_t)sample * layer.width;
-    for (int e = neuron; e < below.counts[sample]; e += layer.stride) {
+    for (int e = threadIdx.x; e < below.counts[sample]; e += blockDim.x) {
         layer.records[to + 1 + e].source = below.records[from + 1 + e].source;
         layer.links[to + e] = below.links[from + e];
     }
-    for (int s = neuron; s < below.sources; s += layer.stride) {
+    for (int s = threadIdx.x; s < below.sources; s += blockDim.x) {
         size_t place = (size_t)s * layer.samples + sample;
         layer.heads[place] = below.heads[place];
     }
 }
 
-template <class Arrivals>
-__device__ __forceinline__ void walk_queued(Layer const& below, Layer const& layer, Control* control,
+// The neuron spikes at `time`, which is event number `event`.
+__device__ __forceinline__ void spike(Layer const& below, Layer const& layer, int sample, int neuron, float bias,
+                                      float threshold, int event, float time, Looker& at) {
+    size_t row = (size_t)sample * layer.width;
+    Walker& ahead = at.ahead;
+    ahead.current *= interval_of(layer.decay, at.elapsed).syn;
+    if (at.spikes < layer.slots) {
+        size_t slot = ((size_t)sample * layer.slots + at.spikes) * layer.stride + neuron;
+        layer.spike_times[slot] = time;
+        layer.spike_slopes[slot] = ahead.current - threshold;
+        layer.spike_intervals[slot] = ahead.below + ahead.own;
+    }
+    layer.records[row + 1 + event].source = below.sources + neuron;
+    layer.times[row + 1 + event] = time;
+    // Where its last spike is noted.
+    int* link = at.before == NO_EVENT
+                    ? layer.heads + (size_t)(below.sources + neuron) * layer.samples + sample
+                    : layer.links + row + at.before;
+    if (at.latest != NO_EVENT) {
+        *link = 2 * at.latest + 1;
+        link = layer.links + row + at.latest;
+    }
+    *link = 2 * event;
+    at.before = at.latest;
+    at.latest = event;
+    at.spikes++;
+    ahead.u = layer.reset - bias;
+    ahead.now = time;
+}
+
+template <class Arrivals, template <class, class> class Neurons>
+__device__ __forceinline__ void walk_queued(Layer const& below, Layer const& layer, Control* control, int* states,
                                             unsigned long long* earliest) {
-    int sample = blockIdx.x, neuron = threadIdx.x;
+    typedef Listener<Arrivals> Fixed;
+    int sample = blockIdx.x;
     Decay const& decay = layer.decay;
-    Arrivals arrivals = Arrivals::of(below, sample, neuron);
-    Queue queue = Queue::of(below, layer, sample, neuron, 0);
     int events = below.counts[sample], room = Queue::room(below, layer);
     size_t row = (size_t)sample * layer.width;
     Record* records = layer.records + row + 1;
-    float const* weights = layer.weights + neuron;
-    float bias = layer.bias[neuron];
-    float threshold = layer.threshold[neuron] - bias;
 
-    take_over(below, layer, sample, neuron);
-    // Where the neuron's last spike is noted.
-    int* link = layer.heads + (size_t)(below.sources + neuron) * layer.samples + sample;
-    if (neuron < layer.targets) *link = NO_EVENT;
-    if (neuron < 3) earliest[neuron] = NONE;
+    take_over(below, layer, sample);
+    Neurons<Fixed, Looker> neurons(below, layer, sample, states);
+    neurons.begin([&](int neuron, Fixed const& own) {
+        if (neuron < layer.targets) {
+            layer.heads[(size_t)(below.sources + neuron) * layer.samples + sample] = NO_EVENT;
+        }
+        Walker start = {0.0f, -own.bias, 0.0f, 0, 0};
+        return Looker{start, start, 0.0f, 0, 0, NO_EVENT, NO_EVENT};
+    });
+    if (threadIdx.x < 3) earliest[threadIdx.x] = NONE;
     __syncthreads();
 
-    Walker sure = {0.0f, -bias, 0.0f, 0, 0}, ahead = sure;
     int window = 1, windows = 1 + events / WINDOW_ARRIVALS;
     float last = 0.0f;  // nobody spikes before
-    int spikes = 0, all_spikes = 0, latest = NO_EVENT, sender = -1;
-    bool ran_away = false, lacks_room = false;
+    int all_spikes = 0;
+    int latest = NO_EVENT, winner = NO_EVENT;  // what the last turn found
+    bool has_passed = false, ran_away = false, lacks_room = false;
     for (int turn = 0;; turn = (turn + 1) % 3) {
         float horizon = window == windows ? layer.duration : layer.duration * ((float)window / windows);
-        unsigned tag = spikes < MAX_SPIKES ? neuron : neuron | RUNS_AWAY;
-        unsigned long long own;
-        float end;
-        for (;;) {
-            float from_below = ahead.below < arrivals.count ? arrivals.start(ahead.below + 1) : NEVER;
-            float from_own = ahead.own < queue.count ? queue.time(ahead.own) : NEVER;
-            float next = fminf(from_below, from_own);
-            end = fminf(next, horizon);
-            float dt = end - ahead.now;
-            Interval step = interval_of(decay, dt);
-            own = next_spike(decay, ahead.u, ahead.current, threshold, step, dt, tag);
-            if (own != NONE || next > horizon) break;
-            int event = is_from_below(from_below, from_own) ? arrivals.event(++ahead.below)
-                                                            : queue.event(ahead.own++);
-            // What the last spike left is not there for all before the next barrier.
-            int source = event == latest ? sender : records[event].source;
-            ahead.u = fmaf(ahead.u, step.mem, ahead.current * step.drive);
-            ahead.current = fmaf(ahead.current, step.syn, weights[(size_t)source * layer.stride]);
-            ahead.now = end;
-        }
-        float elapsed = __uint_as_float((unsigned)(own >> 32));
-        if (own != NONE) {
-            float time = fminf(fmaxf(ahead.now + elapsed, last), end);
-            atomicMin(&earliest[turn], (unsigned long long)__float_as_uint(time) << 32 | (unsigned)own);
-        }
+        unsigned long long first = NONE;
+        neurons.each([&](int neuron, Fixed const& own, Looker& at) {
+            Queue queue = Queue::of(below, layer, sample, neuron, at.queued);
+            if (has_passed) at.sure = at.ahead;
+            if (winner == neuron) spike(below, layer, sample, neuron, own.bias, own.threshold, latest, last, at);
+            if (winner >= 0) {
+                if (at.ahead.now <= last) at.sure = at.ahead;
+                float delay = layer.delays ? layer.delays[(size_t)winner * layer.stride + neuron] : 0.0f;
+                float arrives = last + delay;
+                if (arrives <= layer.duration) {
+                    queue.insert(arrives, latest);
+                    at.queued = queue.count;
+                    if (arrives < at.ahead.now) at.ahead = at.sure;
+                }
+            }
+
+            unsigned tag = at.spikes < MAX_SPIKES ? neuron : neuron | RUNS_AWAY;
+            unsigned long long next_own;
+            float end;
+            Walker& ahead = at.ahead;
+            for (;;) {
+                float from_below = ahead.below < own.arrivals.count ? own.arrivals.start(ahead.below + 1) : NEVER;
+                float from_own = ahead.own < queue.count ? queue.time(ahead.own) : NEVER;
+                float next = fminf(from_below, from_own);
+                end = fminf(next, horizon);
+                float dt = end - ahead.now;
+                Interval step = interval_of(decay, dt);
+                next_own = next_spike(decay, ahead.u, ahead.current, own.threshold, step, dt, tag);
+                if (next_own != NONE || next > horizon) break;
+                int event = is_from_below(from_below, from_own) ? own.arrivals.event(++ahead.below)
+                                                                : queue.event(ahead.own++);
+                // What the spike just found left is not there for all before the next barrier.
+                int source = event == latest ? below.sources + winner : records[event].source;
+                ahead.u = fmaf(ahead.u, step.mem, ahead.current * step.drive);
+                ahead.current = fmaf(ahead.current, step.syn, layer.weights[(size_t)source * layer.stride + neuron]);
+                ahead.now = end;
+            }
+            if (next_own == NONE) return;
+            at.elapsed = __uint_as_float((unsigned)(next_own >> 32));
+            float time = fminf(fmaxf(ahead.now + at.elapsed, last), end);
+            unsigned long long key = (unsigned long long)__float_as_uint(time) << 32 | (unsigned)next_own;
+            if (key < first) first = key;
+        });
+        if (first != NONE) atomicMin(&earliest[turn], first);
         __syncthreads();
         unsigned long long found = earliest[turn];
-        if (neuron == 0) earliest[(turn + 2) % 3] = NONE;
-        if (found == NONE) {
+        if (threadIdx.x == 0) earliest[(turn + 2) % 3] = NONE;
+        has_passed = found == NONE;
+        if (has_passed) {
             if (window == windows) break;
             window++;
             last = horizon;
-            sure = ahead;
+            latest = winner = NO_EVENT;
             continue;
         }
-        unsigned winner = (unsigned)found;
-        ran_away = winner & RUNS_AWAY;
+        ran_away = (unsigned)found & RUNS_AWAY;
         lacks_room = all_spikes == room;
         if (ran_away || lacks_room) break;
-
         last = __uint_as_float((unsigned)(found >> 32));
-        sender = below.sources + (int)winner;
+        winner = (int)(unsigned)found;
         latest = events + all_spikes++;
-        if (winner == (unsigned)neuron) {
-            ahead.current *= interval_of(decay, elapsed).syn;
-            if (spikes < layer.slots) {
-                size_t slot = ((size_t)sample * layer.slots + spikes) * layer.stride + neuron;
-                layer.spike_times[slot] = last;
-                layer.spike_slopes[slot] = ahead.current - threshold;
-                layer.spike_intervals[slot] = ahead.below + ahead.own;
-            }
-            records[latest].source = sender;
-            layer.times[row + 1 + latest] = last;
-            if (spikes > 0) {
-                int before = *link >> 1;
-                *link = 2 * before + 1;
-                link = layer.links + row + before;
-            }
-            *link = 2 * latest;
-            spikes++;
-            ahead.u = layer.reset - bias;
-            ahead.now = last;
-        }
-        if (ahead.now <= last) sure = ahead;
-        float delay = layer.delays ? layer.delays[(size_t)winner * layer.stride + neuron] : 0.0f;
-        float arrives = last + delay;
-        if (arrives <= layer.duration) {
-            queue.insert(arrives, latest);
-            if (arrives < ahead.now) ahead = sure;
-        }
     }
-    layer.spike_counts[(size_t)sample * layer.stride + neuron] = min(spikes, layer.slots);
-    layer.heard_counts[(size_t)sample * layer.stride + neuron] = queue.count;
-    if (spikes > layer.slots) {
-        atomicMax(&layer.needed[0], spikes);
-        atomicMax(&control->faults.capacity, 1);
-    }
-    if (neuron != 0) return;
+    neurons.each([&](int neuron, Fixed const&, Looker& at) {
+        layer.spike_counts[(size_t)sample * layer.stride + neuron] = min(at.spikes, layer.slots);
+        layer.heard_counts[(size_t)sample * layer.stride + neuron] = at.queued;
+        if (at.spikes > layer.slots) {
+            atomicMax(&layer.needed[0], at.spikes);
+            atomicMax(&control->faults.capacity, 1);
+        }
+    });
+    if (threadIdx.x != 0) return;
     layer.counts[sample] = ran_away || lacks_room ? 0 : events + all_spikes;
     if (ran_away) {
         unsigned long long place = (unsigned long long)layer.layer << 32 | (unsigned)sample;
@@ -148,13 +192,24 @@ __device__ __forceinline__ void walk_queued(Layer const& below, Layer const& lay
 }
 
 // Grid: as lif_recurrent. Where the layer below is heard without delays its arrivals are the same for all.
-extern "C" __global__ void __launch_bounds__(MAX_RECURRENT) lif_queued(Layer below, Layer layer,
-                                                                       Control* control) {
+extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued(Layer below, Layer layer, Control* control) {
     __shared__ unsigned long long earliest[3];
-    walk_queued<CommonArrivals>(below, layer, control, earliest);
+    walk_queued<CommonArrivals, OneEach>(below, layer, control, nullptr, earliest);
 }
-extern "C" __global__ void __launch_bounds__(MAX_RECURRENT) lif_queued_delayed(Layer below, Layer layer,
-                                                                               Control* control) {
+extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_delayed(Layer below, Layer layer,
+                                                                             Control* control) {
     __shared__ unsigned long long earliest[3];
-    walk_queued<OwnArrivals>(below, layer, control, earliest);
+    walk_queued<OwnArrivals, OneEach>(below, layer, control, nullptr, earliest);
+}
+
+// Grid: as lif_recurrent_large.
+extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_large(Layer below, Layer layer, Control* control,
+                                                                           int* states) {
+    __shared__ unsigned long long earliest[3];
+    walk_queued<CommonArrivals, SeveralEach>(below, layer, control, states, earliest);
+}
+extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_delayed_large(Layer below, Layer layer,
+                                                                                   Control* control, int* states) {
+    __shared__ unsigned long long earliest[3];
+    walk_queued<OwnArrivals, SeveralEach>(below, layer, control, states, earliest);
 }

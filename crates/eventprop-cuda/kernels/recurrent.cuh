@@ -2,9 +2,8 @@
 #pragma once
 #include "adjoint.cuh"
 #include "crossing.cuh"
+#include "neurons.cuh"
 
-// A block's threads at most: a thread a neuron.
-#define MAX_RECURRENT 1024
 // In the lower half of a spike's key: the neuron has run away.
 #define RUNS_AWAY 0x80000000u
 
@@ -20,3 +19,30 @@ __device__ __forceinline__ unsigned long long next_spike(Decay const& decay, flo
     float time = fminf(fmaxf(elapsed(decay, interval_to(decay, at), at), 0.0f), dt);
     return (unsigned long long)__float_as_uint(time) << 32 | neuron;
 }
+
+// The sum of what the block's threads found, in the order of warps. `sums` is room for a sum a warp, which no
+// thread may still read.
+__device__ __forceinline__ float block_sum(float part, float* sums) {
+    part = warp_sum(part);
+    if (threadIdx.x % WARP == 0) sums[threadIdx.x / WARP] = part;
+    __syncthreads();
+    float sum = 0.0f;
+    for (int warp = 0; warp < (int)blockDim.x / WARP; warp++) sum += sums[warp];
+    return sum;
+}
+
+// Goes back over a neuron's spike number `k`, of which the arrivals above and in its own layer have the error
+// `error`: lambda_V just before it, from that just after.
+__device__ __forceinline__ float back_over_spike(Layer const& layer, Lane const& lane, int k, float after,
+                                                 float error, float const* above_errors, int above_width,
+                                                 int above_tiles, int every_spike, int& grazing) {
+    int spikes = layer.spike_counts[(size_t)lane.sample * layer.stride + lane.neuron];
+    size_t slot = ((size_t)lane.sample * layer.slots + k) * layer.stride + lane.neuron;
+    Jumps jumps = jumps_among(layer, lane, spikes);
+    error += spike_error(layer, lane, k, slot, above_errors, above_width, above_tiles, every_spike);
+    float before = before_spike(jumps, layer.spike_slopes[slot], after, error);
+    grazing += jumps.grazing;
+    return before;
+}
+
+__device__ __forceinline__ Lane lane_of(int sample, int neuron) { return {sample, neuron, neuron / WARP, true}; }

@@ -16,6 +16,8 @@ pub(crate) struct BatchBuffers {
     below: Vec<Option<LayerBuffers>>,
     pub(crate) lists: Lists,
     adjoint: Buffer<f32>,
+    /// What neurons of large recurrent layers remember.
+    pub(crate) states: Buffer<i32>,
     pub(crate) list_times: Buffer<f32>,
     pub(crate) list_places: Buffer<i32>,
     pub(crate) losses: Buffer<f32>,
@@ -94,6 +96,7 @@ impl BatchBuffers {
             lists: Lists::new(device, plan, room, input_errors, &arrivals)?,
             below,
             adjoint,
+            states: device.unset(room.states(plan))?,
             list_times: device.unset(events)?,
             list_places: device.unset(events)?,
             losses: device.unset(room.samples)?,

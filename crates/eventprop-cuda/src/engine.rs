@@ -27,6 +27,7 @@ pub struct CudaEngine {
     /// Everything but the weights and delays.
     pub(crate) parameters: Parameters<f32>,
     pub(crate) plan: Vec<DenseLayer>,
+    recurrent_threads: usize,
     loss: abi::Loss,
     // Graphs before the buffers they use, buffers before their device.
     graphs: Vec<(Key, Graph)>,
@@ -59,11 +60,15 @@ pub struct CudaOptions {
     /// batch is swept in parts of this size, which changes no result; but where a part holds less than 64
     /// samples, their sum is rounded in another order.
     pub adjoint_bytes: usize,
+    /// Threads of a block that walks a layer whose neurons hear one another, at most, in whole warps: 1,024 unless told
+    /// otherwise, which is the most there can be. Where a layer has more neurons a thread walks several; sums over them
+    /// are then rounded in another order.
+    pub recurrent_threads: usize,
 }
 
 impl Default for CudaOptions {
     fn default() -> Self {
-        Self { device: 0, adjoint_bytes: 256 << 20 }
+        Self { device: 0, adjoint_bytes: 256 << 20, recurrent_threads: 1024 }
     }
 }
 
@@ -106,7 +111,7 @@ impl CudaEngine {
         plan::check(network, &training)?;
         let device = Device::open(options.device)?;
         let parameters = Parameters::initial(network);
-        let plan = plan::plan(network, &training, &parameters)?;
+        let plan = plan::plan(network, &training, &parameters, options.recurrent_threads)?;
         let (loss, readout) = plan::known_loss(&training)?;
         let weights = Weights::new(&device, network, &plan)?;
         let activity: Result<_, _> = plan.iter().map(|layer| device.zeros(layer.targets)).collect();
@@ -136,6 +141,7 @@ impl CudaEngine {
             parameters,
             loss: describe_loss(loss, readout),
             plan,
+            recurrent_threads: options.recurrent_threads,
             training,
         })
     }
@@ -145,7 +151,7 @@ impl CudaEngine {
         &mut self,
         parameters: &Parameters<f32>,
     ) -> Result<(), EngineError> {
-        self.plan = plan::plan(&self.network, &self.training, parameters)?;
+        self.plan = plan::plan(&self.network, &self.training, parameters, self.recurrent_threads)?;
         self.constants = upload_constants(&self.device, &self.plan, parameters)?;
         self.parameters.layers.clone_from(&parameters.layers);
         self.graphs.clear();

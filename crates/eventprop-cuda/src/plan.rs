@@ -13,6 +13,9 @@ pub(crate) const NAME: &str = "cuda";
 /// Neurons of a row of weights are padded to a multiple of this: the threads of a warp.
 pub(crate) const WARP: usize = 32;
 
+/// The threads of a block, at most. As in `kernels/neurons.cuh`.
+const MAX_THREADS: usize = 1024;
+
 /// A layer with what it hears, which is computed as one dense matrix.
 #[derive(Clone, Debug)]
 pub(crate) struct DenseLayer {
@@ -33,6 +36,8 @@ pub(crate) struct DenseLayer {
     pub(crate) targets: usize,
     /// The same, padded.
     pub(crate) stride: usize,
+    /// Threads of the block that walks it, if its neurons hear one another: a thread each, or several.
+    pub(crate) threads: usize,
     /// Whether its neurons spike.
     pub(crate) spikes: bool,
     /// The voltage after a spike.
@@ -85,6 +90,11 @@ impl DenseLayer {
         input_errors || self.inputs.iter().any(|input| input.from > 0)
     }
 
+    /// Whether its neurons hear one another and are several a thread.
+    pub(crate) fn is_large(&self) -> bool {
+        self.recurrent.is_some() && self.stride > self.threads
+    }
+
     /// Whether any of its synapses has a delay: its neurons hear each in an order of its own.
     pub(crate) fn has_delays(&self) -> bool {
         self.delays || self.recurrent_delays
@@ -108,7 +118,8 @@ pub(crate) enum Synapses {
     },
 }
 
-/// The layers above the input, for constants `parameters`.
+/// The layers above the input, for constants `parameters`; blocks that walk recurrent ones have up to
+/// `recurrent_threads` threads.
 ///
 /// # Errors
 /// [`EngineError::Unsupported`] names the first thing that the engine does not compute.
@@ -116,13 +127,16 @@ pub(crate) fn plan(
     network: &Network,
     training: &Training<f32>,
     parameters: &Parameters<f32>,
+    recurrent_threads: usize,
 ) -> Result<Vec<DenseLayer>, EngineError> {
     let readout = known_loss(training)?.1;
     let duration = network.duration() as f32;
+    let most = (recurrent_threads / WARP * WARP).clamp(WARP, MAX_THREADS);
     let layers = (1..network.layers().len()).map(|position| {
         let layer = &network.layers()[position];
         let values = &parameters.layers[position];
         let Inputs { below, recurrent } = inputs(network, position)?;
+        let stride = layer.size.next_multiple_of(WARP);
         let rate = if readout == Readout::ExpMean { duration.recip() } else { 0.0 };
         let targets = training.rate_targets.iter().filter(|target| target.layer == position);
         let (pull, strength) =
@@ -136,7 +150,8 @@ pub(crate) fn plan(
                 + recurrent.map_or(0, |_| layer.size),
             inputs: below,
             targets: layer.size,
-            stride: layer.size.next_multiple_of(WARP),
+            stride,
+            threads: stride.div_ceil(stride.div_ceil(most)).next_multiple_of(WARP),
             spikes: layer.is_lif(),
             reset: match &layer.neuron {
                 Neuron::Lif(constants) => constants.reset as f32,

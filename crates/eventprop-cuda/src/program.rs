@@ -90,9 +90,13 @@ impl Program<'_> {
                 continue;
             }
             if plan.recurrent.is_some() {
-                let arguments: [&[u8]; 3] =
-                    [bytes_of(&self.to_below[index]), bytes_of(layer), bytes_of(&control)];
-                device.launch(self.walk(index, false), whole(layer, layer.samples), &arguments)?;
+                let states = batch.states.address();
+                let mut arguments: Vec<&[u8]> =
+                    vec![bytes_of(&self.to_below[index]), bytes_of(layer), bytes_of(&control)];
+                if plan.is_large() {
+                    arguments.push(bytes_of(&states));
+                }
+                device.launch(self.walk(index, false), whole(plan, layer.samples), &arguments)?;
             } else {
                 let arguments: [&[u8]; 2] = [bytes_of(layer), bytes_of(&control)];
                 device.launch(self.walk(index, false), shape, &arguments)?;
@@ -271,6 +275,7 @@ impl Program<'_> {
             None => (0, 0, 0),
         };
         let every_spike = i32::from(self.loss.kind == kind(Readout::SpikeTimeSum));
+        let states = self.batch.states.address();
         let plan = &self.plan[index];
         for (first, samples) in parts(layer) {
             let shape = neurons(layer, samples);
@@ -287,7 +292,10 @@ impl Program<'_> {
                 ];
                 let shape = if plan.recurrent.is_some() {
                     arguments.push(bytes_of(&self.to_below[index]));
-                    whole(layer, samples)
+                    if plan.is_large() {
+                        arguments.push(bytes_of(&states));
+                    }
+                    whole(plan, samples)
                 } else {
                     arguments.push(bytes_of(&samples));
                     shape
@@ -375,15 +383,31 @@ impl Program<'_> {
     }
 }
 
-/// The same in a layer whose neurons hear one another: with delays each has a queue of its own.
+/// The same in a layer whose neurons hear one another: with delays each has a queue of its own, and where there are
+/// many a thread walks several.
 fn recurrent_walk(plan: &DenseLayer, back: bool) -> &'static str {
-    match (plan.has_delays(), plan.delays, back) {
-        (false, _, false) => "lif_recurrent",
-        (false, _, true) => "lif_recurrent_backward",
-        (true, false, false) => "lif_queued",
-        (true, false, true) => "lif_queued_backward",
-        (true, true, false) => "lif_queued_delayed",
-        (true, true, true) => "lif_queued_backward_delayed",
+    let [forward, backward, large, large_backward] = match (plan.has_delays(), plan.delays) {
+        (false, _) => [
+            "lif_recurrent",
+            "lif_recurrent_backward",
+            "lif_recurrent_large",
+            "lif_recurrent_backward_large",
+        ],
+        (true, false) => {
+            ["lif_queued", "lif_queued_backward", "lif_queued_large", "lif_queued_backward_large"]
+        }
+        (true, true) => [
+            "lif_queued_delayed",
+            "lif_queued_backward_delayed",
+            "lif_queued_delayed_large",
+            "lif_queued_backward_delayed_large",
+        ],
+    };
+    match (plan.is_large(), back) {
+        (false, false) => forward,
+        (false, true) => backward,
+        (true, false) => large,
+        (true, true) => large_backward,
     }
 }
 
@@ -433,6 +457,6 @@ fn neurons(layer: &Layer, samples: i32) -> Shape {
 }
 
 /// A block a sample, all neurons of the layer in it.
-fn whole(layer: &Layer, samples: i32) -> Shape {
-    Shape { grid: (samples as u32, 1), block: (layer.stride as u32, 1) }
+fn whole(plan: &DenseLayer, samples: i32) -> Shape {
+    Shape { grid: (samples as u32, 1), block: (plan.threads as u32, 1) }
 }

@@ -8,6 +8,9 @@ use lif_core::engine::EngineError;
 /// Samples whose gradients are added up at once: GROUP of `kernels/weight_gradient.cu`.
 pub(crate) const GROUP: usize = 64;
 
+/// What a neuron of a large recurrent layer remembers: STATE_WORDS of `kernels/neurons.cuh`.
+const STATE_WORDS: usize = 15;
+
 /// What a batch must have room for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Room {
@@ -169,6 +172,13 @@ impl Room {
         }
     }
 
+    /// What neurons of recurrent layers remember where it does not lie in registers: one layer's at a time.
+    pub(crate) fn states(&self, layers: &[DenseLayer]) -> usize {
+        let large = layers.iter().filter(|layer| layer.is_large());
+        let words = large.map(|layer| self.samples * layer.stride * STATE_WORDS);
+        words.max().unwrap_or(0)
+    }
+
     /// The bytes that a batch takes; `input_errors` says whether errors of inputs are wanted.
     pub(crate) fn bytes(&self, layers: &[DenseLayer], input_errors: bool) -> usize {
         let all = (0..layers.len()).flat_map(|index| {
@@ -189,7 +199,8 @@ impl Room {
             bytes += 4 * (ranks.iter().sum::<usize>() + self.collected(layers, from, input_errors));
             bytes += size_of::<List>() * ranks.len();
         }
-        // Losses, predictions, the merging's lists and the inputs' gradient.
+        // States, losses, predictions, the merging's lists and the inputs' gradient.
+        adjoint += self.states(layers);
         bytes + 4 * (adjoint + 2 * self.samples + 2 * events + self.samples * self.width(0))
     }
 
@@ -251,15 +262,21 @@ mod tests {
         ];
         let chain = [("in", "first"), ("first", "second"), ("second", "out")];
         let around = [("in", "second"), ("first", "out"), ("first", "first"), ("in", "out")];
-        for (delays, chosen) in
-            [(false, 0), (false, 1), (false, 2), (false, 4), (true, 0), (true, 4)]
-        {
+        for (delays, chosen, threads) in [
+            (false, 0, 1024),
+            (false, 1, 1024),
+            (false, 2, 1024),
+            (false, 4, 1024),
+            (false, 4, 32),
+            (true, 0, 1024),
+            (true, 4, 1024),
+        ] {
             let pairs = chain.iter().chain(&around[..chosen]);
             let connections = pairs
                 .map(|&(from, to)| ConnectionSpec { delays, ..ConnectionSpec::dense(from, to) });
             let network = Network::new(30.0, layers.clone(), connections.collect()).unwrap();
             let training = Training::exact(Loss::VmaxCrossEntropy {});
-            let plan = plan(&network, &training, &Parameters::initial(&network)).unwrap();
+            let plan = plan(&network, &training, &Parameters::initial(&network), threads).unwrap();
             let room = Room { samples: 50, arrivals: 900, ..Room::new(&plan, 1 << 20) };
             for input_errors in [false, true] {
                 let device = Device::open(0).unwrap();

@@ -4,9 +4,6 @@ use crate::plan::{DenseLayer, Input, Synapses, unsupported};
 use lif_core::engine::EngineError;
 use lif_core::network::{Connection, ConnectionKind, Network};
 
-/// Neurons of a recurrent layer, at most: the threads of a block. As in `kernels/recurrent.cuh`.
-const MAX_RECURRENT: usize = 1024;
-
 /// The connections into a layer.
 pub(crate) struct Inputs {
     pub(crate) below: Vec<Input>,
@@ -87,9 +84,6 @@ pub(crate) fn inputs(network: &Network, to: usize) -> Result<Inputs, EngineError
         return unsupported("layers without a connection from a lower one are");
     };
     if recurrent.is_some() {
-        if network.layers()[to].size > MAX_RECURRENT {
-            return unsupported("recurrent layers of more than 1024 neurons are");
-        }
         if below.iter().any(|input| input.synapses != Synapses::Dense) {
             return unsupported("recurrence of a layer that is convolved or pooled is");
         }
