@@ -3,7 +3,7 @@
 // ahead through what it knows to arrive, to its next spike or the end of a window of time; the earliest spike of
 // all is one that happens, for nothing unknown can arrive before it. It is put into every neuron's queue, and
 // those who went beyond its arrival go back to where they were sure. The events of the layer are those from
-// below, in their order, then its own spikes by time.
+// below, in their order, then its own spikes by time, each as often as connections lead from the layer to itself.
 #include "queue.cuh"
 #include "recurrent.cuh"
 
@@ -14,12 +14,11 @@
 // What does not change for a neuron: the voltage is counted from its bias.
 template <class Arrivals>
 struct Listener {
-    float bias, threshold;
+    float threshold;
     Arrivals arrivals;
 
     static __device__ __forceinline__ Listener of(Layer const& below, Layer const& layer, int sample, int neuron) {
-        float bias = layer.bias[neuron];
-        return {bias, layer.threshold[neuron] - bias, Arrivals::of(below, sample, neuron)};
+        return {layer.threshold[neuron] - layer.bias[neuron], Arrivals::of(below, sample, neuron)};
     }
 };
 
@@ -32,9 +31,7 @@ struct Walker {
 // A neuron where it is sure, and where it looks ahead.
 struct Looker {
     Walker sure, ahead;
-    float elapsed;       // until it spikes, if nothing comes before
     int spikes, queued;  // its own, and those of the layer that are on the way to it
-    int latest, before;  // the events of its last spike and the last but one
 };
 
 // The events from below become the layer's first: who sent them, and the next of each.
@@ -50,33 +47,31 @@ __device__ __forceinline__ void take_over(Layer const& below, Layer const& layer
     }
 }
 
-// The neuron spikes at `time`, which is event number `event`.
-__device__ __forceinline__ void spike(Layer const& below, Layer const& layer, int sample, int neuron, float bias,
-                                      float threshold, int event, float time, Looker& at) {
+// The neuron spikes at `time`, which is the events from number `event` on.
+__device__ __forceinline__ void spike(Layer const& below, Layer const& layer, int sample, int neuron, float threshold,
+                                      int event, int copies, float time, Looker& at) {
     size_t row = (size_t)sample * layer.width;
     Walker& ahead = at.ahead;
-    ahead.current *= interval_of(layer.decay, at.elapsed).syn;
+    ahead.current *= interval_of(layer.decay, time - ahead.now).syn;
     if (at.spikes < layer.slots) {
         size_t slot = ((size_t)sample * layer.slots + at.spikes) * layer.stride + neuron;
         layer.spike_times[slot] = time;
         layer.spike_slopes[slot] = ahead.current - threshold;
         layer.spike_intervals[slot] = ahead.below + ahead.own;
     }
-    layer.records[row + 1 + event].source = below.sources + neuron;
-    layer.times[row + 1 + event] = time;
-    // Where its last spike is noted.
-    int* link = at.before == NO_EVENT
-                    ? layer.heads + (size_t)(below.sources + neuron) * layer.samples + sample
-                    : layer.links + row + at.before;
-    if (at.latest != NO_EVENT) {
-        *link = 2 * at.latest + 1;
-        link = layer.links + row + at.latest;
+#pragma unroll 1
+    for (int copy = 0; copy < copies; copy++) {
+        int source = below.sources + copy * layer.targets + neuron;
+        layer.records[row + 1 + event + copy].source = source;
+        layer.times[row + 1 + event + copy] = time;
+        // The last of a source is its first: none is looked for again.
+        int* head = layer.heads + (size_t)source * layer.samples + sample;
+        int next = *head;
+        layer.links[row + event + copy] = next;
+        *head = 2 * (event + copy) + (next != NO_EVENT);
     }
-    *link = 2 * event;
-    at.before = at.latest;
-    at.latest = event;
     at.spikes++;
-    ahead.u = layer.reset - bias;
+    ahead.u = layer.reset - layer.bias[neuron];
     ahead.now = time;
 }
 
@@ -86,44 +81,47 @@ __device__ __forceinline__ void walk_queued(Layer const& below, Layer const& lay
     typedef Listener<Arrivals> Fixed;
     int sample = blockIdx.x;
     Decay const& decay = layer.decay;
-    int events = below.counts[sample], room = Queue::room(below, layer);
+    int events = below.counts[sample], copies = copies_of(below, layer);
     size_t row = (size_t)sample * layer.width;
     Record* records = layer.records + row + 1;
 
     take_over(below, layer, sample);
     Neurons<Fixed, Looker> neurons(below, layer, sample, states);
-    neurons.begin([&](int neuron, Fixed const& own) {
-        if (neuron < layer.targets) {
-            layer.heads[(size_t)(below.sources + neuron) * layer.samples + sample] = NO_EVENT;
+    neurons.begin([&](int neuron, Fixed const&) {
+#pragma unroll 1
+        for (int copy = 0; copy < copies && neuron < layer.targets; copy++) {
+            int source = below.sources + copy * layer.targets + neuron;
+            layer.heads[(size_t)source * layer.samples + sample] = NO_EVENT;
         }
-        Walker start = {0.0f, -own.bias, 0.0f, 0, 0};
-        return Looker{start, start, 0.0f, 0, 0, NO_EVENT, NO_EVENT};
+        Walker start = {0.0f, -layer.bias[neuron], 0.0f, 0, 0};
+        return Looker{start, start, 0, 0};
     });
     if (threadIdx.x < 3) earliest[threadIdx.x] = NONE;
     __syncthreads();
 
     int window = 1, windows = 1 + events / WINDOW_ARRIVALS;
     float last = 0.0f;  // nobody spikes before
-    int all_spikes = 0;
-    int latest = NO_EVENT, winner = NO_EVENT;  // what the last turn found
-    bool has_passed = false, ran_away = false, lacks_room = false;
+    // What the last turn found: whose spike, if any, and the first of its events; and the first of the next.
+    int winner = NO_EVENT, latest = events, next_event = events;
+    bool ran_away = false, lacks_room = false;
     for (int turn = 0;; turn = (turn + 1) % 3) {
         float horizon = window == windows ? layer.duration : layer.duration * ((float)window / windows);
         unsigned long long first = NONE;
         neurons.each([&](int neuron, Fixed const& own, Looker& at) {
             Queue queue = Queue::of(below, layer, sample, neuron, at.queued);
-            if (has_passed) at.sure = at.ahead;
-            if (winner == neuron) spike(below, layer, sample, neuron, own.bias, own.threshold, latest, last, at);
-            if (winner >= 0) {
-                if (at.ahead.now <= last) at.sure = at.ahead;
-                float delay = layer.delays ? layer.delays[(size_t)winner * layer.stride + neuron] : 0.0f;
-                float arrives = last + delay;
-                if (arrives <= layer.duration) {
-                    queue.insert(arrives, latest);
-                    at.queued = queue.count;
-                    if (arrives < at.ahead.now) at.ahead = at.sure;
-                }
+            if (winner == neuron) {
+                spike(below, layer, sample, neuron, own.threshold, latest, copies, last, at);
             }
+            if (at.ahead.now <= last) at.sure = at.ahead;
+#pragma unroll 1
+            for (int copy = 0; copy < copies && winner >= 0; copy++) {
+                size_t row = (size_t)(winner + copy * layer.targets) * layer.stride;
+                float arrives = last + (layer.delays ? layer.delays[row + neuron] : 0.0f);
+                if (arrives > layer.duration) continue;
+                queue.insert(arrives, latest + copy);
+                if (arrives < at.ahead.now) at.ahead = at.sure;
+            }
+            at.queued = queue.count;
 
             unsigned tag = at.spikes < MAX_SPIKES ? neuron : neuron | RUNS_AWAY;
             unsigned long long next_own;
@@ -141,14 +139,14 @@ __device__ __forceinline__ void walk_queued(Layer const& below, Layer const& lay
                 int event = is_from_below(from_below, from_own) ? own.arrivals.event(++ahead.below)
                                                                 : queue.event(ahead.own++);
                 // What the spike just found left is not there for all before the next barrier.
-                int source = event == latest ? below.sources + winner : records[event].source;
+                int source = event < latest ? records[event].source
+                                            : below.sources + winner + (event - latest) * layer.targets;
                 ahead.u = fmaf(ahead.u, step.mem, ahead.current * step.drive);
                 ahead.current = fmaf(ahead.current, step.syn, layer.weights[(size_t)source * layer.stride + neuron]);
                 ahead.now = end;
             }
             if (next_own == NONE) return;
-            at.elapsed = __uint_as_float((unsigned)(next_own >> 32));
-            float time = fminf(fmaxf(ahead.now + at.elapsed, last), end);
+            float time = fminf(fmaxf(ahead.now + __uint_as_float((unsigned)(next_own >> 32)), last), end);
             unsigned long long key = (unsigned long long)__float_as_uint(time) << 32 | (unsigned)next_own;
             if (key < first) first = key;
         });
@@ -156,20 +154,21 @@ __device__ __forceinline__ void walk_queued(Layer const& below, Layer const& lay
         __syncthreads();
         unsigned long long found = earliest[turn];
         if (threadIdx.x == 0) earliest[(turn + 2) % 3] = NONE;
-        has_passed = found == NONE;
-        if (has_passed) {
+        if (found == NONE) {
             if (window == windows) break;
             window++;
             last = horizon;
-            latest = winner = NO_EVENT;
+            winner = NO_EVENT;
+            latest = next_event;
             continue;
         }
         ran_away = (unsigned)found & RUNS_AWAY;
-        lacks_room = all_spikes == room;
+        lacks_room = next_event + copies - events > Queue::room(below, layer);
         if (ran_away || lacks_room) break;
         last = __uint_as_float((unsigned)(found >> 32));
         winner = (int)(unsigned)found;
-        latest = events + all_spikes++;
+        latest = next_event;
+        next_event += copies;
     }
     neurons.each([&](int neuron, Fixed const&, Looker& at) {
         layer.spike_counts[(size_t)sample * layer.stride + neuron] = min(at.spikes, layer.slots);
@@ -180,13 +179,13 @@ __device__ __forceinline__ void walk_queued(Layer const& below, Layer const& lay
         }
     });
     if (threadIdx.x != 0) return;
-    layer.counts[sample] = ran_away || lacks_room ? 0 : events + all_spikes;
+    layer.counts[sample] = ran_away || lacks_room ? 0 : next_event;
     if (ran_away) {
         unsigned long long place = (unsigned long long)layer.layer << 32 | (unsigned)sample;
         atomicMin(&control->faults.runaway, place);
     } else if (lacks_room) {
         // How many more there are cannot be known: those that are not in the queues are not heard.
-        atomicMax(&layer.needed[1], 2 * room + 1);
+        atomicMax(&layer.needed[1], 2 * (next_event - events) / copies + 1);
         atomicMax(&control->faults.capacity, 1);
     }
 }

@@ -80,6 +80,7 @@ __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const
         return Returner{layer.duration, 0.0f, 0.0f, own.arrivals.count, queue_of(neuron).count, spikes, kept};
     });
     int events = below.counts[sample], turn = 0, grazing = 0;
+    float owed = 0.0f;  // the error of a spike where it arrived over later connections
     for (int event = layer.counts[sample] - 1; event >= events; event--) {
         float time = layer.times[row + event];
         int sender = layer.records[row + event].source - below.sources;
@@ -93,8 +94,11 @@ __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const
             if (time + delay > layer.duration) leave(layer, place, 0.0f, 0.0f);
             part += layer.by_time[place];
         });
-        float error = block_sum(part, sums[turn]);
+        float error = owed + block_sum(part, sums[turn]);
         turn ^= 1;
+        owed = error;
+        if (sender >= layer.targets) continue;
+        owed = 0.0f;
         neurons.at(sender, [&](int neuron, Fixed const&, Returner& at) {
             Lane lane = lane_of(sample, neuron);
             rewind(at, time, layer.decay);

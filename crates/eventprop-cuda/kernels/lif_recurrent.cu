@@ -1,6 +1,8 @@
 // Leaky integrate-and-fire neurons that hear one another: a block walks a sample from event to event,
 // arrivals from below and the layer's own spikes alike. What it met becomes the records of the layer, in
-// which the own neurons are sources after those below; the way back needs to know no more.
+// which the own neurons are sources after those below; the way back needs to know no more. Where several connections
+// lead from the layer to itself a spike arrives over each, one after the other at one moment, and each has sources of
+// its own.
 #include "recurrent.cuh"
 
 // What does not change for a neuron: the voltage is counted from its bias.
@@ -30,7 +32,7 @@ __device__ __forceinline__ void walk_recurrent(Layer const& below, Layer const& 
     float const* starts = below.times + (size_t)sample * below.width;
     int last = below.counts[sample];
     float now = 0.0f;
-    int all_spikes = 0, heard = 0, record = 0;
+    int all_spikes = 0, heard = 0, record = 0, copies = copies_of(below, layer);
     bool ran_away = false;
     // What happened last: the step to it, who sent it, and whose spike it was, if it was one.
     Interval step = {1.0f, 1.0f, 0.0f};
@@ -56,7 +58,11 @@ __device__ __forceinline__ void walk_recurrent(Layer const& below, Layer const& 
                     at.spikes++;
                     at.u = layer.reset - own.bias;
                 }
-                at.current += layer.weights[(size_t)source * layer.stride + neuron];
+                int arrivals = source < below.sources ? 1 : copies;
+#pragma unroll 1
+                for (int copy = 0; copy < arrivals; copy++) {
+                    at.current += layer.weights[(size_t)(source + copy * layer.targets) * layer.stride + neuron];
+                }
             }
             unsigned tag = at.spikes < MAX_SPIKES ? neuron : neuron | RUNS_AWAY;
             unsigned long long next = next_spike(decay, at.u, at.current, own.threshold, rest, end - now, tag);
@@ -75,10 +81,17 @@ __device__ __forceinline__ void walk_recurrent(Layer const& below, Layer const& 
             step = interval_of(decay, dt);
             end = fminf(now + dt, end);
         }
-        if (threadIdx.x == 0 && record < layer.width - 1) {
-            records[record] = {step.mem, step.syn, step.drive, source};
-            layer.times[row + record] = now;
+        int more = source < below.sources ? 0 : copies - 1;
+        if (threadIdx.x == 0 && record + more < layer.width - 1) {
+#pragma unroll 1
+            for (int copy = 0; copy < more; copy++, source += layer.targets) {
+                records[record + copy] = {1.0f, 1.0f, 0.0f, source};
+                layer.times[row + record + copy] = now;
+            }
+            records[record + more] = {step.mem, step.syn, step.drive, source};
+            layer.times[row + record + more] = now;
         }
+        record += more;
         now = end;
         if (!is_spike && heard == last) break;
         winner = is_spike ? (int)(unsigned)found : -1;
@@ -146,6 +159,7 @@ __device__ __forceinline__ void walk_recurrent_back(Layer const& below, Layer co
         return Adjoint{0.0f, 0.0f, spikes};
     });
     int heard = below.counts[sample], turn = 0, grazing = 0;
+    float owed = 0.0f;  // the error of a spike where it arrived over later connections
     for (int r = layer.counts[sample]; r > 0; r--) {
         Record record = records[r];
         int sender = record.source - below.sources;
@@ -166,6 +180,10 @@ __device__ __forceinline__ void walk_recurrent_back(Layer const& below, Layer co
             if (threadIdx.x == 0) below.errors[(size_t)sample * below.width + heard] = error;
             continue;
         }
+        error += owed;
+        owed = error;
+        if (sender >= layer.targets) continue;
+        owed = 0.0f;
         // The sender's spike ended the interval before.
         neurons.at(sender, [&](int neuron, NothingFixed const&, Adjoint& at) {
             at.spikes--;

@@ -7,7 +7,7 @@
 // A block's threads at most.
 #define MAX_THREADS 1024
 // What a neuron remembers on any walk, at most, in words of 4 bytes: STATE_WORDS of `src/sizes.rs`.
-#define STATE_WORDS 15
+#define STATE_WORDS 12
 
 template <class Fixed, class State>
 struct OneEach {

@@ -20,6 +20,12 @@ __device__ __forceinline__ unsigned long long next_spike(Decay const& decay, flo
     return (unsigned long long)__float_as_uint(time) << 32 | neuron;
 }
 
+// The connections that lead from the layer to itself, each with a row of weights for each of its neurons: a spike
+// arrives over all.
+__device__ __forceinline__ int copies_of(Layer const& below, Layer const& layer) {
+    return (layer.sources - below.sources) / layer.targets;
+}
+
 // The sum of what the block's threads found, in the order of warps. `sums` is room for a sum a warp, which no
 // thread may still read.
 __device__ __forceinline__ float block_sum(float part, float* sums) {

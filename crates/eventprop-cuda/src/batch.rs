@@ -131,8 +131,8 @@ impl BatchBuffers {
         let layers = layers.map(|(index, ((plan, buffers), (constants, activity)))| {
             let Lengths { width, slots, chunk, .. } = buffers.lengths;
             let (matrix, gradient) = weights.addresses(index);
-            let [below, own] = weights.delays(index);
-            let delays = if plan.recurrent.is_some() { own } else { below };
+            let [below, own] = weights.delays(index, plan);
+            let delays = if plan.is_recurrent() { own } else { below };
             let row = width * plan.stride;
             abi::Layer {
                 layer: plan.layer as i32,
@@ -173,7 +173,7 @@ impl BatchBuffers {
                 sources: plan.below() as i32,
                 width: buffers.lengths.width as i32,
                 tiles: 1,
-                delays: weights.delays(index)[0].map_or(0, |(delays, _)| delays),
+                delays: weights.delays(index, plan)[0].map_or(0, |(delays, _)| delays),
                 ..buffers.arrivals(*layer)
             },
         });

@@ -24,13 +24,13 @@ pub(crate) struct DenseLayer {
     /// The connections from lower layers: their sources are the rows of its matrix, one connection's after
     /// the other's.
     pub(crate) inputs: Vec<Input>,
-    /// The position of the connection from its neurons to themselves, if they hear one another.
-    pub(crate) recurrent: Option<usize>,
+    /// Those from its neurons to themselves: further rows, of each its own.
+    pub(crate) recurrent: Vec<Input>,
     /// Whether synapses from below have delays.
     pub(crate) delays: bool,
-    /// Whether each synapse of the recurrent connection has one.
+    /// Whether those within have.
     pub(crate) recurrent_delays: bool,
-    /// Neurons it hears: those below, then its own if it is recurrent.
+    /// The rows of its matrix: the neurons below, then its own as often as they hear one another.
     pub(crate) sources: usize,
     /// Its own neurons.
     pub(crate) targets: usize,
@@ -50,7 +50,7 @@ pub(crate) struct DenseLayer {
     pub(crate) decay: Decay,
 }
 
-/// A connection from a lower layer.
+/// A connection into a layer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Input {
     /// Its position in the network.
@@ -70,7 +70,17 @@ pub(crate) struct Input {
 impl DenseLayer {
     /// The neurons it hears from below.
     pub(crate) fn below(&self) -> usize {
-        self.sources - self.recurrent.map_or(0, |_| self.targets)
+        self.inputs.iter().map(|input| input.sources).sum()
+    }
+
+    /// Whether its neurons hear one another.
+    pub(crate) fn is_recurrent(&self) -> bool {
+        !self.recurrent.is_empty()
+    }
+
+    /// All connections into it, by the rows of its matrix.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = &Input> {
+        self.inputs.iter().chain(&self.recurrent)
     }
 
     /// Whether what it hears from below has to be made one list of several.
@@ -79,10 +89,11 @@ impl DenseLayer {
     }
 
     /// Whether its matrices are parameters as they lie: neither shared nor fixed, and with delays for all
-    /// connections from below or for none.
+    /// connections from below or for none, and so within.
     pub(crate) fn is_dense(&self) -> bool {
-        let dense = self.inputs.iter().all(|input| input.synapses == Synapses::Dense);
-        dense && self.inputs.iter().all(|input| input.delays == self.delays)
+        self.connections().all(|input| input.synapses == Synapses::Dense)
+            && self.inputs.iter().all(|input| input.delays == self.delays)
+            && self.recurrent.iter().all(|input| input.delays == self.recurrent_delays)
     }
 
     /// Whether anyone asks for the errors of what it hears from below.
@@ -92,7 +103,7 @@ impl DenseLayer {
 
     /// Whether its neurons hear one another and are several a thread.
     pub(crate) fn is_large(&self) -> bool {
-        self.recurrent.is_some() && self.stride > self.threads
+        self.is_recurrent() && self.stride > self.threads
     }
 
     /// Whether any of its synapses has a delay: its neurons hear each in an order of its own.
@@ -143,12 +154,11 @@ pub(crate) fn plan(
             targets.fold((0.0, 0.0), |(p, s), t| (p + t.strength * t.target, s + t.strength));
         Ok(DenseLayer {
             layer: position,
-            recurrent,
             delays: below.iter().any(|input| input.delays),
-            recurrent_delays: recurrent.is_some_and(|own| network.connections()[own].delays),
-            sources: below.iter().map(|input| input.sources).sum::<usize>()
-                + recurrent.map_or(0, |_| layer.size),
+            recurrent_delays: recurrent.iter().any(|input| input.delays),
+            sources: below.iter().chain(&recurrent).map(|input| input.sources).sum(),
             inputs: below,
+            recurrent,
             targets: layer.size,
             stride,
             threads: stride.div_ceil(stride.div_ceil(most)).next_multiple_of(WARP),

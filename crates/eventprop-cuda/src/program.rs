@@ -89,7 +89,7 @@ impl Program<'_> {
                 device.launch(self.walk(index, false), shape, &[bytes_of(layer)])?;
                 continue;
             }
-            if plan.recurrent.is_some() {
+            if plan.is_recurrent() {
                 let states = batch.states.address();
                 let mut arguments: Vec<&[u8]> =
                     vec![bytes_of(&self.to_below[index]), bytes_of(layer), bytes_of(&control)];
@@ -238,7 +238,7 @@ impl Program<'_> {
         let plan = &self.plan[index];
         let is_maximum = self.loss.kind == kind(Readout::VMax);
         let [common, own] = match (plan.spikes, is_maximum, back) {
-            _ if plan.recurrent.is_some() => return recurrent_walk(plan, back),
+            _ if plan.is_recurrent() => return recurrent_walk(plan, back),
             (true, _, false) => ["lif_forward", "lif_forward_delayed"],
             (true, _, true) => ["lif_backward", "lif_backward_delayed"],
             (false, true, false) => ["li_maximum", "li_maximum_delayed"],
@@ -290,7 +290,7 @@ impl Program<'_> {
                     bytes_of(&every_spike),
                     bytes_of(&first),
                 ];
-                let shape = if plan.recurrent.is_some() {
+                let shape = if plan.is_recurrent() {
                     arguments.push(bytes_of(&self.to_below[index]));
                     if plan.is_large() {
                         arguments.push(bytes_of(&states));
@@ -319,11 +319,11 @@ impl Program<'_> {
     }
 
     /// The layer with the derivatives by its delays in the place of those by its weights: what it is to the
-    /// connection into it, and to the recurrent one, whose sources come after those below.
+    /// connections from below, and to those within, whose sources come after.
     fn by_delays(&self, index: usize) -> impl Iterator<Item = Layer> {
         let (layer, plan) = (self.layers[index], &self.plan[index]);
-        let sources = [(0, plan.below()), (plan.below(), plan.targets)];
-        let connections = self.weights.delays(index).into_iter().zip(sources);
+        let sources = [(0, plan.below()), (plan.below(), plan.sources - plan.below())];
+        let connections = self.weights.delays(index, plan).into_iter().zip(sources);
         connections.filter_map(move |(delays, (first, sources))| {
             let (_, gradient) = delays?;
             let heads = layer.heads + (first * layer.samples as usize * size_of::<i32>()) as u64;

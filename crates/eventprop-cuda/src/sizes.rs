@@ -9,7 +9,7 @@ use lif_core::engine::EngineError;
 pub(crate) const GROUP: usize = 64;
 
 /// What a neuron of a large recurrent layer remembers: STATE_WORDS of `kernels/neurons.cuh`.
-const STATE_WORDS: usize = 15;
+const STATE_WORDS: usize = 12;
 
 /// What a batch must have room for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +112,9 @@ impl Room {
         input_errors: bool,
     ) -> Option<Lengths> {
         let layer = &layers[index];
-        layer.recurrent?;
+        if !layer.is_recurrent() {
+            return None;
+        }
         let errors = layer.wants_errors(input_errors);
         let width = self.arrivals(layer) + 2;
         let events = self.samples * width;
@@ -137,8 +139,9 @@ impl Room {
         input_errors: bool,
     ) -> Lengths {
         let layer = &layers[index];
-        let own = layer.recurrent.map_or(0, |_| self.spikes[index].1);
-        let errors = layer.wants_errors(input_errors) && layer.recurrent.is_none();
+        // A spike arrives over every connection within.
+        let own = layer.recurrent.len() * self.spikes[index].1;
+        let errors = layer.wants_errors(input_errors) && !layer.is_recurrent();
         let width = self.arrivals(layer) + own + 2;
         let slots = if layer.spikes { self.spikes[index].0 } else { 0 };
         let row = width * layer.stride;
@@ -151,10 +154,10 @@ impl Room {
         // Tile by tile, or with delays in one.
         let tiles = if layer.delays { 1 } else { layer.stride / WARP };
         // What a recurrent layer hears from below is kept apart.
-        let heard = match layer.recurrent {
+        let heard = match layer.is_recurrent() {
             _ if !layer.has_delays() => 0,
-            Some(_) => own,
-            None => width,
+            true => own,
+            false => width,
         };
         Lengths {
             samples: self.samples,
@@ -261,7 +264,14 @@ mod tests {
             LayerSpec::li("out", 10, 20.0, 5.0),
         ];
         let chain = [("in", "first"), ("first", "second"), ("second", "out")];
-        let around = [("in", "second"), ("first", "out"), ("first", "first"), ("in", "out")];
+        let around = [
+            ("in", "second"),
+            ("first", "out"),
+            ("first", "first"),
+            ("in", "out"),
+            ("second", "second"),
+            ("second", "second"),
+        ];
         for (delays, chosen, threads) in [
             (false, 0, 1024),
             (false, 1, 1024),
@@ -270,6 +280,7 @@ mod tests {
             (false, 4, 32),
             (true, 0, 1024),
             (true, 4, 1024),
+            (true, 6, 1024),
         ] {
             let pairs = chain.iter().chain(&around[..chosen]);
             let connections = pairs

@@ -7,8 +7,8 @@ use lif_core::network::{Connection, ConnectionKind, Network};
 /// The connections into a layer.
 pub(crate) struct Inputs {
     pub(crate) below: Vec<Input>,
-    /// The position of the connection from its neurons to themselves, if they hear one another.
-    pub(crate) recurrent: Option<usize>,
+    /// Those from its neurons to themselves.
+    pub(crate) recurrent: Vec<Input>,
 }
 
 /// A layer that hears another.
@@ -54,20 +54,10 @@ pub(crate) fn needs_collecting(layers: &[DenseLayer], from: usize) -> bool {
 /// [`EngineError::Unsupported`] names what the engine cannot compute.
 pub(crate) fn inputs(network: &Network, to: usize) -> Result<Inputs, EngineError> {
     let into = network.connections().iter().enumerate().filter(|(_, c)| c.to == to);
-    let (mut below, mut recurrent) = (Vec::new(), None);
-    let mut first = 0;
+    let (mut below, mut recurrent) = (Vec::new(), Vec::new());
     for (connection, Connection { from, kind, delays, .. }) in into {
         if *from > to {
             return unsupported("recurrence across layers is");
-        }
-        if *from == to {
-            if *kind != ConnectionKind::Dense {
-                return unsupported("recurrent connections that are not dense are");
-            }
-            if recurrent.replace(connection).is_some() {
-                return unsupported("several recurrent connections of one layer are");
-            }
-            continue;
         }
         let sources = network.layers()[*from].size;
         let synapses = match kind {
@@ -77,19 +67,16 @@ pub(crate) fn inputs(network: &Network, to: usize) -> Result<Inputs, EngineError
             }
             ConnectionKind::SumPool2d { weight, .. } => Synapses::Fixed { weight: *weight as f32 },
         };
-        below.push(Input { connection, from: *from, synapses, delays: *delays, first, sources });
-        first += sources;
+        let input = Input { connection, from: *from, synapses, delays: *delays, first: 0, sources };
+        if *from == to { recurrent.push(input) } else { below.push(input) }
     }
-    let Some(last) = below.last() else {
+    if below.is_empty() {
         return unsupported("layers without a connection from a lower one are");
-    };
-    if recurrent.is_some() {
-        if below.iter().any(|input| input.synapses != Synapses::Dense) {
-            return unsupported("recurrence of a layer that is convolved or pooled is");
-        }
-        if below.iter().any(|input| input.delays != last.delays) {
-            return unsupported("recurrence of a layer with delays from some layers only is");
-        }
+    }
+    let mut first = 0;
+    for input in below.iter_mut().chain(&mut recurrent) {
+        input.first = first;
+        first += input.sources;
     }
     Ok(Inputs { below, recurrent })
 }

@@ -13,7 +13,7 @@ use draw::{
 use eventprop_cuda::CudaOptions;
 use lif_core::engine::Engine;
 use lif_core::loss::Loss;
-use lif_core::network::{ConnectionSpec, LayerSpec};
+use lif_core::network::{ConnectionKindSpec, ConnectionSpec, LayerSpec};
 use lif_core::{Network, Parameters};
 use lively::{draw, is_spiking, layer, losses};
 use proptest::prelude::*;
@@ -57,23 +57,140 @@ fn chain_draws(delayed: f64) -> impl Strategy<Value = Draw> {
     )
 }
 
+/// Two layers that hear the input, the second the first too; each hears itself over one dense connection or several.
+/// Each connection has delays with probability `delayed`.
+fn several(uniform: &mut impl FnMut() -> f64, size: usize, spiking: bool, delayed: f64) -> Network {
+    let layers = vec![
+        LayerSpec::input("in", INPUTS),
+        layer("first", size, spiking),
+        layer("second", 1 + size / 2, spiking),
+        layer("out", 7, spiking),
+    ];
+    let mut pairs = vec![("in", "first"), ("in", "second"), ("first", "second"), ("second", "out")];
+    for name in ["first", "second"] {
+        let count = 1 + (uniform() * 3.0) as usize;
+        pairs.extend(std::iter::repeat_n((name, name), count));
+    }
+    connect(
+        uniform,
+        pairs.into_iter().map(|(from, to)| ConnectionSpec::dense(from, to)),
+        delayed,
+        layers,
+    )
+}
+
+/// A convolution and a layer that hears it pooled and the input; the first hears itself through a window, by a pooling
+/// or by every synapse, or by several of those.
+fn convolved(uniform: &mut impl FnMut() -> f64, spiking: bool, delayed: f64) -> Network {
+    let shaped =
+        |name, shape: [usize; 3]| layer(name, shape.iter().product(), spiking).with_shape(shape);
+    let layers = vec![
+        LayerSpec::input("in", INPUTS).with_shape([1, 5, 10]),
+        shaped("first", [2, 3, 6]),
+        shaped("second", [2, 1, 3]),
+        layer("out", 7, spiking),
+    ];
+    let window = |from: &str, to: &str, kernel, stride, padding| ConnectionSpec {
+        kind: ConnectionKindSpec::Conv2d,
+        kernel: Some(kernel),
+        stride: Some(stride),
+        padding: Some(padding),
+        ..ConnectionSpec::dense(from, to)
+    };
+    let pooling = |weight, window| ConnectionSpec {
+        kind: ConnectionKindSpec::SumPool2d,
+        weight: Some(weight),
+        ..window
+    };
+    let mut all = vec![
+        window("in", "first", [3, 5], [1, 1], [0, 0]),
+        pooling(0.3, window("first", "second", [2, 2], [2, 2], [0, 0])),
+        ConnectionSpec::dense("in", "second"),
+        ConnectionSpec::dense("second", "second"),
+        ConnectionSpec::dense("first", "out"),
+        ConnectionSpec::dense("second", "out"),
+    ];
+    let own = [
+        window("first", "first", [3, 1], [1, 1], [1, 0]),
+        pooling(-0.2, window("first", "first", [1, 3], [1, 1], [0, 1])),
+        ConnectionSpec::dense("first", "first"),
+    ];
+    let chosen = 1 + (uniform() * 7.0) as usize;
+    all.extend(
+        own.into_iter().enumerate().filter(|(bit, _)| chosen >> bit & 1 == 1).map(|own| own.1),
+    );
+    connect(uniform, all.into_iter(), delayed, layers)
+}
+
+/// Connections in any order, each with delays with probability `delayed`.
+fn connect(
+    uniform: &mut impl FnMut() -> f64,
+    specs: impl Iterator<Item = ConnectionSpec>,
+    delayed: f64,
+    layers: Vec<LayerSpec>,
+) -> Network {
+    let mut connections = Vec::new();
+    for spec in specs {
+        let delays = spec.kind != ConnectionKindSpec::SumPool2d && uniform() < delayed;
+        let place = (uniform() * (connections.len() + 1) as f64) as usize;
+        connections.insert(place, ConnectionSpec { delays, ..spec });
+    }
+    Network::new(30.0, layers, connections).unwrap()
+}
+
+fn several_draws() -> impl Strategy<Value = Draw> {
+    let delayed = prop_oneof![Just(0.0), Just(0.5), Just(1.0)];
+    (losses(), delayed, 2..=60_usize, 1..4_usize, any::<u64>()).prop_map(
+        |(loss, delayed, size, samples, seed)| {
+            let mut uniform = uniform(seed);
+            let network = several(&mut uniform, size, is_spiking(loss), delayed);
+            draw(network, loss, samples, &mut uniform)
+        },
+    )
+}
+
+#[test]
+fn engines_agree_on_several_connections() {
+    engines_agree(several_draws);
+}
+
+/// Several neurons a thread.
+#[test]
+fn engines_agree_on_neurons_that_share_a_thread() {
+    let options = CudaOptions { recurrent_threads: 32, ..CudaOptions::default() };
+    engines_agree_with(options, several_draws);
+}
+
+#[test]
+fn engines_agree_on_windows() {
+    engines_agree(|| {
+        let delayed = prop_oneof![Just(0.0), Just(0.5)];
+        (losses(), delayed, 1..4_usize, any::<u64>()).prop_map(|(loss, delayed, samples, seed)| {
+            let mut uniform = uniform(seed);
+            let network = convolved(&mut uniform, is_spiking(loss), delayed);
+            draw(network, loss, samples, &mut uniform)
+        })
+    });
+}
+
 #[test]
 fn engines_agree_on_chains() {
     engines_agree(|| chain_draws(0.4));
 }
 
-/// Several neurons a thread, in one warp or more.
-#[test]
-fn engines_agree_on_neurons_that_share_a_thread() {
-    for (recurrent_threads, delayed) in [(32, 0.0), (32, 0.6), (64, 0.3)] {
-        let options = CudaOptions { recurrent_threads, ..CudaOptions::default() };
-        engines_agree_with(options, || chain_draws(delayed));
-    }
-}
-
 #[test]
 fn kept_samples_train_as_given_ones() {
     train_both_ways(&chain(&mut uniform(3), 2, 36, false, 0.0));
+}
+
+#[test]
+fn kept_samples_train_several_connections_as_given_ones() {
+    train_both_ways(&several(&mut uniform(4), 12, false, 0.5));
+}
+
+#[test]
+fn kept_samples_train_windows_as_given_ones() {
+    train_both_ways(&convolved(&mut uniform(5), false, 0.5));
 }
 
 /// A layer that hears itself; delays between layers, within it, or not.
@@ -124,7 +241,7 @@ fn parts_find_the_same() {
     for_each_schedule(|_, schedule| {
         let mut uniform = uniform(30 + schedule);
         for delayed in [0.0, 1.0] {
-            let network = chain(&mut uniform, 2, 70, true, delayed);
+            let network = several(&mut uniform, 70, true, delayed);
             let draw = draw(network, Loss::SpikeTimeSum {}, 3, &mut uniform);
             let mut engine = draw.cuda(draw.training());
             let statistics = engine.differentiate(draw.batch()).unwrap();

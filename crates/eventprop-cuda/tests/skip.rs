@@ -219,21 +219,12 @@ fn refusals_are_named() {
             return;
         }
         let plain = |from: &str, to: &str| ConnectionSpec::dense(from, to);
-        let delayed = |from: &str, to: &str| ConnectionSpec { delays: true, ..plain(from, to) };
         let cases = [
             (vec![plain("0", "1"), plain("0", "out")], "layers that no higher one hears"),
             (vec![plain("1", "1"), plain("1", "out")], "layers without a connection from a lower"),
             (
                 vec![plain("0", "1"), plain("1", "out"), plain("out", "1")],
                 "recurrence across layers",
-            ),
-            (
-                vec![plain("0", "1"), plain("1", "1"), plain("1", "1"), plain("1", "out")],
-                "several recurrent connections",
-            ),
-            (
-                vec![plain("0", "1"), plain("1", "out"), delayed("0", "out"), plain("out", "out")],
-                "delays from some layers only",
             ),
         ];
         for (connections, what) in cases {
