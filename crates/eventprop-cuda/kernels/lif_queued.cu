@@ -17,8 +17,9 @@ struct Listener {
     float threshold;
     Arrivals arrivals;
 
-    static __device__ __forceinline__ Listener of(Layer const& below, Layer const& layer, int sample, int neuron) {
-        return {layer.threshold[neuron] - layer.bias[neuron], Arrivals::of(below, sample, neuron)};
+    static __device__ __forceinline__ Listener of(Layer const& below, Layer const&, int sample, Place const& place) {
+        float threshold = place.layer.threshold[place.neuron] - place.layer.bias[place.neuron];
+        return {threshold, Arrivals::of(below, sample, place.column)};
     }
 };
 
@@ -48,20 +49,21 @@ __device__ __forceinline__ void take_over(Layer const& below, Layer const& layer
 }
 
 // The neuron spikes at `time`, which is the events from number `event` on.
-__device__ __forceinline__ void spike(Layer const& below, Layer const& layer, int sample, int neuron, float threshold,
-                                      int event, int copies, float time, Looker& at) {
+__device__ __forceinline__ void spike(Layer const& below, Layer const& layer, int sample, Place const& place,
+                                      float threshold, int event, int copies, float time, Looker& at) {
+    Layer const& its = place.layer;
     size_t row = (size_t)sample * layer.width;
     Walker& ahead = at.ahead;
-    ahead.current *= interval_of(layer.decay, time - ahead.now).syn;
-    if (at.spikes < layer.slots) {
-        size_t slot = ((size_t)sample * layer.slots + at.spikes) * layer.stride + neuron;
-        layer.spike_times[slot] = time;
-        layer.spike_slopes[slot] = ahead.current - threshold;
-        layer.spike_intervals[slot] = ahead.below + ahead.own;
+    ahead.current *= interval_of(its.decay, time - ahead.now).syn;
+    if (at.spikes < its.slots) {
+        size_t slot = ((size_t)sample * its.slots + at.spikes) * its.stride + place.neuron;
+        its.spike_times[slot] = time;
+        its.spike_slopes[slot] = ahead.current - threshold;
+        its.spike_intervals[slot] = ahead.below + ahead.own;
     }
 #pragma unroll 1
     for (int copy = 0; copy < copies; copy++) {
-        int source = below.sources + copy * layer.targets + neuron;
+        int source = below.sources + copy * layer.targets + place.column;
         layer.records[row + 1 + event + copy].source = source;
         layer.times[row + 1 + event + copy] = time;
         // The last of a source is its first: none is looked for again.
@@ -71,29 +73,28 @@ __device__ __forceinline__ void spike(Layer const& below, Layer const& layer, in
         *head = 2 * (event + copy) + (next != NO_EVENT);
     }
     at.spikes++;
-    ahead.u = layer.reset - layer.bias[neuron];
+    ahead.u = its.reset - its.bias[place.neuron];
     ahead.now = time;
 }
 
 template <class Arrivals, template <class, class> class Neurons>
-__device__ __forceinline__ void walk_queued(Layer const& below, Layer const& layer, Control* control, int* states,
-                                            unsigned long long* earliest) {
+__device__ __forceinline__ void walk_queued(Layer const& below, Layer const& layer, Control* control, int copies,
+                                            Member const* members, int* states, unsigned long long* earliest) {
     typedef Listener<Arrivals> Fixed;
     int sample = blockIdx.x;
-    Decay const& decay = layer.decay;
-    int events = below.counts[sample], copies = copies_of(below, layer);
+    int events = below.counts[sample];
     size_t row = (size_t)sample * layer.width;
     Record* records = layer.records + row + 1;
 
     take_over(below, layer, sample);
-    Neurons<Fixed, Looker> neurons(below, layer, sample, states);
-    neurons.begin([&](int neuron, Fixed const&) {
+    Neurons<Fixed, Looker> neurons(below, layer, sample, members, states);
+    neurons.begin([&](Place const& place, Fixed const&) {
 #pragma unroll 1
-        for (int copy = 0; copy < copies && neuron < layer.targets; copy++) {
-            int source = below.sources + copy * layer.targets + neuron;
+        for (int copy = 0; copy < copies && place.column < layer.targets; copy++) {
+            int source = below.sources + copy * layer.targets + place.column;
             layer.heads[(size_t)source * layer.samples + sample] = NO_EVENT;
         }
-        Walker start = {0.0f, -layer.bias[neuron], 0.0f, 0, 0};
+        Walker start = {0.0f, -place.layer.bias[place.neuron], 0.0f, 0, 0};
         return Looker{start, start, 0, 0};
     });
     if (threadIdx.x < 3) earliest[threadIdx.x] = NONE;
@@ -103,27 +104,27 @@ __device__ __forceinline__ void walk_queued(Layer const& below, Layer const& lay
     float last = 0.0f;  // nobody spikes before
     // What the last turn found: whose spike, if any, and the first of its events; and the first of the next.
     int winner = NO_EVENT, latest = events, next_event = events;
-    bool ran_away = false, lacks_room = false;
+    bool is_whole = true;
     for (int turn = 0;; turn = (turn + 1) % 3) {
         float horizon = window == windows ? layer.duration : layer.duration * ((float)window / windows);
         unsigned long long first = NONE;
-        neurons.each([&](int neuron, Fixed const& own, Looker& at) {
-            Queue queue = Queue::of(below, layer, sample, neuron, at.queued);
-            if (winner == neuron) {
-                spike(below, layer, sample, neuron, own.threshold, latest, copies, last, at);
-            }
+        neurons.each([&](Place const& place, Fixed const& own, Looker& at) {
+            Decay const& decay = place.layer.decay;
+            int column = place.column;
+            Queue queue = Queue::of(below, layer, sample, column, at.queued);
+            if (winner == column) spike(below, layer, sample, place, own.threshold, latest, copies, last, at);
             if (at.ahead.now <= last) at.sure = at.ahead;
 #pragma unroll 1
             for (int copy = 0; copy < copies && winner >= 0; copy++) {
                 size_t row = (size_t)(winner + copy * layer.targets) * layer.stride;
-                float arrives = last + (layer.delays ? layer.delays[row + neuron] : 0.0f);
+                float arrives = last + (layer.delays ? layer.delays[row + column] : 0.0f);
                 if (arrives > layer.duration) continue;
                 queue.insert(arrives, latest + copy);
                 if (arrives < at.ahead.now) at.ahead = at.sure;
             }
             at.queued = queue.count;
 
-            unsigned tag = at.spikes < MAX_SPIKES ? neuron : neuron | RUNS_AWAY;
+            unsigned tag = at.spikes < MAX_SPIKES ? column : column | RUNS_AWAY;
             unsigned long long next_own;
             float end;
             Walker& ahead = at.ahead;
@@ -142,7 +143,7 @@ __device__ __forceinline__ void walk_queued(Layer const& below, Layer const& lay
                 int source = event < latest ? records[event].source
                                             : below.sources + winner + (event - latest) * layer.targets;
                 ahead.u = fmaf(ahead.u, step.mem, ahead.current * step.drive);
-                ahead.current = fmaf(ahead.current, step.syn, layer.weights[(size_t)source * layer.stride + neuron]);
+                ahead.current = fmaf(ahead.current, step.syn, layer.weights[(size_t)source * layer.stride + column]);
                 ahead.now = end;
             }
             if (next_own == NONE) return;
@@ -162,53 +163,43 @@ __device__ __forceinline__ void walk_queued(Layer const& below, Layer const& lay
             latest = next_event;
             continue;
         }
-        ran_away = (unsigned)found & RUNS_AWAY;
-        lacks_room = next_event + copies - events > Queue::room(below, layer);
-        if (ran_away || lacks_room) break;
-        last = __uint_as_float((unsigned)(found >> 32));
         winner = (int)(unsigned)found;
+        is_whole = !((unsigned)winner & RUNS_AWAY) && next_event + copies - events <= Queue::room(below, layer);
+        if (!is_whole) break;
+        last = __uint_as_float((unsigned)(found >> 32));
         latest = next_event;
         next_event += copies;
     }
-    neurons.each([&](int neuron, Fixed const&, Looker& at) {
-        layer.spike_counts[(size_t)sample * layer.stride + neuron] = min(at.spikes, layer.slots);
-        layer.heard_counts[(size_t)sample * layer.stride + neuron] = at.queued;
-        if (at.spikes > layer.slots) {
-            atomicMax(&layer.needed[0], at.spikes);
-            atomicMax(&control->faults.capacity, 1);
-        }
+    neurons.each([&](Place const& place, Fixed const&, Looker& at) {
+        count_spikes(place, control, sample, at.spikes);
+        layer.heard_counts[(size_t)sample * layer.stride + place.column] = at.queued;
     });
     if (threadIdx.x != 0) return;
-    layer.counts[sample] = ran_away || lacks_room ? 0 : next_event;
-    if (ran_away) {
-        unsigned long long place = (unsigned long long)layer.layer << 32 | (unsigned)sample;
-        atomicMin(&control->faults.runaway, place);
-    } else if (lacks_room) {
-        // How many more there are cannot be known: those that are not in the queues are not heard.
-        atomicMax(&layer.needed[1], 2 * (next_event - events) / copies + 1);
-        atomicMax(&control->faults.capacity, 1);
-    }
+    layer.counts[sample] = is_whole ? next_event : 0;
+    // How many more there are cannot be known: those that are not in the queues are not heard.
+    if (!is_whole) report(neurons, control, sample, winner, 2 * Queue::room(below, layer) + 1);
 }
 
 // Grid: as lif_recurrent. Where the layer below is heard without delays its arrivals are the same for all.
-extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued(Layer below, Layer layer, Control* control) {
+extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued(Layer below, Layer layer, Control* control,
+                                                                     int copies) {
     __shared__ unsigned long long earliest[3];
-    walk_queued<CommonArrivals, OneEach>(below, layer, control, nullptr, earliest);
+    walk_queued<CommonArrivals, OneEach>(below, layer, control, copies, nullptr, nullptr, earliest);
 }
 extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_delayed(Layer below, Layer layer,
-                                                                             Control* control) {
+                                                                             Control* control, int copies) {
     __shared__ unsigned long long earliest[3];
-    walk_queued<OwnArrivals, OneEach>(below, layer, control, nullptr, earliest);
+    walk_queued<OwnArrivals, OneEach>(below, layer, control, copies, nullptr, nullptr, earliest);
 }
 
 // Grid: as lif_recurrent_large.
-extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_large(Layer below, Layer layer, Control* control,
-                                                                           int* states) {
+extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_queued_large(
+    Layer below, Layer layer, Control* control, int copies, Member const* members, int* states) {
     __shared__ unsigned long long earliest[3];
-    walk_queued<CommonArrivals, SeveralEach>(below, layer, control, states, earliest);
+    walk_queued<CommonArrivals, SeveralEach>(below, layer, control, copies, members, states, earliest);
 }
-extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_delayed_large(Layer below, Layer layer,
-                                                                                   Control* control, int* states) {
+extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_queued_delayed_large(
+    Layer below, Layer layer, Control* control, int copies, Member const* members, int* states) {
     __shared__ unsigned long long earliest[3];
-    walk_queued<OwnArrivals, SeveralEach>(below, layer, control, states, earliest);
+    walk_queued<OwnArrivals, SeveralEach>(below, layer, control, copies, members, states, earliest);
 }

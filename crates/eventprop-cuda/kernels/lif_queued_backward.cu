@@ -8,8 +8,8 @@ template <class Arrivals>
 struct Heard {
     Arrivals arrivals;
 
-    static __device__ __forceinline__ Heard of(Layer const& below, Layer const&, int sample, int neuron) {
-        return {Arrivals::of(below, sample, neuron)};
+    static __device__ __forceinline__ Heard of(Layer const& below, Layer const&, int sample, Place const& place) {
+        return {Arrivals::of(below, sample, place.column)};
     }
 };
 
@@ -33,7 +33,7 @@ __device__ __forceinline__ void leave(Layer const& layer, size_t place, float by
 // Back through the neuron's arrivals from `until` on, but not beyond those it had heard before its last spike.
 template <class Arrivals>
 __device__ __forceinline__ void return_to(Returner& at, float until, Arrivals const& arrivals, Queue const& queue,
-                                          Layer const& layer, Lane const& lane) {
+                                          Layer const& layer, Decay const& decay, Lane const& lane) {
     Record const* records = layer.records + (size_t)lane.sample * layer.width + 1;
     while (at.below + at.own > at.kept) {
         float from_below = at.below > 0 ? arrivals.start(at.below) : -NEVER;
@@ -41,43 +41,45 @@ __device__ __forceinline__ void return_to(Returner& at, float until, Arrivals co
         float time = fmaxf(from_below, from_own);
         if (time < until) break;
         int event = from_own >= from_below ? queue.event(--at.own) : arrivals.event(at.below--);
-        rewind(at, time, layer.decay);
+        rewind(at, time, decay);
         float weight = layer.weights[(size_t)records[event].source * layer.stride + lane.neuron];
-        float by_time = weight * (at.mu_current - at.mu_voltage) / layer.decay.tau_syn;
+        float by_time = weight * (at.mu_current - at.mu_voltage) / decay.tau_syn;
         leave(layer, adjoint_place(layer, lane, event), at.mu_current, by_time);
     }
 }
 
 // What the neuron had heard before the last of its first `spikes` spikes.
-__device__ __forceinline__ int heard_before(Layer const& layer, Lane const& lane, int spikes) {
+__device__ __forceinline__ int heard_before(Place const& place, int sample, int spikes) {
+    Layer const& its = place.layer;
     if (spikes == 0) return 0;
-    return layer.spike_intervals[((size_t)lane.sample * layer.slots + spikes - 1) * layer.stride + lane.neuron];
+    return its.spike_intervals[((size_t)sample * its.slots + spikes - 1) * its.stride + place.neuron];
 }
 
 template <class Arrivals, template <class, class> class Neurons>
 __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const& layer, Control* control,
-                                                 float const* above_errors, int above_width, int above_tiles,
-                                                 int every_spike, int first, int* states,
+                                                 Above const& above, int every_spike, int first,
+                                                 Member const* members, int* states,
                                                  float (*sums)[MAX_THREADS / WARP]) {
     // Where room lacked, spikes have no place among the arrivals of the layer above.
     if (is_faulty(control)) return;
     typedef Heard<Arrivals> Fixed;
     int sample = first + (int)blockIdx.x;
     size_t row = (size_t)sample * layer.width + 1;
-    Neurons<Fixed, Returner> neurons(below, layer, sample, states);
-    auto queue_of = [&](int neuron) {
-        int count = layer.heard_counts[(size_t)sample * layer.stride + neuron];
-        return Queue::of(below, layer, sample, neuron, count);
+    Neurons<Fixed, Returner> neurons(below, layer, sample, members, states);
+    auto queue_of = [&](int column) {
+        int count = layer.heard_counts[(size_t)sample * layer.stride + column];
+        return Queue::of(below, layer, sample, column, count);
     };
-    neurons.begin([&](int neuron, Fixed const& own) {
-        Lane lane = lane_of(sample, neuron);
+    neurons.begin([&](Place const& place, Fixed const& own) {
+        Layer const& its = place.layer;
+        Lane lane = lane_of(sample, place.column);
         for (int r = own.arrivals.events; r > own.arrivals.count; r--) {
             leave(layer, adjoint_place(layer, lane, own.arrivals.event(r)), 0.0f, 0.0f);
         }
-        int spikes = layer.spike_counts[(size_t)sample * layer.stride + neuron];
-        jumps_of(layer, lane, spikes);
-        int kept = heard_before(layer, lane, spikes);
-        return Returner{layer.duration, 0.0f, 0.0f, own.arrivals.count, queue_of(neuron).count, spikes, kept};
+        int spikes = its.spike_counts[(size_t)sample * its.stride + place.neuron];
+        jumps_of(its, lane_of(sample, place.neuron), spikes);
+        int kept = heard_before(place, sample, spikes), queued = queue_of(place.column).count;
+        return Returner{layer.duration, 0.0f, 0.0f, own.arrivals.count, queued, spikes, kept};
     });
     int events = below.counts[sample], turn = 0, grazing = 0;
     float owed = 0.0f;  // the error of a spike where it arrived over later connections
@@ -85,32 +87,33 @@ __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const
         float time = layer.times[row + event];
         int sender = layer.records[row + event].source - below.sources;
         float part = 0.0f;
-        neurons.each([&](int neuron, Fixed const& own, Returner& at) {
-            Lane lane = lane_of(sample, neuron);
-            return_to(at, time, own.arrivals, queue_of(neuron), layer, lane);
+        neurons.each([&](Place const& place, Fixed const& own, Returner& at) {
+            Lane lane = lane_of(sample, place.column);
+            return_to(at, time, own.arrivals, queue_of(place.column), layer, place.layer.decay, lane);
             // The spike's error at this neuron. Where it came too late it has none.
-            float delay = layer.delays ? layer.delays[(size_t)sender * layer.stride + neuron] : 0.0f;
-            size_t place = adjoint_place(layer, lane, event);
-            if (time + delay > layer.duration) leave(layer, place, 0.0f, 0.0f);
-            part += layer.by_time[place];
+            float delay = layer.delays ? layer.delays[(size_t)sender * layer.stride + place.column] : 0.0f;
+            size_t kept = adjoint_place(layer, lane, event);
+            if (time + delay > layer.duration) leave(layer, kept, 0.0f, 0.0f);
+            part += layer.by_time[kept];
         });
         float error = owed + block_sum(part, sums[turn]);
         turn ^= 1;
         owed = error;
         if (sender >= layer.targets) continue;
         owed = 0.0f;
-        neurons.at(sender, [&](int neuron, Fixed const&, Returner& at) {
-            Lane lane = lane_of(sample, neuron);
-            rewind(at, time, layer.decay);
+        neurons.at(sender, [&](Place const& place, Fixed const&, Returner& at) {
+            rewind(at, time, place.layer.decay);
             at.spikes--;
-            float before = back_over_spike(layer, lane, at.spikes, at.mu_voltage / -layer.decay.tau_syn, error,
-                                           above_errors, above_width, above_tiles, every_spike, grazing);
-            at.mu_voltage = before * -layer.decay.tau_syn;
-            at.kept = heard_before(layer, lane, at.spikes);
+            float tau = -place.layer.decay.tau_syn;
+            float before =
+                back_over_spike(place, sample, at.spikes, at.mu_voltage / tau, error, above, every_spike, grazing);
+            at.mu_voltage = before * tau;
+            at.kept = heard_before(place, sample, at.spikes);
         });
     }
-    neurons.each([&](int neuron, Fixed const& own, Returner& at) {
-        return_to(at, 0.0f, own.arrivals, queue_of(neuron), layer, lane_of(sample, neuron));
+    neurons.each([&](Place const& place, Fixed const& own, Returner& at) {
+        Lane lane = lane_of(sample, place.column);
+        return_to(at, 0.0f, own.arrivals, queue_of(place.column), layer, place.layer.decay, lane);
     });
     if (grazing > 0) atomicAdd(&control->grazing, (unsigned long long)grazing);
 }
@@ -122,29 +125,27 @@ extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_backward(
     int every_spike, int first, Layer below) {
     // The warps' sums, of one spike and the next in turn.
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<CommonArrivals, OneEach>(below, layer, control, above_errors, above_width, above_tiles,
-                                              every_spike, first, nullptr, sums);
+    walk_queued_back<CommonArrivals, OneEach>(below, layer, control, {above_errors, above_width, above_tiles},
+                                              every_spike, first, nullptr, nullptr, sums);
 }
 extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_backward_delayed(
     Layer layer, Control* control, float const* above_errors, int above_width, int above_tiles,
     int every_spike, int first, Layer below) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<OwnArrivals, OneEach>(below, layer, control, above_errors, above_width, above_tiles,
-                                           every_spike, first, nullptr, sums);
+    walk_queued_back<OwnArrivals, OneEach>(below, layer, control, {above_errors, above_width, above_tiles},
+                                           every_spike, first, nullptr, nullptr, sums);
 }
 
 // Grid: as lif_queued_large, over the samples from `first` on.
-extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_backward_large(
-    Layer layer, Control* control, float const* above_errors, int above_width, int above_tiles,
-    int every_spike, int first, Layer below, int* states) {
+extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_queued_backward_large(
+    Layer layer, Control* control, int every_spike, int first, Layer below, Member const* members, int* states) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<CommonArrivals, SeveralEach>(below, layer, control, above_errors, above_width, above_tiles,
-                                                  every_spike, first, states, sums);
+    walk_queued_back<CommonArrivals, SeveralEach>(below, layer, control, {}, every_spike, first, members, states,
+                                                  sums);
 }
-extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_backward_delayed_large(
-    Layer layer, Control* control, float const* above_errors, int above_width, int above_tiles,
-    int every_spike, int first, Layer below, int* states) {
+extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_queued_backward_delayed_large(
+    Layer layer, Control* control, int every_spike, int first, Layer below, Member const* members, int* states) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<OwnArrivals, SeveralEach>(below, layer, control, above_errors, above_width, above_tiles,
-                                               every_spike, first, states, sums);
+    walk_queued_back<OwnArrivals, SeveralEach>(below, layer, control, {}, every_spike, first, members, states,
+                                               sums);
 }

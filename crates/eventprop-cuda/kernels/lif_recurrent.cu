@@ -9,9 +9,9 @@
 struct Bounds {
     float bias, threshold;
 
-    static __device__ __forceinline__ Bounds of(Layer const&, Layer const& layer, int, int neuron) {
-        float bias = layer.bias[neuron];
-        return {bias, layer.threshold[neuron] - bias};
+    static __device__ __forceinline__ Bounds of(Layer const&, Layer const&, int, Place const& place) {
+        float bias = place.layer.bias[place.neuron];
+        return {bias, place.layer.threshold[place.neuron] - bias};
     }
 };
 
@@ -23,7 +23,8 @@ struct Integrator {
 
 template <template <class, class> class Neurons>
 __device__ __forceinline__ void walk_recurrent(Layer const& below, Layer const& layer, Control* control,
-                                               int* states, unsigned long long* earliest) {
+                                               int copies, Member const* members, int* states,
+                                               unsigned long long* earliest) {
     int sample = blockIdx.x;
     Decay const& decay = layer.decay;
     size_t row = (size_t)sample * layer.width;
@@ -32,40 +33,46 @@ __device__ __forceinline__ void walk_recurrent(Layer const& below, Layer const& 
     float const* starts = below.times + (size_t)sample * below.width;
     int last = below.counts[sample];
     float now = 0.0f;
-    int all_spikes = 0, heard = 0, record = 0, copies = copies_of(below, layer);
+    int all_spikes = 0, heard = 0, record = 0;
     bool ran_away = false;
-    // What happened last: the step to it, who sent it, and whose spike it was, if it was one.
+    // What happened last: the step to it, how long, who sent it, and whose spike it was, if it was one.
     Interval step = {1.0f, 1.0f, 0.0f};
+    float elapsed = 0.0f;
     int source = -1, winner = -1;
-    Neurons<Bounds, Integrator> neurons(below, layer, sample, states);
-    neurons.begin([&](int, Bounds const& own) { return Integrator{-own.bias, 0.0f, 0}; });
+    Neurons<Bounds, Integrator> neurons(below, layer, sample, members, states);
+    neurons.begin([&](Place const&, Bounds const& own) { return Integrator{-own.bias, 0.0f, 0}; });
     if (threadIdx.x < 3) earliest[threadIdx.x] = NONE;
     __syncthreads();
     for (int turn = 0;; turn = (turn + 1) % 3) {
         float end = heard < last ? starts[heard + 1] : layer.duration;
         Interval rest = interval_of(decay, end - now);
         unsigned long long first = NONE;
-        neurons.each([&](int neuron, Bounds const& own, Integrator& at) {
+        neurons.each([&](Place const& place, Bounds const& own, Integrator& at) {
+            Layer const& its = place.layer;
             if (source >= 0) {
-                at.u = fmaf(at.u, step.mem, at.current * step.drive);
-                at.current *= step.syn;
-                if (neuron == winner) {
-                    if (at.spikes < layer.slots) {
-                        size_t slot = ((size_t)sample * layer.slots + at.spikes) * layer.stride + neuron;
-                        layer.spike_times[slot] = now;
-                        layer.spike_slopes[slot] = at.current - own.threshold;
+                Interval to = neurons.are_alike() ? step : interval_of(its.decay, elapsed);
+                at.u = fmaf(at.u, to.mem, at.current * to.drive);
+                at.current *= to.syn;
+                if (place.column == winner) {
+                    if (at.spikes < its.slots) {
+                        size_t slot = ((size_t)sample * its.slots + at.spikes) * its.stride + place.neuron;
+                        its.spike_times[slot] = now;
+                        its.spike_slopes[slot] = at.current - own.threshold;
                     }
                     at.spikes++;
-                    at.u = layer.reset - own.bias;
+                    at.u = its.reset - own.bias;
                 }
                 int arrivals = source < below.sources ? 1 : copies;
 #pragma unroll 1
                 for (int copy = 0; copy < arrivals; copy++) {
-                    at.current += layer.weights[(size_t)(source + copy * layer.targets) * layer.stride + neuron];
+                    size_t row = (size_t)(source + copy * layer.targets) * layer.stride;
+                    at.current += layer.weights[row + place.column];
                 }
             }
-            unsigned tag = at.spikes < MAX_SPIKES ? neuron : neuron | RUNS_AWAY;
-            unsigned long long next = next_spike(decay, at.u, at.current, own.threshold, rest, end - now, tag);
+            unsigned tag = at.spikes < MAX_SPIKES ? place.column : place.column | RUNS_AWAY;
+            Interval ahead = neurons.are_alike() ? rest : interval_of(its.decay, end - now);
+            unsigned long long next =
+                next_spike(its.decay, at.u, at.current, own.threshold, ahead, end - now, tag);
             if (next < first) first = next;
         });
         if (first != NONE) atomicMin(&earliest[turn], first);
@@ -73,13 +80,15 @@ __device__ __forceinline__ void walk_recurrent(Layer const& below, Layer const& 
         unsigned long long found = earliest[turn];
         if (threadIdx.x == 0) earliest[(turn + 2) % 3] = NONE;
         bool is_spike = found != NONE;
-        ran_away = is_spike && ((unsigned)found & RUNS_AWAY);
+        winner = is_spike ? (int)(unsigned)found : -1;
+        ran_away = is_spike && ((unsigned)winner & RUNS_AWAY);
         if (ran_away) break;
         step = rest;
+        elapsed = end - now;
         if (is_spike) {
-            float dt = __uint_as_float((unsigned)(found >> 32));
-            step = interval_of(decay, dt);
-            end = fminf(now + dt, end);
+            elapsed = __uint_as_float((unsigned)(found >> 32));
+            step = interval_of(decay, elapsed);
+            end = fminf(now + elapsed, end);
         }
         int more = source < below.sources ? 0 : copies - 1;
         if (threadIdx.x == 0 && record + more < layer.width - 1) {
@@ -94,17 +103,12 @@ __device__ __forceinline__ void walk_recurrent(Layer const& below, Layer const& 
         record += more;
         now = end;
         if (!is_spike && heard == last) break;
-        winner = is_spike ? (int)(unsigned)found : -1;
         source = is_spike ? below.sources + winner : arrivals[++heard].source;
         all_spikes += is_spike;
         record++;
     }
-    neurons.each([&](int neuron, Bounds const&, Integrator& at) {
-        layer.spike_counts[(size_t)sample * layer.stride + neuron] = min(at.spikes, layer.slots);
-        if (at.spikes > layer.slots) {
-            atomicMax(&layer.needed[0], at.spikes);
-            atomicMax(&control->faults.capacity, 1);
-        }
+    neurons.each([&](Place const& place, Bounds const&, Integrator& at) {
+        count_spikes(place, control, sample, at.spikes);
     });
     for (int s = threadIdx.x; s < layer.sources; s += blockDim.x) {
         layer.heads[(size_t)s * layer.samples + sample] = NO_EVENT;
@@ -112,13 +116,8 @@ __device__ __forceinline__ void walk_recurrent(Layer const& below, Layer const& 
     __syncthreads();
     if (threadIdx.x != 0) return;
     int count = record;
-    if (ran_away) {
-        unsigned long long place = (unsigned long long)layer.layer << 32 | (unsigned)sample;
-        atomicMin(&control->faults.runaway, place);
-        count = 0;
-    } else if (count > layer.width - 2) {
-        atomicMax(&layer.needed[1], all_spikes);
-        atomicMax(&control->faults.capacity, 1);
+    if (ran_away || count > layer.width - 2) {
+        report(neurons, control, sample, winner, all_spikes);
         count = 0;
     }
     layer.counts[sample] = count;
@@ -139,23 +138,24 @@ struct Adjoint {
 };
 
 struct NothingFixed {
-    static __device__ __forceinline__ NothingFixed of(Layer const&, Layer const&, int, int) { return {}; }
+    static __device__ __forceinline__ NothingFixed of(Layer const&, Layer const&, int, Place const&) { return {}; }
 };
 
 template <template <class, class> class Neurons>
 __device__ __forceinline__ void walk_recurrent_back(Layer const& below, Layer const& layer, Control* control,
-                                                    float const* above_errors, int above_width, int above_tiles,
-                                                    int every_spike, int first, int* states,
+                                                    Above const& above, int every_spike, int first,
+                                                    Member const* members, int* states,
                                                     float (*sums)[MAX_THREADS / WARP]) {
     // Where room lacked, spikes are among the records that are not among those kept.
     if (is_faulty(control)) return;
     int sample = first + (int)blockIdx.x;
     Record const* records = layer.records + (size_t)sample * layer.width;
-    Decay const& decay = layer.decay;
-    Neurons<NothingFixed, Adjoint> neurons(below, layer, sample, states);
-    neurons.begin([&](int neuron, NothingFixed const&) {
-        int spikes = layer.spike_counts[(size_t)sample * layer.stride + neuron];
-        jumps_of(layer, lane_of(sample, neuron), spikes);
+    float const* times = layer.times + (size_t)sample * layer.width;
+    Neurons<NothingFixed, Adjoint> neurons(below, layer, sample, members, states);
+    neurons.begin([&](Place const& place, NothingFixed const&) {
+        Layer const& its = place.layer;
+        int spikes = its.spike_counts[(size_t)sample * its.stride + place.neuron];
+        jumps_of(its, lane_of(sample, place.neuron), spikes);
         return Adjoint{0.0f, 0.0f, spikes};
     });
     int heard = below.counts[sample], turn = 0, grazing = 0;
@@ -165,11 +165,14 @@ __device__ __forceinline__ void walk_recurrent_back(Layer const& below, Layer co
         int sender = record.source - below.sources;
         bool wanted = sender >= 0 || layer.wants_errors;
         float part = 0.0f;
-        neurons.each([&](int neuron, NothingFixed const&, Adjoint& at) {
-            sweep(at.mu_voltage, at.mu_current, record, decay.ratio);
-            layer.mu[adjoint_place(layer, lane_of(sample, neuron), r - 1)] = at.mu_current;
+        float length = neurons.are_alike() ? 0.0f : times[r + 1] - times[r];
+        neurons.each([&](Place const& place, NothingFixed const&, Adjoint& at) {
+            Decay const& decay = place.layer.decay;
+            Record interval = neurons.are_alike() ? record : record_of(decay, length, record.source);
+            sweep(at.mu_voltage, at.mu_current, interval, decay.ratio);
+            layer.mu[adjoint_place(layer, lane_of(sample, place.column), r - 1)] = at.mu_current;
             if (!wanted) return;
-            float weight = layer.weights[(size_t)record.source * layer.stride + neuron];
+            float weight = layer.weights[(size_t)record.source * layer.stride + place.column];
             part += weight * (at.mu_current - at.mu_voltage) / decay.tau_syn;
         });
         if (sender < 0) heard--;
@@ -185,31 +188,32 @@ __device__ __forceinline__ void walk_recurrent_back(Layer const& below, Layer co
         if (sender >= layer.targets) continue;
         owed = 0.0f;
         // The sender's spike ended the interval before.
-        neurons.at(sender, [&](int neuron, NothingFixed const&, Adjoint& at) {
+        neurons.at(sender, [&](Place const& place, NothingFixed const&, Adjoint& at) {
             at.spikes--;
-            float before = back_over_spike(layer, lane_of(sample, neuron), at.spikes, at.mu_voltage / -decay.tau_syn,
-                                           error, above_errors, above_width, above_tiles, every_spike, grazing);
-            at.mu_voltage = before * -decay.tau_syn;
+            float tau = -place.layer.decay.tau_syn;
+            float before =
+                back_over_spike(place, sample, at.spikes, at.mu_voltage / tau, error, above, every_spike, grazing);
+            at.mu_voltage = before * tau;
         });
     }
     if (grazing > 0) atomicAdd(&control->grazing, (unsigned long long)grazing);
 }
 
 // Grid: a block a sample, a thread a neuron. `below` is what arrives from the layer below, `layer` what
-// the neurons hear.
-extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_recurrent(Layer below, Layer layer,
-                                                                        Control* control) {
+// the neurons hear; `copies` connections lead from the layer to itself.
+extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_recurrent(Layer below, Layer layer, Control* control,
+                                                                        int copies) {
     // The earliest spike of three successive intervals: while one is sought, the one before is read and
     // the one after made ready.
     __shared__ unsigned long long earliest[3];
-    walk_recurrent<OneEach>(below, layer, control, nullptr, earliest);
+    walk_recurrent<OneEach>(below, layer, control, copies, nullptr, nullptr, earliest);
 }
 
-// Grid: a block a sample, several neurons a thread.
-extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_recurrent_large(Layer below, Layer layer,
-                                                                              Control* control, int* states) {
+// Grid: a block a sample, several neurons a thread, of one layer or of several. `layer` is then what all of them hear.
+extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_recurrent_large(
+    Layer below, Layer layer, Control* control, int copies, Member const* members, int* states) {
     __shared__ unsigned long long earliest[3];
-    walk_recurrent<SeveralEach>(below, layer, control, states, earliest);
+    walk_recurrent<SeveralEach>(below, layer, control, copies, members, states, earliest);
 }
 
 // Grid: as lif_recurrent, over the samples from `first` on. The errors of what arrived from below, summed
@@ -219,14 +223,12 @@ extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_recurrent_backward
     int every_spike, int first, Layer below) {
     // The warps' sums, of one arrival and the next in turn.
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_recurrent_back<OneEach>(below, layer, control, above_errors, above_width, above_tiles, every_spike, first,
-                                 nullptr, sums);
+    walk_recurrent_back<OneEach>(below, layer, control, {above_errors, above_width, above_tiles}, every_spike, first,
+                                 nullptr, nullptr, sums);
 }
 
-extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_recurrent_backward_large(
-    Layer layer, Control* control, float const* above_errors, int above_width, int above_tiles,
-    int every_spike, int first, Layer below, int* states) {
+extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_recurrent_backward_large(
+    Layer layer, Control* control, int every_spike, int first, Layer below, Member const* members, int* states) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_recurrent_back<SeveralEach>(below, layer, control, above_errors, above_width, above_tiles, every_spike, first,
-                                     states, sums);
+    walk_recurrent_back<SeveralEach>(below, layer, control, {}, every_spike, first, members, states, sums);
 }

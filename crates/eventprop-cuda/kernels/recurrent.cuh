@@ -20,12 +20,6 @@ __device__ __forceinline__ unsigned long long next_spike(Decay const& decay, flo
     return (unsigned long long)__float_as_uint(time) << 32 | neuron;
 }
 
-// The connections that lead from the layer to itself, each with a row of weights for each of its neurons: a spike
-// arrives over all.
-__device__ __forceinline__ int copies_of(Layer const& below, Layer const& layer) {
-    return (layer.sources - below.sources) / layer.targets;
-}
-
 // The sum of what the block's threads found, in the order of warps. `sums` is room for a sum a warp, which no
 // thread may still read.
 __device__ __forceinline__ float block_sum(float part, float* sums) {
@@ -37,18 +31,51 @@ __device__ __forceinline__ float block_sum(float part, float* sums) {
     return sum;
 }
 
-// Goes back over a neuron's spike number `k`, of which the arrivals above and in its own layer have the error
-// `error`: lambda_V just before it, from that just after.
-__device__ __forceinline__ float back_over_spike(Layer const& layer, Lane const& lane, int k, float after,
-                                                 float error, float const* above_errors, int above_width,
-                                                 int above_tiles, int every_spike, int& grazing) {
+__device__ __forceinline__ Lane lane_of(int sample, int neuron) { return {sample, neuron, neuron / WARP, true}; }
+
+// Where the errors of spikes lie that those above found.
+struct Above {
+    float const* errors;
+    int width, tiles;
+};
+
+// Goes back over a neuron's spike number `k`, of which the arrivals within the walk have the error `error`: lambda_V
+// just before it, from that just after.
+__device__ __forceinline__ float back_over_spike(Place const& place, int sample, int k, float after, float error,
+                                                 Above above, int every_spike, int& grazing) {
+    Layer const& layer = place.layer;
+    Lane lane = lane_of(sample, place.neuron);
+    if (place.member) above = {place.member->above_errors, place.member->above_width, place.member->above_tiles};
     int spikes = layer.spike_counts[(size_t)lane.sample * layer.stride + lane.neuron];
     size_t slot = ((size_t)lane.sample * layer.slots + k) * layer.stride + lane.neuron;
     Jumps jumps = jumps_among(layer, lane, spikes);
-    error += spike_error(layer, lane, k, slot, above_errors, above_width, above_tiles, every_spike);
+    if (above.tiles >= 0) {
+        error += spike_error(layer, lane, k, slot, above.errors, above.width, above.tiles, every_spike);
+    }
     float before = before_spike(jumps, layer.spike_slopes[slot], after, error);
     grazing += jumps.grazing;
     return before;
 }
 
-__device__ __forceinline__ Lane lane_of(int sample, int neuron) { return {sample, neuron, neuron / WARP, true}; }
+// What became of a sample's walk: the neuron of the spike last found has run away, or room for `needed` spikes of a
+// layer was lacking.
+template <class Neurons>
+__device__ __forceinline__ void report(Neurons const& neurons, Control* control, int sample, int last, int needed) {
+    if (last != NO_EVENT && ((unsigned)last & RUNS_AWAY)) {
+        unsigned long long layer = neurons.place((int)((unsigned)last & ~RUNS_AWAY)).layer.layer;
+        atomicMin(&control->faults.runaway, layer << 32 | (unsigned)sample);
+        return;
+    }
+    neurons.each_layer([&](Layer const& layer) { atomicMax(&layer.needed[1], needed); });
+    atomicMax(&control->faults.capacity, 1);
+}
+
+// Notes how often a neuron spiked, and that room was lacking.
+__device__ __forceinline__ void count_spikes(Place const& place, Control* control, int sample, int spikes) {
+    Layer const& layer = place.layer;
+    layer.spike_counts[(size_t)sample * layer.stride + place.neuron] = min(spikes, layer.slots);
+    if (spikes > layer.slots) {
+        atomicMax(&layer.needed[0], spikes);
+        atomicMax(&control->faults.capacity, 1);
+    }
+}

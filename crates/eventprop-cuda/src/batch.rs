@@ -59,6 +59,17 @@ pub(crate) struct Constants {
     pub(crate) threshold: Buffer<f32>,
 }
 
+/// The descriptions that kernels are given, by layer above the input.
+pub(crate) struct Descriptions {
+    /// Its neurons and their spikes.
+    pub(crate) layers: Vec<abi::Layer>,
+    /// Its walk, with the neurons of all layers that are walked with it.
+    pub(crate) walks: Vec<abi::Layer>,
+    /// What the walk is to the layers below, where they leave their spikes and find their errors: the same but for
+    /// recurrent layers and those with delays.
+    pub(crate) to_below: Vec<abi::Layer>,
+}
+
 /// What a layer's description takes from the training.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
@@ -116,8 +127,7 @@ impl BatchBuffers {
         self.layers.iter_mut().try_for_each(|layer| device.clear(&mut layer.needed))
     }
 
-    /// The descriptions of all layers for a batch of `samples`, and what they are to those below: the
-    /// same but for recurrent layers and those with delays.
+    /// The descriptions of all layers for a batch of `samples`.
     pub(crate) fn describe(
         &self,
         plan: &[DenseLayer],
@@ -126,14 +136,14 @@ impl BatchBuffers {
         weights: &Weights,
         settings: Settings,
         samples: usize,
-    ) -> (Vec<abi::Layer>, Vec<abi::Layer>) {
+    ) -> Descriptions {
         let layers = plan.iter().zip(&self.layers).zip(constants.iter().zip(activity)).enumerate();
         let layers = layers.map(|(index, ((plan, buffers), (constants, activity)))| {
             let Lengths { width, slots, chunk, .. } = buffers.lengths;
             let (matrix, gradient) = weights.addresses(index);
             let [below, own] = weights.delays(index, plan);
             let delays = if plan.is_recurrent() { own } else { below };
-            let row = width * plan.stride;
+            let row = width * plan.columns;
             abi::Layer {
                 layer: plan.layer as i32,
                 sources: plan.sources as i32,
@@ -164,7 +174,14 @@ impl BatchBuffers {
             }
         });
         let layers: Vec<abi::Layer> = layers.collect();
-        let to_below = layers.iter().zip(plan).zip(&self.below).enumerate();
+        let walks = layers.iter().zip(plan).map(|(layer, plan)| abi::Layer {
+            targets: plan.own_rows as i32,
+            stride: plan.columns as i32,
+            tiles: (plan.columns / WARP) as i32,
+            ..*layer
+        });
+        let walks: Vec<abi::Layer> = walks.collect();
+        let to_below = walks.iter().zip(plan).zip(&self.below).enumerate();
         let to_below = to_below.map(|(index, ((layer, plan), buffers))| match buffers {
             // One sum over all neurons.
             None if plan.delays => abi::Layer { tiles: 1, ..*layer },
@@ -178,7 +195,7 @@ impl BatchBuffers {
             },
         });
         let to_below = to_below.collect();
-        (layers, to_below)
+        Descriptions { layers, walks, to_below }
     }
 }
 

@@ -1,7 +1,8 @@
 //! From a network to the layers that compute it; what this engine cannot do is refused here.
 
 use crate::abi::Decay;
-use crate::wiring::{Inputs, check_heard, inputs};
+use crate::groups::groups;
+use crate::wiring::{Inputs, check_heard, inputs, places};
 use lif_core::engine::{EngineError, Training};
 use lif_core::loss::{KnownLoss, Readout};
 use lif_core::network::{Layer, Network, Neuron};
@@ -13,25 +14,37 @@ pub(crate) const NAME: &str = "cuda";
 /// Neurons of a row of weights are padded to a multiple of this: the threads of a warp.
 pub(crate) const WARP: usize = 32;
 
-/// The threads of a block, at most. As in `kernels/neurons.cuh`.
+/// The threads of a block, at most, and where a thread has several neurons. As in `kernels/neurons.cuh`.
 const MAX_THREADS: usize = 1024;
+const MAX_SHARED_THREADS: usize = 768;
 
-/// A layer with what it hears, which is computed as one dense matrix.
+/// A layer with what it hears, which is computed as one dense matrix. Layers that hear one another are walked together,
+/// as one: then the first of them has what they all hear, the others have nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct DenseLayer {
     /// Its position in the network.
     pub(crate) layer: usize,
-    /// The connections from lower layers: their sources are the rows of its matrix, one connection's after
+    /// The numbers above the input of the layers that are walked with it, itself the first; none if it is not the
+    /// first.
+    pub(crate) members: Vec<usize>,
+    /// Its turn among all walks.
+    pub(crate) turn: usize,
+    /// The connections from layers of other walks: their sources are the rows of its matrix, one connection's after
     /// the other's.
     pub(crate) inputs: Vec<Input>,
-    /// Those from its neurons to themselves: further rows, of each its own.
+    /// Those within: from its neurons, and those of its members, to themselves.
     pub(crate) recurrent: Vec<Input>,
+    /// How often its own neurons are rows, after those below.
+    pub(crate) copies: usize,
     /// Whether synapses from below have delays.
     pub(crate) delays: bool,
     /// Whether those within have.
     pub(crate) recurrent_delays: bool,
     /// The rows of its matrix: the neurons below, then its own as often as they hear one another.
     pub(crate) sources: usize,
+    /// Rows of its own neurons, once, and columns: those of all members.
+    pub(crate) own_rows: usize,
+    pub(crate) columns: usize,
     /// Its own neurons.
     pub(crate) targets: usize,
     /// The same, padded.
@@ -55,22 +68,34 @@ pub(crate) struct DenseLayer {
 pub(crate) struct Input {
     /// Its position in the network.
     pub(crate) connection: usize,
-    /// The position of the layer that it comes from.
+    /// The positions of the layer that it comes from, and of that it leads to.
     pub(crate) from: usize,
+    pub(crate) to: usize,
     /// What its weights are.
     pub(crate) synapses: Synapses,
     /// Whether each synapse has a delay.
     pub(crate) delays: bool,
-    /// Its first row of the layer's matrix.
+    /// Its first row of the walk's matrix.
     pub(crate) first: usize,
     /// Its rows.
     pub(crate) sources: usize,
+    /// Its first column.
+    pub(crate) column: usize,
+    /// Its columns.
+    pub(crate) targets: usize,
+}
+
+impl Input {
+    /// Weights of a row of it where they are parameters: padded as a layer's neurons are.
+    pub(crate) fn stride(&self) -> usize {
+        self.targets.next_multiple_of(WARP)
+    }
 }
 
 impl DenseLayer {
     /// The neurons it hears from below.
     pub(crate) fn below(&self) -> usize {
-        self.inputs.iter().map(|input| input.sources).sum()
+        self.sources - self.copies * self.own_rows
     }
 
     /// Whether its neurons hear one another.
@@ -91,7 +116,8 @@ impl DenseLayer {
     /// Whether its matrices are parameters as they lie: neither shared nor fixed, and with delays for all
     /// connections from below or for none, and so within.
     pub(crate) fn is_dense(&self) -> bool {
-        self.connections().all(|input| input.synapses == Synapses::Dense)
+        self.members.len() <= 1
+            && self.connections().all(|input| input.synapses == Synapses::Dense)
             && self.inputs.iter().all(|input| input.delays == self.delays)
             && self.recurrent.iter().all(|input| input.delays == self.recurrent_delays)
     }
@@ -101,9 +127,9 @@ impl DenseLayer {
         input_errors || self.inputs.iter().any(|input| input.from > 0)
     }
 
-    /// Whether its neurons hear one another and are several a thread.
+    /// Whether its neurons hear one another and are several a thread, or of several layers.
     pub(crate) fn is_large(&self) -> bool {
-        self.is_recurrent() && self.stride > self.threads
+        self.is_recurrent() && (self.columns > self.threads || self.members.len() > 1)
     }
 
     /// Whether any of its synapses has a delay: its neurons hear each in an order of its own.
@@ -142,26 +168,38 @@ pub(crate) fn plan(
 ) -> Result<Vec<DenseLayer>, EngineError> {
     let readout = known_loss(training)?.1;
     let duration = network.duration() as f32;
-    let most = (recurrent_threads / WARP * WARP).clamp(WARP, MAX_THREADS);
+    let groups = groups(network);
     let layers = (1..network.layers().len()).map(|position| {
         let layer = &network.layers()[position];
         let values = &parameters.layers[position];
-        let Inputs { below, recurrent } = inputs(network, position)?;
-        let stride = layer.size.next_multiple_of(WARP);
         let rate = if readout == Readout::ExpMean { duration.recip() } else { 0.0 };
         let targets = training.rate_targets.iter().filter(|target| target.layer == position);
         let (pull, strength) =
             targets.fold((0.0, 0.0), |(p, s), t| (p + t.strength * t.target, s + t.strength));
+        let found = groups.iter().enumerate().find(|(_, group)| group[0] == position);
+        let (turn, group) = found.map_or((0, &[][..]), |(turn, group)| (turn, group));
+        let hears = match group {
+            [] => Inputs { below: Vec::new(), recurrent: Vec::new(), copies: 0 },
+            _ => inputs(network, group)?,
+        };
+        let Inputs { below, recurrent, copies } = hears;
+        let own_rows: usize = places(network, group).iter().sum();
+        let columns = own_rows.next_multiple_of(WARP);
         Ok(DenseLayer {
             layer: position,
+            members: group.iter().map(|layer| layer - 1).collect(),
+            turn,
             delays: below.iter().any(|input| input.delays),
             recurrent_delays: recurrent.iter().any(|input| input.delays),
-            sources: below.iter().chain(&recurrent).map(|input| input.sources).sum(),
+            sources: below.iter().map(|input| input.sources).sum::<usize>() + copies * own_rows,
+            own_rows,
+            columns,
             inputs: below,
             recurrent,
+            copies,
             targets: layer.size,
-            stride,
-            threads: stride.div_ceil(stride.div_ceil(most)).next_multiple_of(WARP),
+            stride: layer.size.next_multiple_of(WARP),
+            threads: threads(columns, group.len() > 1, recurrent_threads),
             spikes: layer.is_lif(),
             reset: match &layer.neuron {
                 Neuron::Lif(constants) => constants.reset as f32,
@@ -173,6 +211,24 @@ pub(crate) fn plan(
         })
     });
     layers.collect()
+}
+
+/// The numbers of the layers that are walked, each after all it hears.
+pub(crate) fn order(layers: &[DenseLayer]) -> Vec<usize> {
+    let mut walked: Vec<usize> =
+        (0..layers.len()).filter(|&index| !layers[index].members.is_empty()).collect();
+    walked.sort_by_key(|&index| layers[index].turn);
+    walked
+}
+
+/// The threads of a block for so many neurons, up to `most`: a neuron each, or as few as it takes.
+fn threads(neurons: usize, several_layers: bool, most: usize) -> usize {
+    let whole = |most: usize| (most / WARP * WARP).max(WARP);
+    if neurons <= whole(most.min(MAX_THREADS)) && !several_layers {
+        return neurons;
+    }
+    let rounds = neurons.div_ceil(whole(most.min(MAX_SHARED_THREADS))).max(1);
+    neurons.div_ceil(rounds).next_multiple_of(WARP)
 }
 
 /// The training's loss and what it measures.
@@ -201,7 +257,7 @@ pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), E
         _ => {}
     }
     check_heard(network)?;
-    (1..network.layers().len()).try_for_each(|to| inputs(network, to).map(drop))
+    groups(network).iter().try_for_each(|group| inputs(network, group).map(drop))
 }
 
 /// The bias currents and thresholds of a layer's neurons and of its padding, which never spikes.

@@ -36,13 +36,13 @@ impl SharedWeights {
         if layer.is_dense() {
             return Ok(None);
         }
-        let len = layer.sources * layer.stride;
+        let len = layer.sources * layer.columns;
         check_size(layer, len, device.free_memory()?)?;
         let mut matrix = vec![0.0_f32; len];
         for input in layer.connections() {
             let Synapses::Fixed { weight } = input.synapses else { continue };
             for source in 0..input.sources {
-                let row = (input.first + source) * layer.stride;
+                let row = (input.first + source) * layer.columns + input.column;
                 let fan_out = |target, _| matrix[row + target] = weight;
                 network.fan_out(input.connection, source, fan_out);
             }
@@ -68,7 +68,7 @@ impl SharedWeights {
     pub(crate) fn delays(&self, layer: &DenseLayer) -> [Option<(Address, Address)>; 2] {
         let rows = |is_wanted, first: usize| {
             let matrix = self.delays.as_ref().filter(|_| is_wanted)?;
-            let first = first * layer.stride;
+            let first = first * layer.columns;
             Some((matrix.values.at(first), matrix.gradient.at(first)))
         };
         [rows(layer.delays, 0), rows(layer.recurrent_delays, layer.below())]
@@ -122,7 +122,7 @@ fn check_size(layer: &DenseLayer, len: usize, free: usize) -> Result<(), EngineE
     let is_mixed = layer.connections().any(|input| input.synapses == Synapses::Dense);
     let each = if layer.has_delays() { 20_usize } else { 12 } + if is_mixed { 4 } else { 0 };
     let bytes = each.saturating_mul(len);
-    let DenseLayer { sources, targets, .. } = layer;
+    let DenseLayer { sources, own_rows: targets, .. } = layer;
     let reason = if i32::try_from(len).is_err() {
         format!("a matrix of {sources} x {targets} synapses is more than this engine numbers")
     } else if bytes > free {

@@ -125,8 +125,8 @@ impl Room {
             heads: self.samples * layer.below(),
             // All neurons' in one.
             errors: if errors { events } else { 0 },
-            heard: if layer.delays { events * layer.stride } else { 0 },
-            hearers: if layer.delays { self.samples * layer.stride } else { 0 },
+            heard: if layer.delays { events * layer.columns } else { 0 },
+            hearers: if layer.delays { self.samples * layer.columns } else { 0 },
             ..Lengths::default()
         })
     }
@@ -139,12 +139,23 @@ impl Room {
         input_errors: bool,
     ) -> Lengths {
         let layer = &layers[index];
-        // A spike arrives over every connection within.
-        let own = layer.recurrent.len() * self.spikes[index].1;
+        let slots = if layer.spikes { self.spikes[index].0 } else { 0 };
+        let of_neurons = Lengths {
+            samples: self.samples,
+            slots,
+            neurons: self.samples * layer.stride,
+            spikes: self.samples * slots * layer.stride,
+            ..Lengths::default()
+        };
+        if layer.members.is_empty() {
+            return of_neurons;
+        }
+        // A spike arrives as often as its neuron is a row.
+        let sent: usize = layer.members.iter().map(|&member| self.spikes[member].1).sum();
+        let own = layer.copies * sent;
         let errors = layer.wants_errors(input_errors) && !layer.is_recurrent();
         let width = self.arrivals(layer) + own + 2;
-        let slots = if layer.spikes { self.spikes[index].0 } else { 0 };
-        let row = width * layer.stride;
+        let row = width * layer.columns;
         // With delays the derivatives by the times of arrivals lie beside the adjoint.
         let kept = if layer.has_delays() { 2 * row } else { row };
         // Whole groups of those that are added up together, so that the gradient's bits do not tell the parts.
@@ -152,7 +163,7 @@ impl Room {
         let chunk = if chunk < GROUP { chunk } else { chunk - chunk % GROUP };
         let chunk = chunk.min(self.samples.max(1));
         // Tile by tile, or with delays in one.
-        let tiles = if layer.delays { 1 } else { layer.stride / WARP };
+        let tiles = if layer.delays { 1 } else { layer.columns / WARP };
         // What a recurrent layer hears from below is kept apart.
         let heard = match layer.is_recurrent() {
             _ if !layer.has_delays() => 0,
@@ -160,25 +171,22 @@ impl Room {
             false => width,
         };
         Lengths {
-            samples: self.samples,
             width,
-            slots,
             chunk,
             events: self.samples * width,
             heads: self.samples * layer.sources,
             errors: if errors { self.samples * width * tiles } else { 0 },
-            neurons: self.samples * layer.stride,
-            spikes: self.samples * slots * layer.stride,
             adjoint: chunk * kept,
-            heard: self.samples * heard * layer.stride,
-            hearers: if heard > 0 { self.samples * layer.stride } else { 0 },
+            heard: self.samples * heard * layer.columns,
+            hearers: if heard > 0 { self.samples * layer.columns } else { 0 },
+            ..of_neurons
         }
     }
 
     /// What neurons of recurrent layers remember where it does not lie in registers: one layer's at a time.
     pub(crate) fn states(&self, layers: &[DenseLayer]) -> usize {
         let large = layers.iter().filter(|layer| layer.is_large());
-        let words = large.map(|layer| self.samples * layer.stride * STATE_WORDS);
+        let words = large.map(|layer| self.samples * layer.columns * STATE_WORDS);
         words.max().unwrap_or(0)
     }
 
@@ -271,6 +279,7 @@ mod tests {
             ("in", "out"),
             ("second", "second"),
             ("second", "second"),
+            ("second", "first"),
         ];
         for (delays, chosen, threads) in [
             (false, 0, 1024),
@@ -281,6 +290,8 @@ mod tests {
             (true, 0, 1024),
             (true, 4, 1024),
             (true, 6, 1024),
+            (false, 7, 1024),
+            (true, 7, 1024),
         ] {
             let pairs = chain.iter().chain(&around[..chosen]);
             let connections = pairs

@@ -69,7 +69,7 @@ impl Weights {
     pub(crate) fn addresses(&self, index: usize) -> (Address, Address) {
         match &self.shared[index] {
             Some(shared) => shared.addresses(),
-            None => self.at(self.layout.starts[index][0]),
+            None => self.layout.starts[index].first().map_or((0, 0), |&first| self.at(first)),
         }
     }
 
@@ -118,11 +118,9 @@ impl Weights {
 impl Layout {
     pub(crate) fn new(layers: &[DenseLayer]) -> Self {
         let (mut first, mut matrices) = (0, Vec::new());
-        let mut place = |plan: &DenseLayer,
-                         connection,
-                         is_delays,
-                         [sources, targets, stride]: [usize; 3]| {
-            let layer = plan.layer;
+        let mut place = |input: &Input, is_delays| {
+            let [sources, targets, stride] = shape(input);
+            let (connection, layer) = (input.connection, input.to);
             matrices.push(Matrix { connection, is_delays, layer, first, sources, targets, stride });
             first += sources * stride;
             first - sources * stride
@@ -130,13 +128,11 @@ impl Layout {
         let mut starts = Vec::new();
         for plan in layers {
             let own = plan.connections();
-            let own = own.map(|input| place(plan, input.connection, false, shape(plan, input)));
+            let own = own.map(|input| place(input, false));
             starts.push(own.collect());
         }
         let delays = layers.iter().map(|plan| {
-            let own = plan.connections().map(|input| {
-                input.delays.then(|| place(plan, input.connection, true, shape(plan, input)))
-            });
+            let own = plan.connections().map(|input| input.delays.then(|| place(input, true)));
             own.collect()
         });
         let delays: Vec<Vec<Option<usize>>> = delays.collect();
@@ -207,9 +203,9 @@ impl Layout {
 }
 
 /// The sources, targets and stride of a connection into a layer: shared weights are one row, fixed ones none.
-fn shape(plan: &DenseLayer, input: &Input) -> [usize; 3] {
+fn shape(input: &Input) -> [usize; 3] {
     match input.synapses {
-        Synapses::Dense => [input.sources, plan.targets, plan.stride],
+        Synapses::Dense => [input.sources, input.targets, input.stride()],
         Synapses::Shared { weights } => [1, weights, weights.next_multiple_of(WARP)],
         Synapses::Fixed { .. } => [0, 1, WARP],
     }

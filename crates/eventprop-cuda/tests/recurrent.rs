@@ -11,10 +11,10 @@ use draw::{
     Draw, INPUTS, engines_agree, engines_agree_with, fill_delays, spikes, train_both_ways, uniform,
 };
 use eventprop_cuda::CudaOptions;
-use lif_core::engine::Engine;
+use lif_core::engine::{Engine, EngineError};
 use lif_core::loss::Loss;
-use lif_core::network::{ConnectionKindSpec, ConnectionSpec, LayerSpec};
-use lif_core::{Network, Parameters};
+use lif_core::network::{ConnectionKindSpec, ConnectionSpec, LayerSpec, OneOrMany};
+use lif_core::{Network, Parameters, SpikeBatch};
 use lively::{draw, is_spiking, layer, losses};
 use proptest::prelude::*;
 
@@ -122,6 +122,78 @@ fn convolved(uniform: &mut impl FnMut() -> f64, spiking: bool, delayed: f64) -> 
     connect(uniform, all.into_iter(), delayed, layers)
 }
 
+/// Layers that hear one another, each of other constants: the second and third, if outputs spike the last too; over
+/// windows or not; the first hears one of them. Each connection is there once or twice.
+fn loops(uniform: &mut impl FnMut() -> f64, size: usize, spiking: bool, delayed: f64) -> Network {
+    let windows = uniform() < 0.3;
+    let sizes = if windows { [size, 36, 18, 7] } else { [size, size, 1 + size / 2, 7] };
+    let mut layers = vec![LayerSpec::input("in", INPUTS).with_shape([1, 5, 10])];
+    for (name, size) in ["late", "first", "second", "out"].into_iter().zip(sizes) {
+        let mut layer = layer(name, size, spiking);
+        layer.tau_mem = Some(OneOrMany::One(10.0 + (uniform() * 3.0).floor() * 5.0));
+        layer.tau_syn = Some(OneOrMany::One(4.0 + uniform() * 2.0));
+        if name != "out" {
+            layer.reset = Some(-0.2 * uniform());
+        }
+        layers.push(layer);
+    }
+    layers[2].shape = windows.then_some([2, 3, 6]);
+    layers[3].shape = windows.then_some([1, 3, 6]);
+    let mut pairs = vec![
+        ("in", "first"),
+        ("first", "second"),
+        ("second", "first"),
+        ("second", "late"),
+        ("late", "out"),
+        ("second", "out"),
+    ];
+    let others = [
+        ("in", "second"),
+        ("first", "first"),
+        ("first", "second"),
+        ("second", "first"),
+        ("first", "out"),
+        ("second", "second"),
+    ];
+    pairs.extend(others.into_iter().filter(|_| uniform() < 0.3));
+    if spiking {
+        pairs.extend([("out", "first"), ("out", "out")].into_iter().filter(|_| uniform() < 0.6));
+    }
+    let specs: Vec<ConnectionSpec> = pairs
+        .into_iter()
+        .map(|(from, to)| {
+            let within = ["first", "second"];
+            let is_window = windows && within.contains(&from) && within.contains(&to);
+            match is_window && uniform() < 0.7 {
+                true => ConnectionSpec {
+                    kind: ConnectionKindSpec::Conv2d,
+                    kernel: Some([3, 3]),
+                    padding: Some([1, 1]),
+                    ..ConnectionSpec::dense(from, to)
+                },
+                false => ConnectionSpec::dense(from, to),
+            }
+        })
+        .collect();
+    connect(uniform, specs.into_iter(), delayed, layers)
+}
+
+fn loop_draws() -> impl Strategy<Value = Draw> {
+    let delayed = prop_oneof![Just(0.0), Just(0.5), Just(1.0)];
+    (losses(), delayed, 2..=40_usize, 1..4_usize, any::<u64>()).prop_map(
+        |(loss, delayed, size, samples, seed)| {
+            let mut uniform = uniform(seed);
+            let network = loops(&mut uniform, size, is_spiking(loss), delayed);
+            draw(network, loss, samples, &mut uniform)
+        },
+    )
+}
+
+#[test]
+fn engines_agree_on_layers_that_hear_one_another() {
+    engines_agree(loop_draws);
+}
+
 /// Connections in any order, each with delays with probability `delayed`.
 fn connect(
     uniform: &mut impl FnMut() -> f64,
@@ -189,8 +261,8 @@ fn kept_samples_train_several_connections_as_given_ones() {
 }
 
 #[test]
-fn kept_samples_train_windows_as_given_ones() {
-    train_both_ways(&convolved(&mut uniform(5), false, 0.5));
+fn kept_samples_train_loops_as_given_ones() {
+    train_both_ways(&loops(&mut uniform(6), 12, false, 0.5));
 }
 
 /// A layer that hears itself; delays between layers, within it, or not.
@@ -240,25 +312,107 @@ fn few_spike(network: Network, loss: Loss) -> Draw {
 fn parts_find_the_same() {
     for_each_schedule(|_, schedule| {
         let mut uniform = uniform(30 + schedule);
+        let mut spikes = 0;
         for delayed in [0.0, 1.0] {
-            let network = several(&mut uniform, 70, true, delayed);
-            let draw = draw(network, Loss::SpikeTimeSum {}, 3, &mut uniform);
-            let mut engine = draw.cuda(draw.training());
-            let statistics = engine.differentiate(draw.batch()).unwrap();
-            assert!(engine.spikes(1).spike_count() > 20, "{}", engine.spikes(1).spike_count());
-            draw.assert_same_in_parts(&engine, statistics);
+            let several = several(&mut uniform, 24, true, delayed);
+            let loops = loops(&mut uniform, 24, true, delayed);
+            for network in [several, loops] {
+                let draw = draw(network, Loss::SpikeTimeSum {}, 3, &mut uniform);
+                let mut engine = draw.cuda(draw.training());
+                let statistics = engine.differentiate(draw.batch()).unwrap();
+                draw.assert_same_in_parts(&engine, statistics);
+                spikes += (1..=3).map(|layer| engine.spikes(layer).spike_count()).sum::<usize>();
+            }
         }
+        assert!(spikes > 50, "{spikes}");
     });
+}
+
+/// The spikes of each layer; none where one is so near to vanishing that single precision decides.
+fn compared(draw: &Draw) -> Option<Vec<usize>> {
+    match draw.compare(CudaOptions::default()) {
+        Err(TestCaseError::Reject(_)) => None,
+        compared => Some(compared.unwrap()),
+    }
 }
 
 /// Layers of more neurons than a block can have threads.
 #[test]
 fn large_layers_agree() {
-    for_each_schedule(|_, _| {
-        for (between, within) in [(false, false), (true, true)] {
-            let draw = few_spike(large(1025, between, within), Loss::VmaxCrossEntropy {});
-            let counts = draw.compare(CudaOptions::default()).unwrap();
+    for_each_schedule(|_, schedule| {
+        let (between, within) = (schedule < 2, schedule > 0);
+        let draw = few_spike(large(1025, between, within), Loss::VmaxCrossEntropy {});
+        if let Some(counts) = compared(&draw) {
             assert!(counts[0] > 50, "{counts:?}");
+        }
+    });
+}
+
+/// Two layers of which each hears the other, and the second itself too.
+fn pair(size: usize, delays: bool) -> Network {
+    let layers = vec![
+        LayerSpec::input("in", INPUTS),
+        LayerSpec::lif("first", size, 20.0, 5.0),
+        LayerSpec::lif("second", size, 10.0, 5.0),
+        LayerSpec::li("out", 3, 20.0, 5.0),
+    ];
+    let pairs = [
+        ("in", "first"),
+        ("first", "second"),
+        ("second", "first"),
+        ("second", "second"),
+        ("second", "out"),
+    ];
+    let connections =
+        pairs.map(|(from, to)| ConnectionSpec { delays, ..ConnectionSpec::dense(from, to) });
+    Network::new(30.0, layers, connections.to_vec()).unwrap()
+}
+
+/// Layers that hear one another spike beyond the room first made, and the same room gives the same bits.
+#[test]
+fn room_is_made_for_many_spikes() {
+    for_each_schedule(|_, schedule| {
+        for delays in [false, true] {
+            let mut uniform = uniform(50 + schedule);
+            let mut draw = draw(pair(8, delays), Loss::VmaxCrossEntropy {}, 3, &mut uniform);
+            for (own, scale) in
+                draw.parameters.connections.iter_mut().zip([6.0, 2.0, -0.002, -0.002])
+            {
+                own.weights.fill_with(|| uniform() as f32 * scale);
+            }
+            draw.spikes = spikes(3, 90, &mut uniform);
+            let mut engine = draw.cuda(draw.training());
+            let first = engine.differentiate(draw.batch()).unwrap();
+            let counts = [1, 2].map(|layer| engine.spikes(layer).spike_count());
+            assert!(counts.iter().all(|&count| count > 2 * (2 * 8 + 62)), "{counts:?}");
+            let gradient = engine.gradient();
+            assert_eq!(engine.differentiate(draw.batch()).unwrap(), first);
+            assert_eq!(engine.gradient(), gradient);
+            if let Some(found) = compared(&draw) {
+                assert_eq!(found, counts);
+            }
+        }
+    });
+}
+
+/// Of layers that hear one another the one that runs away is named.
+#[test]
+fn runaways_are_named() {
+    for_each_schedule(|_, _| {
+        for delays in [false, true] {
+            let network = pair(2, delays);
+            let mut parameters = Parameters::<f32>::initial(&network);
+            for (own, weight) in parameters.connections.iter_mut().zip([20.0, 20.0, 0.0, 50.0]) {
+                own.weights.fill(weight);
+                own.delays.fill(0.5);
+            }
+            let mut spikes = SpikeBatch::new();
+            spikes.push_sorted([(1.0, 3)]).unwrap();
+            let loss = Loss::VmaxCrossEntropy {};
+            let draw = Draw { network, parameters, spikes, labels: vec![0], loss };
+            let error = draw.cuda(draw.training()).infer(&draw.spikes).unwrap_err();
+            let EngineError::Runaway { layer, sample: 0, .. } = &error else { panic!("{error}") };
+            assert_eq!(layer, "second");
         }
     });
 }

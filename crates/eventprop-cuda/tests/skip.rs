@@ -220,12 +220,13 @@ fn refusals_are_named() {
         }
         let plain = |from: &str, to: &str| ConnectionSpec::dense(from, to);
         let cases = [
-            (vec![plain("0", "1"), plain("0", "out")], "layers that no higher one hears"),
-            (vec![plain("1", "1"), plain("1", "out")], "layers without a connection from a lower"),
+            (vec![plain("0", "1"), plain("0", "out")], "layers that no other one hears"),
             (
-                vec![plain("0", "1"), plain("1", "out"), plain("out", "1")],
-                "recurrence across layers",
+                vec![plain("0", "1"), plain("1", "1"), plain("0", "out")],
+                "layers that no other one hears",
             ),
+            (vec![plain("1", "1"), plain("1", "out")], "layers that hear neither"),
+            (vec![plain("1", "out"), plain("out", "1")], "layers that hear neither"),
         ];
         for (connections, what) in cases {
             let layers =

@@ -18,9 +18,9 @@ pub(crate) fn layer(name: &str, size: usize, spiking: bool) -> LayerSpec {
 fn lively(network: &Network, strength: f64, uniform: &mut impl FnMut() -> f64) -> Parameters<f32> {
     let mut parameters = Parameters::initial(network);
     for (connection, own) in network.connections().iter().zip(&mut parameters.connections) {
-        let is_own = connection.from == connection.to;
         let below = |other: &&Connection| other.to == connection.to && other.from < other.to;
         let into = network.connections().iter().filter(below).count();
+        let is_back = connection.from >= connection.to && into > 0;
         let hearers = network.layers()[connection.to].size;
         // Of a convolution the sources of one neuron are few.
         let mut sources = vec![0; hearers];
@@ -29,14 +29,14 @@ fn lively(network: &Network, strength: f64, uniform: &mut impl FnMut() -> f64) -
             network.fan_out(position.unwrap(), source, |target, _| sources[target] += 1);
         }
         let most = sources.into_iter().max().unwrap_or(1).max(1);
-        // Few neurons spike, and those of a layer inhibit one another on the whole.
+        // Few neurons spike; those of a layer inhibit one another on the whole, and those of lower layers.
         let factor = match connection.from {
             0 => 1.0,
-            _ if is_own => 0.3,
+            _ if is_back => 0.3,
             _ => 3.0,
         };
-        let scale = strength * factor / (most * into) as f64;
-        let down = if is_own { 1.4 } else { 0.6 };
+        let scale = strength * factor / (most * into.max(1)) as f64;
+        let down = if is_back { 1.4 } else { 0.6 };
         own.weights.fill_with(|| ((uniform() * 2.0 - down) * scale) as f32);
         fill_delays(own, uniform);
     }
