@@ -10,8 +10,8 @@ use common::for_each_schedule;
 use draw::{
     Draw, INPUTS, engines_agree, engines_agree_with, fill_delays, spikes, train_both_ways, uniform,
 };
-use eventprop_cuda::CudaOptions;
-use lif_core::engine::{Engine, EngineError};
+use eventprop_cuda::{CudaEngine, CudaOptions};
+use lif_core::engine::{Batch, Engine, EngineError, Training};
 use lif_core::loss::Loss;
 use lif_core::network::{ConnectionKindSpec, ConnectionSpec, LayerSpec, OneOrMany};
 use lif_core::{Network, Parameters, SpikeBatch};
@@ -413,6 +413,53 @@ fn runaways_are_named() {
             let error = draw.cuda(draw.training()).infer(&draw.spikes).unwrap_err();
             let EngineError::Runaway { layer, sample: 0, .. } = &error else { panic!("{error}") };
             assert_eq!(layer, "second");
+        }
+    });
+}
+
+/// Every walk of several neurons a thread, on few threads: short enough for ThreadSanitizer.
+#[test]
+fn every_walk_runs() {
+    for_each_schedule(|_, _| {
+        let (one, two) = (&[34][..], &[3, 2][..]);
+        let ways = [(false, false), (false, true), (true, true)];
+        for (sizes, (between, within)) in
+            ways.map(|way| (one, way)).into_iter().chain([(two, ways[0]), (two, ways[2])])
+        {
+            let mut layers = vec![LayerSpec::input("0", 4)];
+            let mut connections = Vec::new();
+            let names = ["0", "1", "2"];
+            let mut connect = |from: usize, to: usize, delays| {
+                let spec = ConnectionSpec::dense(names[from], names[to]);
+                connections.push(ConnectionSpec { delays, ..spec });
+            };
+            for (below, &size) in sizes.iter().enumerate() {
+                layers.push(LayerSpec::lif(names[below + 1], size, 20.0, 5.0));
+                connect(below, below + 1, between);
+            }
+            connect(sizes.len(), 1, within);
+            let network = Network::new(20.0, layers, connections).unwrap();
+            let mut parameters = Parameters::<f32>::initial(&network);
+            for own in &mut parameters.connections {
+                own.weights.fill(3.0);
+                own.delays
+                    .iter_mut()
+                    .zip([0.5, 2.0].iter().cycle())
+                    .for_each(|(delay, &ms)| *delay = ms);
+            }
+            // Within, they inhibit.
+            let last = parameters.connections.len() - 1;
+            parameters.connections[last].weights.fill(-0.1);
+            let training = Training::exact(Loss::SpikeTimeSum {});
+            let training = Training { constant_gradients: false, ..training };
+            let options = CudaOptions { recurrent_threads: 32, ..CudaOptions::default() };
+            let mut engine = CudaEngine::new(&network, training, options).unwrap();
+            engine.load(&parameters).unwrap();
+            let mut spikes = SpikeBatch::new();
+            spikes.push_sorted([(1.0, 0), (2.0, 1), (2.5, 2), (4.0, 3)]).unwrap();
+            engine.differentiate(Batch { spikes: &spikes, labels: &[0] }).unwrap();
+            assert!(engine.spikes(1).spike_count() > 2, "{}", engine.spikes(1).spike_count());
+            assert!(engine.input_gradient().iter().any(|&g| g != 0.0));
         }
     });
 }
