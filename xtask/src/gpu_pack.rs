@@ -25,7 +25,8 @@ pub(crate) struct Args {
     accept: Option<PathBuf>,
 }
 
-const TESTS: [&str; 6] = ["probe", "small", "conformance", "agreement", "consistency", "skip"];
+const TESTS: [&str; 7] =
+    ["probe", "small", "conformance", "agreement", "consistency", "skip", "recurrent"];
 /// What may be carried to the machine.
 const MAX_BYTES: u64 = 60 << 20;
 

@@ -42,12 +42,17 @@ struct Jumps {
     int grazing;   // spikes at which the floor acted
 };
 
-// Counts the spikes, once all is known of them.
-__device__ __forceinline__ Jumps jumps_of(Layer const& layer, Lane const& lane, int spikes) {
-    if (spikes > 0) atomicAdd(&layer.activity[lane.neuron], (unsigned long long)spikes);
+// Those of a neuron that spiked so often.
+__device__ __forceinline__ Jumps jumps_among(Layer const& layer, Lane const& lane, int spikes) {
     float height = layer.threshold[lane.neuron] - layer.reset;
     float pull = layer.target_strength * ((float)spikes - layer.target_count);
     return {height, height * layer.slope_floor, pull, 0};
+}
+
+// The same, and counts the spikes, once all is known of them.
+__device__ __forceinline__ Jumps jumps_of(Layer const& layer, Lane const& lane, int spikes) {
+    if (spikes > 0) atomicAdd(&layer.activity[lane.neuron], (unsigned long long)spikes);
+    return jumps_among(layer, lane, spikes);
 }
 
 // lambda_V just before a spike of slope `found`, from that just after and the loss's derivative by the

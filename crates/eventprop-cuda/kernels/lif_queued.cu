@@ -3,7 +3,7 @@
 // ahead through what it knows to arrive, to its next spike or the end of a window of time; the earliest spike of
 // all is one that happens, for nothing unknown can arrive before it. It is put into every neuron's queue, and
 // those who went beyond its arrival go back to where they were sure. The events of the layer are those from
-// below, in their order, then its own spikes by time.
+// below, in their order, then its own spikes by time, each as often as connections lead from the layer to itself.
 #include "queue.cuh"
 #include "recurrent.cuh"
 
@@ -11,150 +11,195 @@
 // barrier more.
 #define WINDOW_ARRIVALS 4
 
+// What does not change for a neuron: the voltage is counted from its bias.
+template <class Arrivals>
+struct Listener {
+    float threshold;
+    Arrivals arrivals;
+
+    static __device__ __forceinline__ Listener of(Layer const& below, Layer const&, int sample, Place const& place) {
+        float threshold = place.layer.threshold[place.neuron] - place.layer.bias[place.neuron];
+        return {threshold, Arrivals::of(below, sample, place.column)};
+    }
+};
+
 // A neuron just after what last happened to it, and how much it has heard.
 struct Walker {
     float now, u, current;
     int below, own;
 };
 
+// A neuron where it is sure, and where it looks ahead.
+struct Looker {
+    Walker sure, ahead;
+    int spikes, queued;  // its own, and those of the layer that are on the way to it
+};
+
 // The events from below become the layer's first: who sent them, and the next of each.
-__device__ __forceinline__ void take_over(Layer const& below, Layer const& layer, int sample, int neuron) {
+__device__ __forceinline__ void take_over(Layer const& below, Layer const& layer, int sample) {
     size_t from = (size_t)sample * below.width, to = (size_t)sample * layer.width;
-    for (int e = neuron; e < below.counts[sample]; e += layer.stride) {
+    for (int e = threadIdx.x; e < below.counts[sample]; e += blockDim.x) {
         layer.records[to + 1 + e].source = below.records[from + 1 + e].source;
         layer.links[to + e] = below.links[from + e];
     }
-    for (int s = neuron; s < below.sources; s += layer.stride) {
+    for (int s = threadIdx.x; s < below.sources; s += blockDim.x) {
         size_t place = (size_t)s * layer.samples + sample;
         layer.heads[place] = below.heads[place];
     }
 }
 
-template <class Arrivals>
-__device__ __forceinline__ void walk_queued(Layer const& below, Layer const& layer, Control* control,
-                                            unsigned long long* earliest) {
-    int sample = blockIdx.x, neuron = threadIdx.x;
-    Decay const& decay = layer.decay;
-    Arrivals arrivals = Arrivals::of(below, sample, neuron);
-    Queue queue = Queue::of(below, layer, sample, neuron, 0);
-    int events = below.counts[sample], room = Queue::room(below, layer);
+// The neuron spikes at `time`, which is the events from number `event` on.
+__device__ __forceinline__ void spike(Layer const& below, Layer const& layer, int sample, Place const& place,
+                                      float threshold, int event, int copies, float time, Looker& at) {
+    Layer const& its = place.layer;
+    size_t row = (size_t)sample * layer.width;
+    Walker& ahead = at.ahead;
+    ahead.current *= interval_of(its.decay, time - ahead.now).syn;
+    if (at.spikes < its.slots) {
+        size_t slot = ((size_t)sample * its.slots + at.spikes) * its.stride + place.neuron;
+        its.spike_times[slot] = time;
+        its.spike_slopes[slot] = ahead.current - threshold;
+        its.spike_intervals[slot] = ahead.below + ahead.own;
+    }
+#pragma unroll 1
+    for (int copy = 0; copy < copies; copy++) {
+        int source = below.sources + copy * layer.targets + place.column;
+        layer.records[row + 1 + event + copy].source = source;
+        layer.times[row + 1 + event + copy] = time;
+        // The last of a source is its first: none is looked for again.
+        int* head = layer.heads + (size_t)source * layer.samples + sample;
+        int next = *head;
+        layer.links[row + event + copy] = next;
+        *head = 2 * (event + copy) + (next != NO_EVENT);
+    }
+    at.spikes++;
+    ahead.u = its.reset - its.bias[place.neuron];
+    ahead.now = time;
+}
+
+template <class Arrivals, template <class, class> class Neurons>
+__device__ __forceinline__ void walk_queued(Layer const& below, Layer const& layer, Control* control, int copies,
+                                            Member const* members, int* states, unsigned long long* earliest) {
+    typedef Listener<Arrivals> Fixed;
+    int sample = blockIdx.x;
+    int events = below.counts[sample];
     size_t row = (size_t)sample * layer.width;
     Record* records = layer.records + row + 1;
-    float const* weights = layer.weights + neuron;
-    float bias = layer.bias[neuron];
-    float threshold = layer.threshold[neuron] - bias;
 
-    take_over(below, layer, sample, neuron);
-    // Where the neuron's last spike is noted.
-    int* link = layer.heads + (size_t)(below.sources + neuron) * layer.samples + sample;
-    if (neuron < layer.targets) *link = NO_EVENT;
-    if (neuron < 3) earliest[neuron] = NONE;
+    take_over(below, layer, sample);
+    Neurons<Fixed, Looker> neurons(below, layer, sample, members, states);
+    neurons.begin([&](Place const& place, Fixed const&) {
+#pragma unroll 1
+        for (int copy = 0; copy < copies && place.column < layer.targets; copy++) {
+            int source = below.sources + copy * layer.targets + place.column;
+            layer.heads[(size_t)source * layer.samples + sample] = NO_EVENT;
+        }
+        Walker start = {0.0f, -place.layer.bias[place.neuron], 0.0f, 0, 0};
+        return Looker{start, start, 0, 0};
+    });
+    if (threadIdx.x < 3) earliest[threadIdx.x] = NONE;
     __syncthreads();
 
-    Walker sure = {0.0f, -bias, 0.0f, 0, 0}, ahead = sure;
     int window = 1, windows = 1 + events / WINDOW_ARRIVALS;
     float last = 0.0f;  // nobody spikes before
-    int spikes = 0, all_spikes = 0, latest = NO_EVENT, sender = -1;
-    bool ran_away = false, lacks_room = false;
+    // What the last turn found: whose spike, if any, and the first of its events; and the first of the next.
+    int winner = NO_EVENT, latest = events, next_event = events;
+    bool is_whole = true;
     for (int turn = 0;; turn = (turn + 1) % 3) {
         float horizon = window == windows ? layer.duration : layer.duration * ((float)window / windows);
-        unsigned tag = spikes < MAX_SPIKES ? neuron : neuron | RUNS_AWAY;
-        unsigned long long own;
-        float end;
-        for (;;) {
-            float from_below = ahead.below < arrivals.count ? arrivals.start(ahead.below + 1) : NEVER;
-            float from_own = ahead.own < queue.count ? queue.time(ahead.own) : NEVER;
-            float next = fminf(from_below, from_own);
-            end = fminf(next, horizon);
-            float dt = end - ahead.now;
-            Interval step = interval_of(decay, dt);
-            own = next_spike(decay, ahead.u, ahead.current, threshold, step, dt, tag);
-            if (own != NONE || next > horizon) break;
-            int event = is_from_below(from_below, from_own) ? arrivals.event(++ahead.below)
-                                                            : queue.event(ahead.own++);
-            // What the last spike left is not there for all before the next barrier.
-            int source = event == latest ? sender : records[event].source;
-            ahead.u = fmaf(ahead.u, step.mem, ahead.current * step.drive);
-            ahead.current = fmaf(ahead.current, step.syn, weights[(size_t)source * layer.stride]);
-            ahead.now = end;
-        }
-        float elapsed = __uint_as_float((unsigned)(own >> 32));
-        if (own != NONE) {
-            float time = fminf(fmaxf(ahead.now + elapsed, last), end);
-            atomicMin(&earliest[turn], (unsigned long long)__float_as_uint(time) << 32 | (unsigned)own);
-        }
+        unsigned long long first = NONE;
+        neurons.each([&](Place const& place, Fixed const& own, Looker& at) {
+            Decay const& decay = place.layer.decay;
+            int column = place.column;
+            Queue queue = Queue::of(below, layer, sample, column, at.queued);
+            if (winner == column) spike(below, layer, sample, place, own.threshold, latest, copies, last, at);
+            if (at.ahead.now <= last) at.sure = at.ahead;
+#pragma unroll 1
+            for (int copy = 0; copy < copies && winner >= 0; copy++) {
+                size_t row = (size_t)(winner + copy * layer.targets) * layer.stride;
+                float arrives = last + (layer.delays ? layer.delays[row + column] : 0.0f);
+                if (arrives > layer.duration) continue;
+                queue.insert(arrives, latest + copy);
+                if (arrives < at.ahead.now) at.ahead = at.sure;
+            }
+            at.queued = queue.count;
+
+            unsigned tag = at.spikes < MAX_SPIKES ? column : column | RUNS_AWAY;
+            unsigned long long next_own;
+            float end;
+            Walker& ahead = at.ahead;
+            for (;;) {
+                float from_below = ahead.below < own.arrivals.count ? own.arrivals.start(ahead.below + 1) : NEVER;
+                float from_own = ahead.own < queue.count ? queue.time(ahead.own) : NEVER;
+                float next = fminf(from_below, from_own);
+                end = fminf(next, horizon);
+                float dt = end - ahead.now;
+                Interval step = interval_of(decay, dt);
+                next_own = next_spike(decay, ahead.u, ahead.current, own.threshold, step, dt, tag);
+                if (next_own != NONE || next > horizon) break;
+                int event = is_from_below(from_below, from_own) ? own.arrivals.event(++ahead.below)
+                                                                : queue.event(ahead.own++);
+                // What the spike just found left is not there for all before the next barrier.
+                int source = event < latest ? records[event].source
+                                            : below.sources + winner + (event - latest) * layer.targets;
+                ahead.u = fmaf(ahead.u, step.mem, ahead.current * step.drive);
+                ahead.current = fmaf(ahead.current, step.syn, layer.weights[(size_t)source * layer.stride + column]);
+                ahead.now = end;
+            }
+            if (next_own == NONE) return;
+            float time = fminf(fmaxf(ahead.now + __uint_as_float((unsigned)(next_own >> 32)), last), end);
+            unsigned long long key = (unsigned long long)__float_as_uint(time) << 32 | (unsigned)next_own;
+            if (key < first) first = key;
+        });
+        if (first != NONE) atomicMin(&earliest[turn], first);
         __syncthreads();
         unsigned long long found = earliest[turn];
-        if (neuron == 0) earliest[(turn + 2) % 3] = NONE;
+        if (threadIdx.x == 0) earliest[(turn + 2) % 3] = NONE;
         if (found == NONE) {
             if (window == windows) break;
             window++;
             last = horizon;
-            sure = ahead;
+            winner = NO_EVENT;
+            latest = next_event;
             continue;
         }
-        unsigned winner = (unsigned)found;
-        ran_away = winner & RUNS_AWAY;
-        lacks_room = all_spikes == room;
-        if (ran_away || lacks_room) break;
-
+        winner = (int)(unsigned)found;
+        is_whole = !((unsigned)winner & RUNS_AWAY) && next_event + copies - events <= Queue::room(below, layer);
+        if (!is_whole) break;
         last = __uint_as_float((unsigned)(found >> 32));
-        sender = below.sources + (int)winner;
-        latest = events + all_spikes++;
-        if (winner == (unsigned)neuron) {
-            ahead.current *= interval_of(decay, elapsed).syn;
-            if (spikes < layer.slots) {
-                size_t slot = ((size_t)sample * layer.slots + spikes) * layer.stride + neuron;
-                layer.spike_times[slot] = last;
-                layer.spike_slopes[slot] = ahead.current - threshold;
-                layer.spike_intervals[slot] = ahead.below + ahead.own;
-            }
-            records[latest].source = sender;
-            layer.times[row + 1 + latest] = last;
-            if (spikes > 0) {
-                int before = *link >> 1;
-                *link = 2 * before + 1;
-                link = layer.links + row + before;
-            }
-            *link = 2 * latest;
-            spikes++;
-            ahead.u = layer.reset - bias;
-            ahead.now = last;
-        }
-        if (ahead.now <= last) sure = ahead;
-        float delay = layer.delays ? layer.delays[(size_t)winner * layer.stride + neuron] : 0.0f;
-        float arrives = last + delay;
-        if (arrives <= layer.duration) {
-            queue.insert(arrives, latest);
-            if (arrives < ahead.now) ahead = sure;
-        }
+        latest = next_event;
+        next_event += copies;
     }
-    layer.spike_counts[(size_t)sample * layer.stride + neuron] = min(spikes, layer.slots);
-    layer.heard_counts[(size_t)sample * layer.stride + neuron] = queue.count;
-    if (spikes > layer.slots) {
-        atomicMax(&layer.needed[0], spikes);
-        atomicMax(&control->faults.capacity, 1);
-    }
-    if (neuron != 0) return;
-    layer.counts[sample] = ran_away || lacks_room ? 0 : events + all_spikes;
-    if (ran_away) {
-        unsigned long long place = (unsigned long long)layer.layer << 32 | (unsigned)sample;
-        atomicMin(&control->faults.runaway, place);
-    } else if (lacks_room) {
-        // How many more there are cannot be known: those that are not in the queues are not heard.
-        atomicMax(&layer.needed[1], 2 * room + 1);
-        atomicMax(&control->faults.capacity, 1);
-    }
+    neurons.each([&](Place const& place, Fixed const&, Looker& at) {
+        count_spikes(place, control, sample, at.spikes);
+        layer.heard_counts[(size_t)sample * layer.stride + place.column] = at.queued;
+    });
+    if (threadIdx.x != 0) return;
+    layer.counts[sample] = is_whole ? next_event : 0;
+    // How many more there are cannot be known: those that are not in the queues are not heard.
+    if (!is_whole) report(neurons, control, sample, winner, 2 * Queue::room(below, layer) + 1);
 }
 
 // Grid: as lif_recurrent. Where the layer below is heard without delays its arrivals are the same for all.
-extern "C" __global__ void __launch_bounds__(MAX_RECURRENT) lif_queued(Layer below, Layer layer,
-                                                                       Control* control) {
+extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued(Layer below, Layer layer, Control* control,
+                                                                     int copies) {
     __shared__ unsigned long long earliest[3];
-    walk_queued<CommonArrivals>(below, layer, control, earliest);
+    walk_queued<CommonArrivals, OneEach>(below, layer, control, copies, nullptr, nullptr, earliest);
 }
-extern "C" __global__ void __launch_bounds__(MAX_RECURRENT) lif_queued_delayed(Layer below, Layer layer,
-                                                                               Control* control) {
+extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_delayed(Layer below, Layer layer,
+                                                                             Control* control, int copies) {
     __shared__ unsigned long long earliest[3];
-    walk_queued<OwnArrivals>(below, layer, control, earliest);
+    walk_queued<OwnArrivals, OneEach>(below, layer, control, copies, nullptr, nullptr, earliest);
+}
+
+// Grid: as lif_recurrent_large.
+extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_queued_large(
+    Layer below, Layer layer, Control* control, int copies, Member const* members, int* states) {
+    __shared__ unsigned long long earliest[3];
+    walk_queued<CommonArrivals, SeveralEach>(below, layer, control, copies, members, states, earliest);
+}
+extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_queued_delayed_large(
+    Layer below, Layer layer, Control* control, int copies, Member const* members, int* states) {
+    __shared__ unsigned long long earliest[3];
+    walk_queued<OwnArrivals, SeveralEach>(below, layer, control, copies, members, states, earliest);
 }

@@ -3,10 +3,21 @@
 #include "queue.cuh"
 #include "recurrent.cuh"
 
-// A neuron on its way back: how much it has still heard.
+// What a neuron hears from below.
+template <class Arrivals>
+struct Heard {
+    Arrivals arrivals;
+
+    static __device__ __forceinline__ Heard of(Layer const& below, Layer const&, int sample, Place const& place) {
+        return {Arrivals::of(below, sample, place.column)};
+    }
+};
+
+// A neuron on its way back: how much it has still heard, and its spikes that are still to come.
 struct Returner {
     float now, mu_voltage, mu_current;
-    int below, own;
+    int below, own, spikes;
+    int kept;  // what it had heard before the last of them
 };
 
 __device__ __forceinline__ void rewind(Returner& at, float time, Decay const& decay) {
@@ -19,89 +30,122 @@ __device__ __forceinline__ void leave(Layer const& layer, size_t place, float by
     layer.by_time[place] = by_time;
 }
 
-// Back through the neuron's arrivals from `until` on, but not beyond the first `kept`.
+// Back through the neuron's arrivals from `until` on, but not beyond those it had heard before its last spike.
 template <class Arrivals>
-__device__ __forceinline__ void return_to(Returner& at, float until, int kept, Arrivals const& arrivals,
-                                          Queue const& queue, Layer const& layer, Lane const& lane) {
+__device__ __forceinline__ void return_to(Returner& at, float until, Arrivals const& arrivals, Queue const& queue,
+                                          Layer const& layer, Decay const& decay, Lane const& lane) {
     Record const* records = layer.records + (size_t)lane.sample * layer.width + 1;
-    while (at.below + at.own > kept) {
+    while (at.below + at.own > at.kept) {
         float from_below = at.below > 0 ? arrivals.start(at.below) : -NEVER;
         float from_own = at.own > 0 ? queue.time(at.own - 1) : -NEVER;
         float time = fmaxf(from_below, from_own);
         if (time < until) break;
         int event = from_own >= from_below ? queue.event(--at.own) : arrivals.event(at.below--);
-        rewind(at, time, layer.decay);
+        rewind(at, time, decay);
         float weight = layer.weights[(size_t)records[event].source * layer.stride + lane.neuron];
-        float by_time = weight * (at.mu_current - at.mu_voltage) / layer.decay.tau_syn;
+        float by_time = weight * (at.mu_current - at.mu_voltage) / decay.tau_syn;
         leave(layer, adjoint_place(layer, lane, event), at.mu_current, by_time);
     }
 }
 
-template <class Arrivals>
+// What the neuron had heard before the last of its first `spikes` spikes.
+__device__ __forceinline__ int heard_before(Place const& place, int sample, int spikes) {
+    Layer const& its = place.layer;
+    if (spikes == 0) return 0;
+    return its.spike_intervals[((size_t)sample * its.slots + spikes - 1) * its.stride + place.neuron];
+}
+
+template <class Arrivals, template <class, class> class Neurons>
 __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const& layer, Control* control,
-                                                 float const* above_errors, int above_width,
-                                                 int above_tiles, int every_spike, int first,
-                                                 float (*sums)[MAX_RECURRENT / WARP]) {
+                                                 Above const& above, int every_spike, int first,
+                                                 Member const* members, int* states,
+                                                 float (*sums)[MAX_THREADS / WARP]) {
     // Where room lacked, spikes have no place among the arrivals of the layer above.
     if (is_faulty(control)) return;
-    Lane lane = {first + (int)blockIdx.x, (int)threadIdx.x, (int)threadIdx.x / WARP, true};
-    size_t row = (size_t)lane.sample * layer.width + 1;
-    size_t place = (size_t)lane.sample * layer.stride + lane.neuron;
-    Arrivals arrivals = Arrivals::of(below, lane.sample, lane.neuron);
-    Queue queue = Queue::of(below, layer, lane.sample, lane.neuron, layer.heard_counts[place]);
-    for (int r = arrivals.events; r > arrivals.count; r--) {
-        leave(layer, adjoint_place(layer, lane, arrivals.event(r)), 0.0f, 0.0f);
-    }
-    int k = layer.spike_counts[place];
-    Jumps jumps = jumps_of(layer, lane, k);
-    size_t slot = ((size_t)lane.sample * layer.slots + k) * layer.stride + lane.neuron;
-    // What it had heard before its last spike.
-    int kept = k > 0 ? layer.spike_intervals[slot - layer.stride] : 0;
-    Returner at = {layer.duration, 0.0f, 0.0f, arrivals.count, queue.count};
-    int events = below.counts[lane.sample], turn = 0;
-    for (int event = layer.counts[lane.sample] - 1; event >= events; event--) {
+    typedef Heard<Arrivals> Fixed;
+    int sample = first + (int)blockIdx.x;
+    size_t row = (size_t)sample * layer.width + 1;
+    Neurons<Fixed, Returner> neurons(below, layer, sample, members, states);
+    auto queue_of = [&](int column) {
+        int count = layer.heard_counts[(size_t)sample * layer.stride + column];
+        return Queue::of(below, layer, sample, column, count);
+    };
+    neurons.begin([&](Place const& place, Fixed const& own) {
+        Layer const& its = place.layer;
+        Lane lane = lane_of(sample, place.column);
+        for (int r = own.arrivals.events; r > own.arrivals.count; r--) {
+            leave(layer, adjoint_place(layer, lane, own.arrivals.event(r)), 0.0f, 0.0f);
+        }
+        int spikes = its.spike_counts[(size_t)sample * its.stride + place.neuron];
+        jumps_of(its, lane_of(sample, place.neuron), spikes);
+        int kept = heard_before(place, sample, spikes), queued = queue_of(place.column).count;
+        return Returner{layer.duration, 0.0f, 0.0f, own.arrivals.count, queued, spikes, kept};
+    });
+    int events = below.counts[sample], turn = 0, grazing = 0;
+    float owed = 0.0f;  // the error of a spike where it arrived over later connections
+    for (int event = layer.counts[sample] - 1; event >= events; event--) {
         float time = layer.times[row + event];
         int sender = layer.records[row + event].source - below.sources;
-        return_to(at, time, kept, arrivals, queue, layer, lane);
-
-        // The spike's error, in the order of warps. Where it came too late it has none.
-        float delay = layer.delays ? layer.delays[(size_t)sender * layer.stride + lane.neuron] : 0.0f;
-        size_t own = adjoint_place(layer, lane, event);
-        if (time + delay > layer.duration) leave(layer, own, 0.0f, 0.0f);
-        float part = warp_sum(layer.by_time[own]);
-        if (lane.neuron % WARP == 0) sums[turn][lane.tile] = part;
-        __syncthreads();
-        float error = 0.0f;
-        for (int tile = 0; tile < layer.tiles; tile++) error += sums[turn][tile];
+        float part = 0.0f;
+        neurons.each([&](Place const& place, Fixed const& own, Returner& at) {
+            Lane lane = lane_of(sample, place.column);
+            return_to(at, time, own.arrivals, queue_of(place.column), layer, place.layer.decay, lane);
+            // The spike's error at this neuron. Where it came too late it has none.
+            float delay = layer.delays ? layer.delays[(size_t)sender * layer.stride + place.column] : 0.0f;
+            size_t kept = adjoint_place(layer, lane, event);
+            if (time + delay > layer.duration) leave(layer, kept, 0.0f, 0.0f);
+            part += layer.by_time[kept];
+        });
+        float error = owed + block_sum(part, sums[turn]);
         turn ^= 1;
-        if (sender != lane.neuron) continue;
-
-        rewind(at, time, layer.decay);
-        k--;
-        slot -= layer.stride;
-        error += spike_error(layer, lane, k, slot, above_errors, above_width, above_tiles, every_spike);
-        float after = at.mu_voltage / -layer.decay.tau_syn;
-        at.mu_voltage = before_spike(jumps, layer.spike_slopes[slot], after, error) * -layer.decay.tau_syn;
-        kept = k > 0 ? layer.spike_intervals[slot - layer.stride] : 0;
+        owed = error;
+        if (sender >= layer.targets) continue;
+        owed = 0.0f;
+        neurons.at(sender, [&](Place const& place, Fixed const&, Returner& at) {
+            rewind(at, time, place.layer.decay);
+            at.spikes--;
+            float tau = -place.layer.decay.tau_syn;
+            float before =
+                back_over_spike(place, sample, at.spikes, at.mu_voltage / tau, error, above, every_spike, grazing);
+            at.mu_voltage = before * tau;
+            at.kept = heard_before(place, sample, at.spikes);
+        });
     }
-    return_to(at, 0.0f, 0, arrivals, queue, layer, lane);
-    if (jumps.grazing > 0) atomicAdd(&control->grazing, (unsigned long long)jumps.grazing);
+    neurons.each([&](Place const& place, Fixed const& own, Returner& at) {
+        Lane lane = lane_of(sample, place.column);
+        return_to(at, 0.0f, own.arrivals, queue_of(place.column), layer, place.layer.decay, lane);
+    });
+    if (grazing > 0) atomicAdd(&control->grazing, (unsigned long long)grazing);
 }
 
 // Grid: as lif_queued, over the samples from `first` on. sum_errors adds up the errors of what arrived from
 // below.
-extern "C" __global__ void __launch_bounds__(MAX_RECURRENT) lif_queued_backward(
+extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_backward(
     Layer layer, Control* control, float const* above_errors, int above_width, int above_tiles,
     int every_spike, int first, Layer below) {
     // The warps' sums, of one spike and the next in turn.
-    __shared__ float sums[2][MAX_RECURRENT / WARP];
-    walk_queued_back<CommonArrivals>(below, layer, control, above_errors, above_width, above_tiles,
-                                     every_spike, first, sums);
+    __shared__ float sums[2][MAX_THREADS / WARP];
+    walk_queued_back<CommonArrivals, OneEach>(below, layer, control, {above_errors, above_width, above_tiles},
+                                              every_spike, first, nullptr, nullptr, sums);
 }
-extern "C" __global__ void __launch_bounds__(MAX_RECURRENT) lif_queued_backward_delayed(
+extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_backward_delayed(
     Layer layer, Control* control, float const* above_errors, int above_width, int above_tiles,
     int every_spike, int first, Layer below) {
-    __shared__ float sums[2][MAX_RECURRENT / WARP];
-    walk_queued_back<OwnArrivals>(below, layer, control, above_errors, above_width, above_tiles,
-                                  every_spike, first, sums);
+    __shared__ float sums[2][MAX_THREADS / WARP];
+    walk_queued_back<OwnArrivals, OneEach>(below, layer, control, {above_errors, above_width, above_tiles},
+                                           every_spike, first, nullptr, nullptr, sums);
+}
+
+// Grid: as lif_queued_large, over the samples from `first` on.
+extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_queued_backward_large(
+    Layer layer, Control* control, int every_spike, int first, Layer below, Member const* members, int* states) {
+    __shared__ float sums[2][MAX_THREADS / WARP];
+    walk_queued_back<CommonArrivals, SeveralEach>(below, layer, control, {}, every_spike, first, members, states,
+                                                  sums);
+}
+extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_queued_backward_delayed_large(
+    Layer layer, Control* control, int every_spike, int first, Layer below, Member const* members, int* states) {
+    __shared__ float sums[2][MAX_THREADS / WARP];
+    walk_queued_back<OwnArrivals, SeveralEach>(below, layer, control, {}, every_spike, first, members, states,
+                                               sums);
 }

@@ -1,91 +1,123 @@
 // Leaky integrate-and-fire neurons that hear one another: a block walks a sample from event to event,
 // arrivals from below and the layer's own spikes alike. What it met becomes the records of the layer, in
-// which the own neurons are sources after those below; the way back needs to know no more.
+// which the own neurons are sources after those below; the way back needs to know no more. Where several connections
+// lead from the layer to itself a spike arrives over each, one after the other at one moment, and each has sources of
+// its own.
 #include "recurrent.cuh"
 
-// Grid: a block a sample, a thread a neuron. `below` is what arrives from the layer below, `layer` what
-// the neurons hear.
-extern "C" __global__ void __launch_bounds__(MAX_RECURRENT) lif_recurrent(Layer below, Layer layer,
-                                                                          Control* control) {
-    // The earliest spike of three successive intervals: while one is sought, the one before is read and
-    // the one after made ready.
-    __shared__ unsigned long long earliest[3];
-    int sample = blockIdx.x, neuron = threadIdx.x;
+// What does not change for a neuron: the voltage is counted from its bias.
+struct Bounds {
+    float bias, threshold;
+
+    static __device__ __forceinline__ Bounds of(Layer const&, Layer const&, int, Place const& place) {
+        float bias = place.layer.bias[place.neuron];
+        return {bias, place.layer.threshold[place.neuron] - bias};
+    }
+};
+
+// A neuron just before what last happened in its layer, and its spikes so far.
+struct Integrator {
+    float u, current;
+    int spikes;
+};
+
+template <template <class, class> class Neurons>
+__device__ __forceinline__ void walk_recurrent(Layer const& below, Layer const& layer, Control* control,
+                                               int copies, Member const* members, int* states,
+                                               unsigned long long* earliest) {
+    int sample = blockIdx.x;
+    Decay const& decay = layer.decay;
     size_t row = (size_t)sample * layer.width;
     Record* records = layer.records + row;
     Record const* arrivals = below.records + (size_t)sample * below.width;
     float const* starts = below.times + (size_t)sample * below.width;
-    float const* weights = layer.weights + neuron;
     int last = below.counts[sample];
-    float bias = layer.bias[neuron];
-    float threshold = layer.threshold[neuron] - bias;
-    float u = -bias, current = 0.0f, now = 0.0f;
-    int spikes = 0, all_spikes = 0, heard = 0, record = 0, source = -1;
+    float now = 0.0f;
+    int all_spikes = 0, heard = 0, record = 0;
     bool ran_away = false;
-    if (neuron < 3) earliest[neuron] = NONE;
+    // What happened last: the step to it, how long, who sent it, and whose spike it was, if it was one.
+    Interval step = {1.0f, 1.0f, 0.0f};
+    float elapsed = 0.0f;
+    int source = -1, winner = -1;
+    Neurons<Bounds, Integrator> neurons(below, layer, sample, members, states);
+    neurons.begin([&](Place const&, Bounds const& own) { return Integrator{-own.bias, 0.0f, 0}; });
+    if (threadIdx.x < 3) earliest[threadIdx.x] = NONE;
     __syncthreads();
     for (int turn = 0;; turn = (turn + 1) % 3) {
         float end = heard < last ? starts[heard + 1] : layer.duration;
-        Interval step = interval_of(layer.decay, end - now);
-        unsigned tag = spikes < MAX_SPIKES ? neuron : neuron | RUNS_AWAY;
-        unsigned long long own =
-            next_spike(layer.decay, u, current, threshold, step, end - now, tag);
-        if (own != NONE) atomicMin(&earliest[turn], own);
+        Interval rest = interval_of(decay, end - now);
+        unsigned long long first = NONE;
+        neurons.each([&](Place const& place, Bounds const& own, Integrator& at) {
+            Layer const& its = place.layer;
+            if (source >= 0) {
+                Interval to = neurons.are_alike() ? step : interval_of(its.decay, elapsed);
+                at.u = fmaf(at.u, to.mem, at.current * to.drive);
+                at.current *= to.syn;
+                if (place.column == winner) {
+                    if (at.spikes < its.slots) {
+                        size_t slot = ((size_t)sample * its.slots + at.spikes) * its.stride + place.neuron;
+                        its.spike_times[slot] = now;
+                        its.spike_slopes[slot] = at.current - own.threshold;
+                    }
+                    at.spikes++;
+                    at.u = its.reset - own.bias;
+                }
+                int arrivals = source < below.sources ? 1 : copies;
+#pragma unroll 1
+                for (int copy = 0; copy < arrivals; copy++) {
+                    size_t row = (size_t)(source + copy * layer.targets) * layer.stride;
+                    at.current += layer.weights[row + place.column];
+                }
+            }
+            unsigned tag = at.spikes < MAX_SPIKES ? place.column : place.column | RUNS_AWAY;
+            Interval ahead = neurons.are_alike() ? rest : interval_of(its.decay, end - now);
+            unsigned long long next =
+                next_spike(its.decay, at.u, at.current, own.threshold, ahead, end - now, tag);
+            if (next < first) first = next;
+        });
+        if (first != NONE) atomicMin(&earliest[turn], first);
         __syncthreads();
         unsigned long long found = earliest[turn];
-        if (neuron == 0) earliest[(turn + 2) % 3] = NONE;
+        if (threadIdx.x == 0) earliest[(turn + 2) % 3] = NONE;
         bool is_spike = found != NONE;
-        unsigned winner = (unsigned)found;
-        if (is_spike && (winner & RUNS_AWAY)) {
-            ran_away = true;
-            break;
-        }
+        winner = is_spike ? (int)(unsigned)found : -1;
+        ran_away = is_spike && ((unsigned)winner & RUNS_AWAY);
+        if (ran_away) break;
+        step = rest;
+        elapsed = end - now;
         if (is_spike) {
-            float dt = __uint_as_float((unsigned)(found >> 32));
-            step = interval_of(layer.decay, dt);
-            end = fminf(now + dt, end);
+            elapsed = __uint_as_float((unsigned)(found >> 32));
+            step = interval_of(decay, elapsed);
+            end = fminf(now + elapsed, end);
         }
-        u = fmaf(u, step.mem, current * step.drive);
-        current *= step.syn;
-        if (is_spike && winner == (unsigned)neuron) {
-            if (spikes < layer.slots) {
-                size_t slot = ((size_t)sample * layer.slots + spikes) * layer.stride + neuron;
-                layer.spike_times[slot] = end;
-                layer.spike_slopes[slot] = current - threshold;
+        int more = source < below.sources ? 0 : copies - 1;
+        if (threadIdx.x == 0 && record + more < layer.width - 1) {
+#pragma unroll 1
+            for (int copy = 0; copy < more; copy++, source += layer.targets) {
+                records[record + copy] = {1.0f, 1.0f, 0.0f, source};
+                layer.times[row + record + copy] = now;
             }
-            spikes++;
-            u = layer.reset - bias;
+            records[record + more] = {step.mem, step.syn, step.drive, source};
+            layer.times[row + record + more] = now;
         }
-        bool has_room = record < layer.width - 1;
-        if (neuron == 0 && has_room) {
-            records[record] = {step.mem, step.syn, step.drive, source};
-            layer.times[row + record] = now;
-        }
+        record += more;
         now = end;
         if (!is_spike && heard == last) break;
+        source = is_spike ? below.sources + winner : arrivals[++heard].source;
         all_spikes += is_spike;
-        source = is_spike ? below.sources + (int)winner : arrivals[++heard].source;
-        current += weights[(size_t)source * layer.stride];
         record++;
     }
-    layer.spike_counts[(size_t)sample * layer.stride + neuron] = min(spikes, layer.slots);
-    if (spikes > layer.slots) {
-        atomicMax(&layer.needed[0], spikes);
-        atomicMax(&control->faults.capacity, 1);
-    }
-    for (int s = neuron; s < layer.sources; s += layer.stride) {
+    neurons.each([&](Place const& place, Bounds const&, Integrator& at) {
+        count_spikes(place, control, sample, at.spikes);
+    });
+    for (int s = threadIdx.x; s < layer.sources; s += blockDim.x) {
         layer.heads[(size_t)s * layer.samples + sample] = NO_EVENT;
     }
     __syncthreads();
-    if (neuron != 0) return;
+    if (threadIdx.x != 0) return;
     int count = record;
-    if (ran_away) {
-        unsigned long long place = (unsigned long long)layer.layer << 32 | (unsigned)sample;
-        atomicMin(&control->faults.runaway, place);
-        count = 0;
-    } else if (count > layer.width - 2) {
-        atomicMax(&layer.needed[1], all_spikes);
-        atomicMax(&control->faults.capacity, 1);
+    if (ran_away || count > layer.width - 2) {
+        report(neurons, control, sample, winner, all_spikes);
         count = 0;
     }
     layer.counts[sample] = count;
@@ -99,55 +131,104 @@ extern "C" __global__ void __launch_bounds__(MAX_RECURRENT) lif_recurrent(Layer 
     }
 }
 
+// A neuron on the way back, and its spikes that are still to come.
+struct Adjoint {
+    float mu_voltage, mu_current;
+    int spikes;
+};
+
+struct NothingFixed {
+    static __device__ __forceinline__ NothingFixed of(Layer const&, Layer const&, int, Place const&) { return {}; }
+};
+
+template <template <class, class> class Neurons>
+__device__ __forceinline__ void walk_recurrent_back(Layer const& below, Layer const& layer, Control* control,
+                                                    Above const& above, int every_spike, int first,
+                                                    Member const* members, int* states,
+                                                    float (*sums)[MAX_THREADS / WARP]) {
+    // Where room lacked, spikes are among the records that are not among those kept.
+    if (is_faulty(control)) return;
+    int sample = first + (int)blockIdx.x;
+    Record const* records = layer.records + (size_t)sample * layer.width;
+    float const* times = layer.times + (size_t)sample * layer.width;
+    Neurons<NothingFixed, Adjoint> neurons(below, layer, sample, members, states);
+    neurons.begin([&](Place const& place, NothingFixed const&) {
+        Layer const& its = place.layer;
+        int spikes = its.spike_counts[(size_t)sample * its.stride + place.neuron];
+        jumps_of(its, lane_of(sample, place.neuron), spikes);
+        return Adjoint{0.0f, 0.0f, spikes};
+    });
+    int heard = below.counts[sample], turn = 0, grazing = 0;
+    float owed = 0.0f;  // the error of a spike where it arrived over later connections
+    for (int r = layer.counts[sample]; r > 0; r--) {
+        Record record = records[r];
+        int sender = record.source - below.sources;
+        bool wanted = sender >= 0 || layer.wants_errors;
+        float part = 0.0f;
+        float length = neurons.are_alike() ? 0.0f : times[r + 1] - times[r];
+        neurons.each([&](Place const& place, NothingFixed const&, Adjoint& at) {
+            Decay const& decay = place.layer.decay;
+            Record interval = neurons.are_alike() ? record : record_of(decay, length, record.source);
+            sweep(at.mu_voltage, at.mu_current, interval, decay.ratio);
+            layer.mu[adjoint_place(layer, lane_of(sample, place.column), r - 1)] = at.mu_current;
+            if (!wanted) return;
+            float weight = layer.weights[(size_t)record.source * layer.stride + place.column];
+            part += weight * (at.mu_current - at.mu_voltage) / decay.tau_syn;
+        });
+        if (sender < 0) heard--;
+        if (!wanted) continue;
+        float error = block_sum(part, sums[turn]);
+        turn ^= 1;
+        if (sender < 0) {
+            if (threadIdx.x == 0) below.errors[(size_t)sample * below.width + heard] = error;
+            continue;
+        }
+        error += owed;
+        owed = error;
+        if (sender >= layer.targets) continue;
+        owed = 0.0f;
+        // The sender's spike ended the interval before.
+        neurons.at(sender, [&](Place const& place, NothingFixed const&, Adjoint& at) {
+            at.spikes--;
+            float tau = -place.layer.decay.tau_syn;
+            float before =
+                back_over_spike(place, sample, at.spikes, at.mu_voltage / tau, error, above, every_spike, grazing);
+            at.mu_voltage = before * tau;
+        });
+    }
+    if (grazing > 0) atomicAdd(&control->grazing, (unsigned long long)grazing);
+}
+
+// Grid: a block a sample, a thread a neuron. `below` is what arrives from the layer below, `layer` what
+// the neurons hear; `copies` connections lead from the layer to itself.
+extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_recurrent(Layer below, Layer layer, Control* control,
+                                                                        int copies) {
+    // The earliest spike of three successive intervals: while one is sought, the one before is read and
+    // the one after made ready.
+    __shared__ unsigned long long earliest[3];
+    walk_recurrent<OneEach>(below, layer, control, copies, nullptr, nullptr, earliest);
+}
+
+// Grid: a block a sample, several neurons a thread, of one layer or of several. `layer` is then what all of them hear.
+extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_recurrent_large(
+    Layer below, Layer layer, Control* control, int copies, Member const* members, int* states) {
+    __shared__ unsigned long long earliest[3];
+    walk_recurrent<SeveralEach>(below, layer, control, copies, members, states, earliest);
+}
+
 // Grid: as lif_recurrent, over the samples from `first` on. The errors of what arrived from below, summed
 // over all neurons, go to `below`.
-extern "C" __global__ void __launch_bounds__(MAX_RECURRENT) lif_recurrent_backward(
+extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_recurrent_backward(
     Layer layer, Control* control, float const* above_errors, int above_width, int above_tiles,
     int every_spike, int first, Layer below) {
     // The warps' sums, of one arrival and the next in turn.
-    __shared__ float sums[2][MAX_RECURRENT / WARP];
-    // Where room lacked, spikes are among the records that are not among those kept.
-    if (is_faulty(control)) return;
-    Lane lane = {first + (int)blockIdx.x, (int)threadIdx.x, (int)threadIdx.x / WARP, true};
-    Record const* records = layer.records + (size_t)lane.sample * layer.width;
-    Decay const& decay = layer.decay;
-    float const* weights = layer.weights + lane.neuron;
-    int spikes = layer.spike_counts[(size_t)lane.sample * layer.stride + lane.neuron];
-    Jumps jumps = jumps_of(layer, lane, spikes);
-    float mu_voltage = 0.0f, mu_current = 0.0f;
-    int k = spikes, heard = below.counts[lane.sample], turn = 0;
-    for (int r = layer.counts[lane.sample]; r >= 0; r--) {
-        Record record = records[r];
-        sweep(mu_voltage, mu_current, record, decay.ratio);
-        if (r == 0) break;
-        size_t place = (size_t)(lane.sample % layer.chunk) * layer.width + (r - 1);
-        layer.mu[place * layer.stride + lane.neuron] = mu_current;
-        int sender = record.source - below.sources;
-        if (sender < 0) heard--;
-        if (sender < 0 && !layer.wants_errors) continue;
+    __shared__ float sums[2][MAX_THREADS / WARP];
+    walk_recurrent_back<OneEach>(below, layer, control, {above_errors, above_width, above_tiles}, every_spike, first,
+                                 nullptr, nullptr, sums);
+}
 
-        // The error of the arrival, in the order of warps.
-        float weight = weights[(size_t)record.source * layer.stride];
-        float part = warp_sum(weight * (mu_current - mu_voltage) / decay.tau_syn);
-        if (lane.neuron % WARP == 0) sums[turn][lane.tile] = part;
-        __syncthreads();
-        float error = 0.0f;
-        for (int tile = 0; tile < layer.tiles; tile++) error += sums[turn][tile];
-        turn ^= 1;
-        if (sender < 0) {
-            if (lane.neuron == 0) {
-                below.errors[(size_t)lane.sample * below.width + heard] = error;
-            }
-        } else if (sender == lane.neuron) {
-            // The neuron's own spike, which ended the interval before.
-            k--;
-            size_t slot = ((size_t)lane.sample * layer.slots + k) * layer.stride + lane.neuron;
-            float after = mu_voltage / -decay.tau_syn;
-            error += spike_error(layer, lane, k, slot, above_errors, above_width, above_tiles,
-                                 every_spike);
-            float before = before_spike(jumps, layer.spike_slopes[slot], after, error);
-            mu_voltage = before * -decay.tau_syn;
-        }
-    }
-    if (jumps.grazing > 0) atomicAdd(&control->grazing, (unsigned long long)jumps.grazing);
+extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_recurrent_backward_large(
+    Layer layer, Control* control, int every_spike, int first, Layer below, Member const* members, int* states) {
+    __shared__ float sums[2][MAX_THREADS / WARP];
+    walk_recurrent_back<SeveralEach>(below, layer, control, {}, every_spike, first, members, states, sums);
 }

@@ -2,9 +2,8 @@
 #pragma once
 #include "adjoint.cuh"
 #include "crossing.cuh"
+#include "neurons.cuh"
 
-// A block's threads at most: a thread a neuron.
-#define MAX_RECURRENT 1024
 // In the lower half of a spike's key: the neuron has run away.
 #define RUNS_AWAY 0x80000000u
 
@@ -19,4 +18,64 @@ __device__ __forceinline__ unsigned long long next_spike(Decay const& decay, flo
     float at = crossing(decay, u, current, threshold, {step, dt});
     float time = fminf(fmaxf(elapsed(decay, interval_to(decay, at), at), 0.0f), dt);
     return (unsigned long long)__float_as_uint(time) << 32 | neuron;
+}
+
+// The sum of what the block's threads found, in the order of warps. `sums` is room for a sum a warp, which no
+// thread may still read.
+__device__ __forceinline__ float block_sum(float part, float* sums) {
+    part = warp_sum(part);
+    if (threadIdx.x % WARP == 0) sums[threadIdx.x / WARP] = part;
+    __syncthreads();
+    float sum = 0.0f;
+    for (int warp = 0; warp < (int)blockDim.x / WARP; warp++) sum += sums[warp];
+    return sum;
+}
+
+__device__ __forceinline__ Lane lane_of(int sample, int neuron) { return {sample, neuron, neuron / WARP, true}; }
+
+// Where the errors of spikes lie that those above found.
+struct Above {
+    float const* errors;
+    int width, tiles;
+};
+
+// Goes back over a neuron's spike number `k`, of which the arrivals within the walk have the error `error`: lambda_V
+// just before it, from that just after.
+__device__ __forceinline__ float back_over_spike(Place const& place, int sample, int k, float after, float error,
+                                                 Above above, int every_spike, int& grazing) {
+    Layer const& layer = place.layer;
+    Lane lane = lane_of(sample, place.neuron);
+    if (place.member) above = {place.member->above_errors, place.member->above_width, place.member->above_tiles};
+    int spikes = layer.spike_counts[(size_t)lane.sample * layer.stride + lane.neuron];
+    size_t slot = ((size_t)lane.sample * layer.slots + k) * layer.stride + lane.neuron;
+    Jumps jumps = jumps_among(layer, lane, spikes);
+    if (above.tiles >= 0) {
+        error += spike_error(layer, lane, k, slot, above.errors, above.width, above.tiles, every_spike);
+    }
+    float before = before_spike(jumps, layer.spike_slopes[slot], after, error);
+    grazing += jumps.grazing;
+    return before;
+}
+
+// What became of a sample's walk: the neuron of the spike last found has run away, or room for `needed` spikes of a
+// layer was lacking.
+template <class Neurons>
+__device__ __forceinline__ void report(Neurons const& neurons, Control* control, int sample, int last, int needed) {
+    if (last != NO_EVENT && ((unsigned)last & RUNS_AWAY)) {
+        unsigned long long layer = neurons.place((int)((unsigned)last & ~RUNS_AWAY)).layer.layer;
+        atomicMin(&control->faults.runaway, layer << 32 | (unsigned)sample);
+        return;
+    }
+    neurons.each_layer([&](Layer const& layer) { atomicMax(&layer.needed[1], needed); });
+    atomicMax(&control->faults.capacity, 1);
+}
+
+// Notes how often a neuron spiked, and that room was lacking.
+__device__ __forceinline__ void count_spikes(Place const& place, Control* control, int sample, int spikes) {
+    Layer const& layer = place.layer;
+    layer.spike_counts[(size_t)sample * layer.stride + place.neuron] = min(spikes, layer.slots);
+    if (spikes > layer.slots) {
+        atomicMax(&layer.needed[0], spikes);
+        atomicMax(&control->faults.capacity, 1);
+    }
 }

@@ -78,6 +78,15 @@ struct Layer {
     int* peak_intervals;  // or -1 for time 0
 };
 
+// One of the layers that hear one another and are walked together. What they hear is described once, as if they were one
+// layer, whose columns are the first's neurons, then the second's, and so on.
+struct Member {
+    Layer layer;  // its neurons and their spikes
+    // The errors of its spikes, of those who hear it from above: see spike_error. `above_tiles` is -1 if nobody does.
+    float const* above_errors;
+    int above_width, above_tiles;
+};
+
 // The spikes of one layer in order of time, one of several that are joined to what a layer hears. See Layer.
 struct List {
     int const* counts;
@@ -153,6 +162,7 @@ struct Loss {
 
 static_assert(sizeof(Record) == 16 && sizeof(Layer) == 336 && sizeof(Step) == 64, "as in abi.rs");
 static_assert(sizeof(Loss) == 20 && sizeof(Control) == 104 && sizeof(List) == 64, "as in abi.rs");
+static_assert(sizeof(Member) == 352, "as in abi.rs");
 
 __device__ __forceinline__ bool is_faulty(Control const* control) {
     Faults const& f = control->faults;

@@ -75,6 +75,16 @@ pub(crate) struct Layer {
     pub(crate) peak_intervals: Address,
 }
 
+/// One of several layers that are walked together.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Member {
+    pub(crate) layer: Layer,
+    pub(crate) above_errors: Address,
+    pub(crate) above_width: i32,
+    pub(crate) above_tiles: i32,
+}
+
 /// The spikes of one layer in order of time, one of several that are joined to what a layer hears.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
@@ -171,5 +181,6 @@ impl Control {
 
 const _: () = {
     assert!(size_of::<Layer>() == 336 && size_of::<Step>() == 64);
+    assert!(size_of::<Member>() == 352);
     assert!(size_of::<Loss>() == 20 && size_of::<Control>() == 104 && size_of::<List>() == 64);
 };

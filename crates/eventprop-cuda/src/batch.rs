@@ -16,6 +16,8 @@ pub(crate) struct BatchBuffers {
     below: Vec<Option<LayerBuffers>>,
     pub(crate) lists: Lists,
     adjoint: Buffer<f32>,
+    /// What neurons of large recurrent layers remember.
+    pub(crate) states: Buffer<i32>,
     pub(crate) list_times: Buffer<f32>,
     pub(crate) list_places: Buffer<i32>,
     pub(crate) losses: Buffer<f32>,
@@ -57,6 +59,17 @@ pub(crate) struct Constants {
     pub(crate) threshold: Buffer<f32>,
 }
 
+/// The descriptions that kernels are given, by layer above the input.
+pub(crate) struct Descriptions {
+    /// Its neurons and their spikes.
+    pub(crate) layers: Vec<abi::Layer>,
+    /// Its walk, with the neurons of all layers that are walked with it.
+    pub(crate) walks: Vec<abi::Layer>,
+    /// What the walk is to the layers below, where they leave their spikes and find their errors: the same but for
+    /// recurrent layers and those with delays.
+    pub(crate) to_below: Vec<abi::Layer>,
+}
+
 /// What a layer's description takes from the training.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
@@ -94,6 +107,7 @@ impl BatchBuffers {
             lists: Lists::new(device, plan, room, input_errors, &arrivals)?,
             below,
             adjoint,
+            states: device.unset(room.states(plan))?,
             list_times: device.unset(events)?,
             list_places: device.unset(events)?,
             losses: device.unset(room.samples)?,
@@ -113,8 +127,7 @@ impl BatchBuffers {
         self.layers.iter_mut().try_for_each(|layer| device.clear(&mut layer.needed))
     }
 
-    /// The descriptions of all layers for a batch of `samples`, and what they are to those below: the
-    /// same but for recurrent layers and those with delays.
+    /// The descriptions of all layers for a batch of `samples`.
     pub(crate) fn describe(
         &self,
         plan: &[DenseLayer],
@@ -123,14 +136,14 @@ impl BatchBuffers {
         weights: &Weights,
         settings: Settings,
         samples: usize,
-    ) -> (Vec<abi::Layer>, Vec<abi::Layer>) {
+    ) -> Descriptions {
         let layers = plan.iter().zip(&self.layers).zip(constants.iter().zip(activity)).enumerate();
         let layers = layers.map(|(index, ((plan, buffers), (constants, activity)))| {
             let Lengths { width, slots, chunk, .. } = buffers.lengths;
             let (matrix, gradient) = weights.addresses(index);
-            let [below, own] = weights.delays(index);
-            let delays = if plan.recurrent.is_some() { own } else { below };
-            let row = width * plan.stride;
+            let [below, own] = weights.delays(index, plan);
+            let delays = if plan.is_recurrent() { own } else { below };
+            let row = width * plan.columns;
             abi::Layer {
                 layer: plan.layer as i32,
                 sources: plan.sources as i32,
@@ -161,7 +174,14 @@ impl BatchBuffers {
             }
         });
         let layers: Vec<abi::Layer> = layers.collect();
-        let to_below = layers.iter().zip(plan).zip(&self.below).enumerate();
+        let walks = layers.iter().zip(plan).map(|(layer, plan)| abi::Layer {
+            targets: plan.own_rows as i32,
+            stride: plan.columns as i32,
+            tiles: (plan.columns / WARP) as i32,
+            ..*layer
+        });
+        let walks: Vec<abi::Layer> = walks.collect();
+        let to_below = walks.iter().zip(plan).zip(&self.below).enumerate();
         let to_below = to_below.map(|(index, ((layer, plan), buffers))| match buffers {
             // One sum over all neurons.
             None if plan.delays => abi::Layer { tiles: 1, ..*layer },
@@ -170,12 +190,12 @@ impl BatchBuffers {
                 sources: plan.below() as i32,
                 width: buffers.lengths.width as i32,
                 tiles: 1,
-                delays: weights.delays(index)[0].map_or(0, |(delays, _)| delays),
+                delays: weights.delays(index, plan)[0].map_or(0, |(delays, _)| delays),
                 ..buffers.arrivals(*layer)
             },
         });
         let to_below = to_below.collect();
-        (layers, to_below)
+        Descriptions { layers, walks, to_below }
     }
 }
 

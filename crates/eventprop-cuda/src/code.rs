@@ -9,7 +9,7 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 38] = [
+pub(crate) const KERNELS: [&str; 44] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
@@ -19,10 +19,16 @@ pub(crate) const KERNELS: [&str; 38] = [
     "collect_errors",
     "lif_recurrent",
     "lif_recurrent_backward",
+    "lif_recurrent_large",
+    "lif_recurrent_backward_large",
     "lif_queued",
     "lif_queued_delayed",
     "lif_queued_backward",
     "lif_queued_backward_delayed",
+    "lif_queued_large",
+    "lif_queued_delayed_large",
+    "lif_queued_backward_large",
+    "lif_queued_backward_delayed_large",
     "li_maximum",
     "li_maximum_delayed",
     "li_mean",
@@ -55,7 +61,7 @@ pub(crate) const KERNELS: [&str; 38] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 26] = [
+const SOURCES: [&str; 27] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/warp.cuh"),
     include_str!("../kernels/decay.cuh"),
@@ -64,6 +70,7 @@ const SOURCES: [&str; 26] = [
     include_str!("../kernels/crossing.cuh"),
     include_str!("../kernels/adjoint.cuh"),
     include_str!("../kernels/trace.cuh"),
+    include_str!("../kernels/neurons.cuh"),
     include_str!("../kernels/recurrent.cuh"),
     include_str!("../kernels/queue.cuh"),
     include_str!("../kernels/stream_inputs.cu"),

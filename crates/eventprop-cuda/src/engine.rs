@@ -2,7 +2,7 @@ use crate::abi;
 use crate::batch::{BatchBuffers, Constants, Settings};
 use crate::data::{Data, longest};
 use crate::device::{Buffer, Device, Graph};
-use crate::plan::{self, DenseLayer, NAME};
+use crate::plan::{self, DenseLayer, NAME, order};
 use crate::program::{Program, Queue, describe_loss};
 use crate::sizes::Room;
 use crate::weights::Weights;
@@ -16,8 +16,8 @@ pub(crate) const MAX_SPIKES: usize = 10_000;
 /// Blocks that add up the gradient's squares: NORM_BLOCKS of `kernels/update.cu`.
 const NORM_BLOCKS: usize = 32;
 
-/// The exact engine on a CUDA device, in single precision: layers that hear any lower ones, dense, recurrent or
-/// convolved with delays or without, or pooled.
+/// The exact engine on a CUDA device, in single precision: layers that hear any others and themselves, over connections
+/// that are dense or convolved, with delays or without, or pooled.
 ///
 /// Parameters, optimiser state and data stay on the device; a batch is one recorded graph of kernels.
 /// The same calls give the same bits on the same device.
@@ -27,9 +27,10 @@ pub struct CudaEngine {
     /// Everything but the weights and delays.
     pub(crate) parameters: Parameters<f32>,
     pub(crate) plan: Vec<DenseLayer>,
+    recurrent_threads: usize,
     loss: abi::Loss,
     // Graphs before the buffers they use, buffers before their device.
-    graphs: Vec<(Key, Graph)>,
+    graphs: Vec<Recorded>,
     pub(crate) batch: Option<BatchBuffers>,
     pub(crate) room: Room,
     constants: Vec<Constants>,
@@ -59,11 +60,15 @@ pub struct CudaOptions {
     /// batch is swept in parts of this size, which changes no result; but where a part holds less than 64
     /// samples, their sum is rounded in another order.
     pub adjoint_bytes: usize,
+    /// Threads of a block that walks a layer whose neurons hear one another, at most, in whole warps: 1,024 unless told
+    /// otherwise, which is the most there can be. Where a layer has more neurons a thread walks several; sums over them
+    /// are then rounded in another order.
+    pub recurrent_threads: usize,
 }
 
 impl Default for CudaOptions {
     fn default() -> Self {
-        Self { device: 0, adjoint_bytes: 256 << 20 }
+        Self { device: 0, adjoint_bytes: 256 << 20, recurrent_threads: 1024 }
     }
 }
 
@@ -92,6 +97,13 @@ struct Key {
     samples: usize,
 }
 
+/// A task as it is started, and what its kernels are told besides their arguments.
+struct Recorded {
+    key: Key,
+    graph: Graph,
+    _members: Vec<Option<Buffer<abi::Member>>>,
+}
+
 impl CudaEngine {
     /// An engine for `network` with the constants it describes and all weights zero.
     ///
@@ -106,7 +118,7 @@ impl CudaEngine {
         plan::check(network, &training)?;
         let device = Device::open(options.device)?;
         let parameters = Parameters::initial(network);
-        let plan = plan::plan(network, &training, &parameters)?;
+        let plan = plan::plan(network, &training, &parameters, options.recurrent_threads)?;
         let (loss, readout) = plan::known_loss(&training)?;
         let weights = Weights::new(&device, network, &plan)?;
         let activity: Result<_, _> = plan.iter().map(|layer| device.zeros(layer.targets)).collect();
@@ -136,6 +148,7 @@ impl CudaEngine {
             parameters,
             loss: describe_loss(loss, readout),
             plan,
+            recurrent_threads: options.recurrent_threads,
             training,
         })
     }
@@ -145,7 +158,7 @@ impl CudaEngine {
         &mut self,
         parameters: &Parameters<f32>,
     ) -> Result<(), EngineError> {
-        self.plan = plan::plan(&self.network, &self.training, parameters)?;
+        self.plan = plan::plan(&self.network, &self.training, parameters, self.recurrent_threads)?;
         self.constants = upload_constants(&self.device, &self.plan, parameters)?;
         self.parameters.layers.clone_from(&parameters.layers);
         self.graphs.clear();
@@ -282,17 +295,17 @@ impl CudaEngine {
         samples: usize,
     ) -> Result<(), EngineError> {
         let key = Key { task, source, samples };
-        if !self.graphs.iter().any(|(known, _)| *known == key) {
-            let graph = self.record(key)?;
-            self.graphs.push((key, graph));
+        if !self.graphs.iter().any(|known| known.key == key) {
+            let recorded = self.record(key)?;
+            self.graphs.push(recorded);
         }
-        match self.graphs.iter().find(|(known, _)| *known == key) {
-            Some((_, graph)) => self.device.start(graph),
+        match self.graphs.iter().find(|known| known.key == key) {
+            Some(known) => self.device.start(&known.graph),
             None => Ok(()),
         }
     }
 
-    fn record(&self, key: Key) -> Result<Graph, EngineError> {
+    fn record(&self, key: Key) -> Result<Recorded, EngineError> {
         let Key { task, source, samples } = key;
         let (Some(batch), Some(data)) = (&self.batch, &self.data[source as usize]) else {
             return Err(EngineError::Batch(String::from("nothing was given to compute")));
@@ -303,7 +316,7 @@ impl CudaEngine {
             slope_floor: self.training.slope_floor as f32,
             input_errors,
         };
-        let (layers, to_below) = batch.describe(
+        let descriptions = batch.describe(
             &self.plan,
             &self.constants,
             &self.activity,
@@ -311,12 +324,14 @@ impl CudaEngine {
             settings,
             samples,
         );
-        let lists = batch.lists.describe(&self.plan, &batch.room, &to_below, settings);
-        let program = Program {
+        let to_below = &descriptions.to_below;
+        let lists = batch.lists.describe(&self.plan, &batch.room, to_below, settings);
+        let mut program = Program {
             device: &self.device,
-            layers,
-            to_below,
+            order: order(&self.plan),
+            descriptions,
             lists,
+            members: Vec::new(),
             plan: &self.plan,
             batch,
             weights: &self.weights,
@@ -325,13 +340,15 @@ impl CudaEngine {
             norm_parts: &self.norm_parts,
             loss: self.loss,
         };
+        program.members = program.describe_members()?;
         let norm = matches!(self.training.clip, Some(Clip::Norm(_)));
-        self.device.record(|_| match task {
+        let graph = self.device.record(|_| match task {
             Task::Infer => program.infer(),
             Task::Differentiate => program.differentiate(input_errors),
             Task::Update => program.update(norm),
             Task::Train => program.train(input_errors, norm),
-        })
+        })?;
+        Ok(Recorded { key, graph, _members: program.members })
     }
 
     /// Forgets faults and counts and goes back to the queue's first step.

@@ -15,22 +15,28 @@ impl Program<'_> {
             "join_arrivals",
             self.block_a_sample(),
             &[
-                bytes_of(&self.to_below[index]),
+                bytes_of(&self.descriptions.to_below[index]),
                 bytes_of(&join.lists.address()),
                 bytes_of(&(join.ranks.len() as i32)),
             ],
         )
     }
 
-    /// Where the errors of spikes of the layer at position `from` lie, after they were collected if need be; none
-    /// if no layer hears them.
-    pub(crate) fn errors_of(&self, from: usize) -> Result<Option<Layer>, EngineError> {
-        let targets = targets(self.plan, from);
-        let Some(errors) = self.batch.lists.collected(from) else {
-            return Ok(targets.first().map(|target| self.to_below[target.index]));
+    /// Where the errors of spikes of the layer at position `from` lie; none if no layer hears them.
+    pub(crate) fn errors(&self, from: usize) -> Option<Layer> {
+        let target = *targets(self.plan, from).first()?;
+        Some(match self.batch.lists.collected(from) {
+            Some(errors) => Layer { errors, tiles: 1, ..self.lists[from][0] },
+            None => self.descriptions.to_below[target.index],
+        })
+    }
+
+    /// Puts them there, if those who hear the layer left them elsewhere.
+    pub(crate) fn collect_errors(&self, from: usize) -> Result<(), EngineError> {
+        let (Some(_), Some(list)) = (self.batch.lists.collected(from), self.errors(from)) else {
+            return Ok(());
         };
-        let list = Layer { errors, tiles: 1, ..self.lists[from][0] };
-        for (number, target) in targets.iter().enumerate() {
+        for (number, target) in targets(self.plan, from).iter().enumerate() {
             let ranks: Address = match self.batch.lists.join(target.index) {
                 Some(join) => join.ranks[target.input].address(),
                 None => 0,
@@ -40,17 +46,17 @@ impl Program<'_> {
                 self.block_a_sample(),
                 &[
                     bytes_of(&list),
-                    bytes_of(&self.to_below[target.index]),
+                    bytes_of(&self.descriptions.to_below[target.index]),
                     bytes_of(&ranks),
                     bytes_of(&i32::from(number > 0)),
                     bytes_of(&self.queue.control.address()),
                 ],
             )?;
         }
-        Ok(Some(list))
+        Ok(())
     }
 
     pub(crate) fn block_a_sample(&self) -> Shape {
-        Shape { grid: (self.layers[0].samples as u32, 1), block: (THREADS, 1) }
+        Shape { grid: (self.descriptions.layers[0].samples as u32, 1), block: (THREADS, 1) }
     }
 }

@@ -1,7 +1,7 @@
 //! The CUDA engine of eventprop.
 //!
 //! The kernels are plain CUDA C++ (`kernels/`), compiled ahead of time and embedded (`code`); a
-//! network is layers that hear lower ones (`plan`, `wiring`), convolutions as dense matrices (`shared_weights`). Everything a batch
+//! network is layers that hear others (`plan`, `groups`, `wiring`), convolutions as dense matrices (`shared_weights`). Everything a batch
 //! needs is allocated up front (`sizes`, `batch`, `lists`), its kernels are recorded once (`program`) and started again for every
 //! batch. `docs/CUDA.md` says how kernels divide the work and how they are checked without a GPU.
 
@@ -13,6 +13,7 @@ mod data;
 mod device;
 mod engine;
 mod engine_trait;
+mod groups;
 mod join;
 mod library;
 mod lists;

@@ -1,7 +1,8 @@
 //! From a network to the layers that compute it; what this engine cannot do is refused here.
 
 use crate::abi::Decay;
-use crate::wiring::{Inputs, check_heard, inputs};
+use crate::groups::groups;
+use crate::wiring::{Inputs, check_heard, inputs, places};
 use lif_core::engine::{EngineError, Training};
 use lif_core::loss::{KnownLoss, Readout};
 use lif_core::network::{Layer, Network, Neuron};
@@ -13,26 +14,43 @@ pub(crate) const NAME: &str = "cuda";
 /// Neurons of a row of weights are padded to a multiple of this: the threads of a warp.
 pub(crate) const WARP: usize = 32;
 
-/// A layer with what it hears, which is computed as one dense matrix.
+/// The threads of a block, at most, and where a thread has several neurons. As in `kernels/neurons.cuh`.
+const MAX_THREADS: usize = 1024;
+const MAX_SHARED_THREADS: usize = 768;
+
+/// A layer with what it hears, which is computed as one dense matrix. Layers that hear one another are walked together,
+/// as one: then the first of them has what they all hear, the others have nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct DenseLayer {
     /// Its position in the network.
     pub(crate) layer: usize,
-    /// The connections from lower layers: their sources are the rows of its matrix, one connection's after
+    /// The numbers above the input of the layers that are walked with it, itself the first; none if it is not the
+    /// first.
+    pub(crate) members: Vec<usize>,
+    /// Its turn among all walks.
+    pub(crate) turn: usize,
+    /// The connections from layers of other walks: their sources are the rows of its matrix, one connection's after
     /// the other's.
     pub(crate) inputs: Vec<Input>,
-    /// The position of the connection from its neurons to themselves, if they hear one another.
-    pub(crate) recurrent: Option<usize>,
+    /// Those within: from its neurons, and those of its members, to themselves.
+    pub(crate) recurrent: Vec<Input>,
+    /// How often its own neurons are rows, after those below.
+    pub(crate) copies: usize,
     /// Whether synapses from below have delays.
     pub(crate) delays: bool,
-    /// Whether each synapse of the recurrent connection has one.
+    /// Whether those within have.
     pub(crate) recurrent_delays: bool,
-    /// Neurons it hears: those below, then its own if it is recurrent.
+    /// The rows of its matrix: the neurons below, then its own as often as they hear one another.
     pub(crate) sources: usize,
+    /// Rows of its own neurons, once, and columns: those of all members.
+    pub(crate) own_rows: usize,
+    pub(crate) columns: usize,
     /// Its own neurons.
     pub(crate) targets: usize,
     /// The same, padded.
     pub(crate) stride: usize,
+    /// Threads of the block that walks it, if its neurons hear one another: a thread each, or several.
+    pub(crate) threads: usize,
     /// Whether its neurons spike.
     pub(crate) spikes: bool,
     /// The voltage after a spike.
@@ -45,27 +63,49 @@ pub(crate) struct DenseLayer {
     pub(crate) decay: Decay,
 }
 
-/// A connection from a lower layer.
+/// A connection into a layer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Input {
     /// Its position in the network.
     pub(crate) connection: usize,
-    /// The position of the layer that it comes from.
+    /// The positions of the layer that it comes from, and of that it leads to.
     pub(crate) from: usize,
+    pub(crate) to: usize,
     /// What its weights are.
     pub(crate) synapses: Synapses,
     /// Whether each synapse has a delay.
     pub(crate) delays: bool,
-    /// Its first row of the layer's matrix.
+    /// Its first row of the walk's matrix.
     pub(crate) first: usize,
     /// Its rows.
     pub(crate) sources: usize,
+    /// Its first column.
+    pub(crate) column: usize,
+    /// Its columns.
+    pub(crate) targets: usize,
+}
+
+impl Input {
+    /// Weights of a row of it where they are parameters: padded as a layer's neurons are.
+    pub(crate) fn stride(&self) -> usize {
+        self.targets.next_multiple_of(WARP)
+    }
 }
 
 impl DenseLayer {
     /// The neurons it hears from below.
     pub(crate) fn below(&self) -> usize {
-        self.sources - self.recurrent.map_or(0, |_| self.targets)
+        self.sources - self.copies * self.own_rows
+    }
+
+    /// Whether its neurons hear one another.
+    pub(crate) fn is_recurrent(&self) -> bool {
+        !self.recurrent.is_empty()
+    }
+
+    /// All connections into it, by the rows of its matrix.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = &Input> {
+        self.inputs.iter().chain(&self.recurrent)
     }
 
     /// Whether what it hears from below has to be made one list of several.
@@ -74,15 +114,22 @@ impl DenseLayer {
     }
 
     /// Whether its matrices are parameters as they lie: neither shared nor fixed, and with delays for all
-    /// connections from below or for none.
+    /// connections from below or for none, and so within.
     pub(crate) fn is_dense(&self) -> bool {
-        let dense = self.inputs.iter().all(|input| input.synapses == Synapses::Dense);
-        dense && self.inputs.iter().all(|input| input.delays == self.delays)
+        self.members.len() <= 1
+            && self.connections().all(|input| input.synapses == Synapses::Dense)
+            && self.inputs.iter().all(|input| input.delays == self.delays)
+            && self.recurrent.iter().all(|input| input.delays == self.recurrent_delays)
     }
 
     /// Whether anyone asks for the errors of what it hears from below.
     pub(crate) fn wants_errors(&self, input_errors: bool) -> bool {
         input_errors || self.inputs.iter().any(|input| input.from > 0)
+    }
+
+    /// Whether its neurons hear one another and are several a thread, or of several layers.
+    pub(crate) fn is_large(&self) -> bool {
+        self.is_recurrent() && (self.columns > self.threads || self.members.len() > 1)
     }
 
     /// Whether any of its synapses has a delay: its neurons hear each in an order of its own.
@@ -108,7 +155,8 @@ pub(crate) enum Synapses {
     },
 }
 
-/// The layers above the input, for constants `parameters`.
+/// The layers above the input, for constants `parameters`; blocks that walk recurrent ones have up to
+/// `recurrent_threads` threads.
 ///
 /// # Errors
 /// [`EngineError::Unsupported`] names the first thing that the engine does not compute.
@@ -116,27 +164,42 @@ pub(crate) fn plan(
     network: &Network,
     training: &Training<f32>,
     parameters: &Parameters<f32>,
+    recurrent_threads: usize,
 ) -> Result<Vec<DenseLayer>, EngineError> {
     let readout = known_loss(training)?.1;
     let duration = network.duration() as f32;
+    let groups = groups(network);
     let layers = (1..network.layers().len()).map(|position| {
         let layer = &network.layers()[position];
         let values = &parameters.layers[position];
-        let Inputs { below, recurrent } = inputs(network, position)?;
         let rate = if readout == Readout::ExpMean { duration.recip() } else { 0.0 };
         let targets = training.rate_targets.iter().filter(|target| target.layer == position);
         let (pull, strength) =
             targets.fold((0.0, 0.0), |(p, s), t| (p + t.strength * t.target, s + t.strength));
+        let found = groups.iter().enumerate().find(|(_, group)| group[0] == position);
+        let (turn, group) = found.map_or((0, &[][..]), |(turn, group)| (turn, group));
+        let hears = match group {
+            [] => Inputs { below: Vec::new(), recurrent: Vec::new(), copies: 0 },
+            _ => inputs(network, group)?,
+        };
+        let Inputs { below, recurrent, copies } = hears;
+        let own_rows: usize = places(network, group).iter().sum();
+        let columns = own_rows.next_multiple_of(WARP);
         Ok(DenseLayer {
             layer: position,
-            recurrent,
+            members: group.iter().map(|layer| layer - 1).collect(),
+            turn,
             delays: below.iter().any(|input| input.delays),
-            recurrent_delays: recurrent.is_some_and(|own| network.connections()[own].delays),
-            sources: below.iter().map(|input| input.sources).sum::<usize>()
-                + recurrent.map_or(0, |_| layer.size),
+            recurrent_delays: recurrent.iter().any(|input| input.delays),
+            sources: below.iter().map(|input| input.sources).sum::<usize>() + copies * own_rows,
+            own_rows,
+            columns,
             inputs: below,
+            recurrent,
+            copies,
             targets: layer.size,
             stride: layer.size.next_multiple_of(WARP),
+            threads: threads(columns, group.len() > 1, recurrent_threads),
             spikes: layer.is_lif(),
             reset: match &layer.neuron {
                 Neuron::Lif(constants) => constants.reset as f32,
@@ -148,6 +211,24 @@ pub(crate) fn plan(
         })
     });
     layers.collect()
+}
+
+/// The numbers of the layers that are walked, each after all it hears.
+pub(crate) fn order(layers: &[DenseLayer]) -> Vec<usize> {
+    let mut walked: Vec<usize> =
+        (0..layers.len()).filter(|&index| !layers[index].members.is_empty()).collect();
+    walked.sort_by_key(|&index| layers[index].turn);
+    walked
+}
+
+/// The threads of a block for so many neurons, up to `most`: a neuron each, or as few as it takes.
+fn threads(neurons: usize, several_layers: bool, most: usize) -> usize {
+    let whole = |most: usize| (most / WARP * WARP).max(WARP);
+    if neurons <= whole(most.min(MAX_THREADS)) && !several_layers {
+        return neurons;
+    }
+    let rounds = neurons.div_ceil(whole(most.min(MAX_SHARED_THREADS))).max(1);
+    neurons.div_ceil(rounds).next_multiple_of(WARP)
 }
 
 /// The training's loss and what it measures.
@@ -176,7 +257,7 @@ pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), E
         _ => {}
     }
     check_heard(network)?;
-    (1..network.layers().len()).try_for_each(|to| inputs(network, to).map(drop))
+    groups(network).iter().try_for_each(|group| inputs(network, group).map(drop))
 }
 
 /// The bias currents and thresholds of a layer's neurons and of its padding, which never spikes.

@@ -1,7 +1,7 @@
 //! Which kernels run, in which order and on how many threads.
 
-use crate::abi::{self, Layer};
-use crate::batch::BatchBuffers;
+use crate::abi::{self, Address, Layer};
+use crate::batch::{BatchBuffers, Descriptions};
 use crate::data::Data;
 use crate::device::{Buffer, Device, Shape};
 use crate::plan::{DenseLayer, WARP};
@@ -31,11 +31,13 @@ pub(crate) struct Queue {
 pub(crate) struct Program<'a> {
     pub(crate) device: &'a Device,
     pub(crate) plan: &'a [DenseLayer],
-    pub(crate) layers: Vec<Layer>,
-    /// What each layer is to the one below: where that leaves its spikes and finds their errors.
-    pub(crate) to_below: Vec<Layer>,
+    /// The layers that are walked, in this order.
+    pub(crate) order: Vec<usize>,
+    pub(crate) descriptions: Descriptions,
     /// By position of a layer in the network: the lists that its spikes are put into.
     pub(crate) lists: Vec<Vec<Layer>>,
+    /// By layer above the input: those walked with it, for walks that ask.
+    pub(crate) members: Vec<Option<Buffer<abi::Member>>>,
     pub(crate) batch: &'a BatchBuffers,
     pub(crate) weights: &'a Weights,
     pub(crate) data: &'a Data,
@@ -57,7 +59,7 @@ impl Program<'_> {
     }
 
     fn forward(&self) -> Result<(), EngineError> {
-        let Self { device, data, queue, batch, weights, .. } = self;
+        let Self { device, data, queue, weights, .. } = self;
         weights.spread(device)?;
         let (control, steps) = (queue.control.address(), queue.steps.address());
         for list in &self.lists[0] {
@@ -78,41 +80,81 @@ impl Program<'_> {
                 ],
             )?;
         }
-        for (index, layer) in self.layers.iter().enumerate() {
-            let shape = neurons(layer, layer.samples);
-            let plan = &self.plan[index];
+        for &index in &self.order {
+            let (layer, plan) = (&self.descriptions.walks[index], &self.plan[index]);
             self.join_arrivals(index)?;
             if plan.delays {
                 self.sort_arrivals(index)?;
             }
-            if !plan.spikes {
-                device.launch(self.walk(index, false), shape, &[bytes_of(layer)])?;
-                continue;
-            }
-            if plan.recurrent.is_some() {
-                let arguments: [&[u8]; 3] =
-                    [bytes_of(&self.to_below[index]), bytes_of(layer), bytes_of(&control)];
-                device.launch(self.walk(index, false), whole(layer, layer.samples), &arguments)?;
-            } else {
-                let arguments: [&[u8]; 2] = [bytes_of(layer), bytes_of(&control)];
-                device.launch(self.walk(index, false), shape, &arguments)?;
-            }
-            let Some(lists) = self.lists.get(index + 1) else { continue };
-            for list in lists {
-                device.launch(
-                    "lif_merge",
-                    self.block_a_sample(),
-                    &[
-                        bytes_of(layer),
-                        bytes_of(list),
-                        bytes_of(&control),
-                        bytes_of(&batch.list_times.address()),
-                        bytes_of(&batch.list_places.address()),
-                    ],
-                )?;
-            }
+            self.walk_forward(index, layer)?;
+            plan.members.iter().try_for_each(|&member| self.merge(member))?;
         }
         Ok(())
+    }
+
+    fn walk_forward(&self, index: usize, layer: &Layer) -> Result<(), EngineError> {
+        let plan = &self.plan[index];
+        let (kernel, shape) = (self.walk(index, false), neurons(layer, layer.samples));
+        let control = self.queue.control.address();
+        if !plan.spikes {
+            return self.device.launch(kernel, shape, &[bytes_of(layer)]);
+        }
+        if !plan.is_recurrent() {
+            return self.device.launch(kernel, shape, &[bytes_of(layer), bytes_of(&control)]);
+        }
+        let (copies, shared) = (plan.copies as i32, self.shared(index));
+        let below = &self.descriptions.to_below[index];
+        let mut arguments =
+            vec![bytes_of(below), bytes_of(layer), bytes_of(&control), bytes_of(&copies)];
+        arguments.extend(shared.iter().flatten().map(bytes_of));
+        self.device.launch(kernel, whole(plan, layer.samples), &arguments)
+    }
+
+    /// Puts the spikes of layer number `index` above the input into the lists of those who hear it.
+    fn merge(&self, index: usize) -> Result<(), EngineError> {
+        let Some(lists) = self.lists.get(index + 1) else { return Ok(()) };
+        lists.iter().try_for_each(|list| {
+            self.device.launch(
+                "lif_merge",
+                self.block_a_sample(),
+                &[
+                    bytes_of(&self.descriptions.layers[index]),
+                    bytes_of(list),
+                    bytes_of(&self.queue.control.address()),
+                    bytes_of(&self.batch.list_times.address()),
+                    bytes_of(&self.batch.list_places.address()),
+                ],
+            )
+        })
+    }
+
+    /// What a walk of several neurons a thread is told besides: its layers, and where its neurons remember.
+    fn shared(&self, index: usize) -> Option<[Address; 2]> {
+        let members = self.members[index].as_ref()?;
+        Some([members.address(), self.batch.states.address()])
+    }
+
+    /// The layers of walks that ask for them.
+    pub(crate) fn describe_members(&self) -> Result<Vec<Option<Buffer<abi::Member>>>, EngineError> {
+        let walks = self.plan.iter().map(|plan| {
+            let members = plan.members.iter().filter(|_| plan.is_large()).map(|&member| {
+                let layer = self.descriptions.layers[member];
+                let (above_errors, above_width, above_tiles) = self.above(member);
+                abi::Member { layer, above_errors, above_width, above_tiles }
+            });
+            let members: Vec<abi::Member> = members.collect();
+            (!members.is_empty()).then(|| self.device.copy(&members)).transpose()
+        });
+        walks.collect()
+    }
+
+    /// Where the errors of the spikes of layer number `index` above the input lie, how wide the rows are, and how many
+    /// parts each has: none where they are the loss's, -1 where there are none.
+    fn above(&self, index: usize) -> (Address, i32, i32) {
+        match self.errors(index + 1) {
+            Some(above) => (above.errors, above.width, above.tiles),
+            None => (0, 0, if index + 1 == self.plan.len() { 0 } else { -1 }),
+        }
     }
 
     /// Outputs and predictions, the losses, the gradient, the statistics.
@@ -139,11 +181,12 @@ impl Program<'_> {
     fn gradient(&self, input_errors: bool) -> Result<(), EngineError> {
         self.forward()?;
         self.evaluate()?;
-        for index in (0..self.layers.len()).rev() {
+        for &index in self.order.iter().rev() {
             self.layer_backward(index)?;
         }
         let Self { device, batch, .. } = self;
-        if input_errors && let Some(errors) = self.errors_of(0)? {
+        if input_errors && let Some(errors) = self.errors(0) {
+            self.collect_errors(0)?;
             device.launch(
                 "input_gradient",
                 self.block_a_sample(),
@@ -234,7 +277,7 @@ impl Program<'_> {
         let plan = &self.plan[index];
         let is_maximum = self.loss.kind == kind(Readout::VMax);
         let [common, own] = match (plan.spikes, is_maximum, back) {
-            _ if plan.recurrent.is_some() => return recurrent_walk(plan, back),
+            _ if plan.is_recurrent() => return recurrent_walk(plan, back),
             (true, _, false) => ["lif_forward", "lif_forward_delayed"],
             (true, _, true) => ["lif_backward", "lif_backward_delayed"],
             (false, true, false) => ["li_maximum", "li_maximum_delayed"],
@@ -248,7 +291,7 @@ impl Program<'_> {
     /// Puts what each neuron of a layer with delays hears into its order, in the memory of the adjoint,
     /// which is not in use yet.
     fn sort_arrivals(&self, index: usize) -> Result<(), EngineError> {
-        let layer = &self.to_below[index];
+        let layer = &self.descriptions.to_below[index];
         // Each of a neuron's threads sorts four arrivals or more.
         let threads = (layer.width as u32 / 4).next_power_of_two().clamp(8, THREADS / SORT_NEURONS);
         parts(layer).try_for_each(|(first, samples)| {
@@ -265,37 +308,38 @@ impl Program<'_> {
 
     /// The adjoint of one layer and the gradient by its weights and delays, part of the batch by part.
     fn layer_backward(&self, index: usize) -> Result<(), EngineError> {
-        let layer = &self.layers[index];
-        let (above_errors, above_width, above_tiles) = match self.errors_of(layer.layer as usize)? {
-            Some(above) => (above.errors, above.width, above.tiles),
-            None => (0, 0, 0),
-        };
+        let (layer, plan) = (&self.descriptions.walks[index], &self.plan[index]);
+        plan.members.iter().try_for_each(|&member| self.collect_errors(member + 1))?;
+        let (above_errors, above_width, above_tiles) = self.above(index);
         let every_spike = i32::from(self.loss.kind == kind(Readout::SpikeTimeSum));
-        let plan = &self.plan[index];
+        let control = self.queue.control.address();
+        let shared = self.shared(index);
+        let below = &self.descriptions.to_below[index];
+        let kernel = self.walk(index, true);
         for (first, samples) in parts(layer) {
             let shape = neurons(layer, samples);
             if plan.spikes {
-                let control = self.queue.control.address();
-                let mut arguments: Vec<&[u8]> = vec![
-                    bytes_of(layer),
-                    bytes_of(&control),
-                    bytes_of(&above_errors),
-                    bytes_of(&above_width),
-                    bytes_of(&above_tiles),
-                    bytes_of(&every_spike),
-                    bytes_of(&first),
-                ];
-                let shape = if plan.recurrent.is_some() {
-                    arguments.push(bytes_of(&self.to_below[index]));
-                    whole(layer, samples)
+                let mut arguments: Vec<&[u8]> = vec![bytes_of(layer), bytes_of(&control)];
+                if shared.is_none() {
+                    arguments.extend([
+                        bytes_of(&above_errors),
+                        bytes_of(&above_width),
+                        bytes_of(&above_tiles),
+                    ]);
+                }
+                arguments.extend([bytes_of(&every_spike), bytes_of(&first)]);
+                let shape = if plan.is_recurrent() {
+                    arguments.push(bytes_of(below));
+                    arguments.extend(shared.iter().flatten().map(bytes_of));
+                    whole(plan, samples)
                 } else {
                     arguments.push(bytes_of(&samples));
                     shape
                 };
-                self.device.launch(self.walk(index, true), shape, &arguments)?;
+                self.device.launch(kernel, shape, &arguments)?;
             } else {
                 let arguments: [&[u8]; 3] = [bytes_of(layer), bytes_of(&first), bytes_of(&samples)];
-                self.device.launch(self.walk(index, true), shape, &arguments)?;
+                self.device.launch(kernel, shape, &arguments)?;
             }
             if self.weights.are_learned(index) {
                 self.weight_gradient(layer, first, samples)?;
@@ -311,11 +355,11 @@ impl Program<'_> {
     }
 
     /// The layer with the derivatives by its delays in the place of those by its weights: what it is to the
-    /// connection into it, and to the recurrent one, whose sources come after those below.
+    /// connections from below, and to those within, whose sources come after.
     fn by_delays(&self, index: usize) -> impl Iterator<Item = Layer> {
-        let (layer, plan) = (self.layers[index], &self.plan[index]);
-        let sources = [(0, plan.below()), (plan.below(), plan.targets)];
-        let connections = self.weights.delays(index).into_iter().zip(sources);
+        let (layer, plan) = (self.descriptions.walks[index], &self.plan[index]);
+        let sources = [(0, plan.below()), (plan.below(), plan.sources - plan.below())];
+        let connections = self.weights.delays(index, plan).into_iter().zip(sources);
         connections.filter_map(move |(delays, (first, sources))| {
             let (_, gradient) = delays?;
             let heads = layer.heads + (first * layer.samples as usize * size_of::<i32>()) as u64;
@@ -344,7 +388,8 @@ impl Program<'_> {
     }
 
     fn sum_errors(&self, index: usize, first: i32, samples: i32) -> Result<(), EngineError> {
-        let (layer, below) = (&self.layers[index], &self.to_below[index]);
+        let Descriptions { walks, to_below, .. } = &self.descriptions;
+        let (layer, below) = (&walks[index], &to_below[index]);
         self.device.launch(
             "sum_errors",
             Shape {
@@ -367,23 +412,39 @@ impl Program<'_> {
     }
 
     fn samples(&self) -> u32 {
-        self.layers[0].samples as u32
+        self.descriptions.layers[0].samples as u32
     }
 
     fn output(&self) -> &Layer {
-        &self.layers[self.layers.len() - 1]
+        &self.descriptions.layers[self.plan.len() - 1]
     }
 }
 
-/// The same in a layer whose neurons hear one another: with delays each has a queue of its own.
+/// The same in a layer whose neurons hear one another: with delays each has a queue of its own, and where there are
+/// many a thread walks several.
 fn recurrent_walk(plan: &DenseLayer, back: bool) -> &'static str {
-    match (plan.has_delays(), plan.delays, back) {
-        (false, _, false) => "lif_recurrent",
-        (false, _, true) => "lif_recurrent_backward",
-        (true, false, false) => "lif_queued",
-        (true, false, true) => "lif_queued_backward",
-        (true, true, false) => "lif_queued_delayed",
-        (true, true, true) => "lif_queued_backward_delayed",
+    let [forward, backward, large, large_backward] = match (plan.has_delays(), plan.delays) {
+        (false, _) => [
+            "lif_recurrent",
+            "lif_recurrent_backward",
+            "lif_recurrent_large",
+            "lif_recurrent_backward_large",
+        ],
+        (true, false) => {
+            ["lif_queued", "lif_queued_backward", "lif_queued_large", "lif_queued_backward_large"]
+        }
+        (true, true) => [
+            "lif_queued_delayed",
+            "lif_queued_backward_delayed",
+            "lif_queued_delayed_large",
+            "lif_queued_backward_delayed_large",
+        ],
+    };
+    match (plan.is_large(), back) {
+        (false, false) => forward,
+        (false, true) => backward,
+        (true, false) => large,
+        (true, true) => large_backward,
     }
 }
 
@@ -433,6 +494,6 @@ fn neurons(layer: &Layer, samples: i32) -> Shape {
 }
 
 /// A block a sample, all neurons of the layer in it.
-fn whole(layer: &Layer, samples: i32) -> Shape {
-    Shape { grid: (samples as u32, 1), block: (layer.stride as u32, 1) }
+fn whole(plan: &DenseLayer, samples: i32) -> Shape {
+    Shape { grid: (samples as u32, 1), block: (plan.threads as u32, 1) }
 }

@@ -13,7 +13,7 @@ use lif_core::engine::EngineError;
 pub(crate) struct SharedWeights {
     weights: Matrix,
     delays: Option<Matrix>,
-    /// By connection from below: which synapses its weights and delays belong to.
+    /// By connection into it: which synapses its weights and delays belong to.
     spreads: Vec<Spread>,
 }
 
@@ -36,23 +36,23 @@ impl SharedWeights {
         if layer.is_dense() {
             return Ok(None);
         }
-        let len = layer.sources * layer.stride;
+        let len = layer.sources * layer.columns;
         check_size(layer, len, device.free_memory()?)?;
         let mut matrix = vec![0.0_f32; len];
-        for input in &layer.inputs {
+        for input in layer.connections() {
             let Synapses::Fixed { weight } = input.synapses else { continue };
             for source in 0..input.sources {
-                let row = (input.first + source) * layer.stride;
+                let row = (input.first + source) * layer.columns + input.column;
                 let fan_out = |target, _| matrix[row + target] = weight;
                 network.fan_out(input.connection, source, fan_out);
             }
         }
-        let spreads = layer.inputs.iter().map(|input| Spread::new(device, network, layer, input));
+        let spreads = layer.connections().map(|input| Spread::new(device, network, layer, input));
         Ok(Some(Self {
             spreads: spreads.collect::<Result<_, _>>()?,
             weights: Matrix { values: device.copy(&matrix)?, gradient: device.zeros(len)? },
             // Without a synapse there is no weight, and no matter when it is heard.
-            delays: match layer.delays {
+            delays: match layer.has_delays() {
                 true => Some(Matrix { values: device.zeros(len)?, gradient: device.zeros(len)? }),
                 false => None,
             },
@@ -64,9 +64,14 @@ impl SharedWeights {
         self.weights.addresses()
     }
 
-    /// The same of the delays, if there are any.
-    pub(crate) fn delays(&self) -> Option<(Address, Address)> {
-        self.delays.as_ref().map(Matrix::addresses)
+    /// The same of the delays from below, and of those within, if there are any.
+    pub(crate) fn delays(&self, layer: &DenseLayer) -> [Option<(Address, Address)>; 2] {
+        let rows = |is_wanted, first: usize| {
+            let matrix = self.delays.as_ref().filter(|_| is_wanted)?;
+            let first = first * layer.columns;
+            Some((matrix.values.at(first), matrix.gradient.at(first)))
+        };
+        [rows(layer.delays, 0), rows(layer.recurrent_delays, layer.below())]
     }
 
     /// Whether all weights are fixed: no gradient is wanted.
@@ -114,10 +119,10 @@ impl Matrix {
 
 /// Positions are 32-bit numbers; the matrices, their gradients and the list of synapses must fit.
 fn check_size(layer: &DenseLayer, len: usize, free: usize) -> Result<(), EngineError> {
-    let is_mixed = layer.inputs.iter().any(|input| input.synapses == Synapses::Dense);
-    let each = if layer.delays { 20_usize } else { 12 } + if is_mixed { 4 } else { 0 };
+    let is_mixed = layer.connections().any(|input| input.synapses == Synapses::Dense);
+    let each = if layer.has_delays() { 20_usize } else { 12 } + if is_mixed { 4 } else { 0 };
     let bytes = each.saturating_mul(len);
-    let DenseLayer { sources, targets, .. } = layer;
+    let DenseLayer { sources, own_rows: targets, .. } = layer;
     let reason = if i32::try_from(len).is_err() {
         format!("a matrix of {sources} x {targets} synapses is more than this engine numbers")
     } else if bytes > free {

@@ -8,6 +8,9 @@ use lif_core::engine::EngineError;
 /// Samples whose gradients are added up at once: GROUP of `kernels/weight_gradient.cu`.
 pub(crate) const GROUP: usize = 64;
 
+/// What a neuron of a large recurrent layer remembers: STATE_WORDS of `kernels/neurons.cuh`.
+const STATE_WORDS: usize = 12;
+
 /// What a batch must have room for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Room {
@@ -109,7 +112,9 @@ impl Room {
         input_errors: bool,
     ) -> Option<Lengths> {
         let layer = &layers[index];
-        layer.recurrent?;
+        if !layer.is_recurrent() {
+            return None;
+        }
         let errors = layer.wants_errors(input_errors);
         let width = self.arrivals(layer) + 2;
         let events = self.samples * width;
@@ -120,8 +125,8 @@ impl Room {
             heads: self.samples * layer.below(),
             // All neurons' in one.
             errors: if errors { events } else { 0 },
-            heard: if layer.delays { events * layer.stride } else { 0 },
-            hearers: if layer.delays { self.samples * layer.stride } else { 0 },
+            heard: if layer.delays { events * layer.columns } else { 0 },
+            hearers: if layer.delays { self.samples * layer.columns } else { 0 },
             ..Lengths::default()
         })
     }
@@ -134,11 +139,23 @@ impl Room {
         input_errors: bool,
     ) -> Lengths {
         let layer = &layers[index];
-        let own = layer.recurrent.map_or(0, |_| self.spikes[index].1);
-        let errors = layer.wants_errors(input_errors) && layer.recurrent.is_none();
-        let width = self.arrivals(layer) + own + 2;
         let slots = if layer.spikes { self.spikes[index].0 } else { 0 };
-        let row = width * layer.stride;
+        let of_neurons = Lengths {
+            samples: self.samples,
+            slots,
+            neurons: self.samples * layer.stride,
+            spikes: self.samples * slots * layer.stride,
+            ..Lengths::default()
+        };
+        if layer.members.is_empty() {
+            return of_neurons;
+        }
+        // A spike arrives as often as its neuron is a row.
+        let sent: usize = layer.members.iter().map(|&member| self.spikes[member].1).sum();
+        let own = layer.copies * sent;
+        let errors = layer.wants_errors(input_errors) && !layer.is_recurrent();
+        let width = self.arrivals(layer) + own + 2;
+        let row = width * layer.columns;
         // With delays the derivatives by the times of arrivals lie beside the adjoint.
         let kept = if layer.has_delays() { 2 * row } else { row };
         // Whole groups of those that are added up together, so that the gradient's bits do not tell the parts.
@@ -146,27 +163,31 @@ impl Room {
         let chunk = if chunk < GROUP { chunk } else { chunk - chunk % GROUP };
         let chunk = chunk.min(self.samples.max(1));
         // Tile by tile, or with delays in one.
-        let tiles = if layer.delays { 1 } else { layer.stride / WARP };
+        let tiles = if layer.delays { 1 } else { layer.columns / WARP };
         // What a recurrent layer hears from below is kept apart.
-        let heard = match layer.recurrent {
+        let heard = match layer.is_recurrent() {
             _ if !layer.has_delays() => 0,
-            Some(_) => own,
-            None => width,
+            true => own,
+            false => width,
         };
         Lengths {
-            samples: self.samples,
             width,
-            slots,
             chunk,
             events: self.samples * width,
             heads: self.samples * layer.sources,
             errors: if errors { self.samples * width * tiles } else { 0 },
-            neurons: self.samples * layer.stride,
-            spikes: self.samples * slots * layer.stride,
             adjoint: chunk * kept,
-            heard: self.samples * heard * layer.stride,
-            hearers: if heard > 0 { self.samples * layer.stride } else { 0 },
+            heard: self.samples * heard * layer.columns,
+            hearers: if heard > 0 { self.samples * layer.columns } else { 0 },
+            ..of_neurons
         }
+    }
+
+    /// What neurons of recurrent layers remember where it does not lie in registers: one layer's at a time.
+    pub(crate) fn states(&self, layers: &[DenseLayer]) -> usize {
+        let large = layers.iter().filter(|layer| layer.is_large());
+        let words = large.map(|layer| self.samples * layer.columns * STATE_WORDS);
+        words.max().unwrap_or(0)
     }
 
     /// The bytes that a batch takes; `input_errors` says whether errors of inputs are wanted.
@@ -189,7 +210,8 @@ impl Room {
             bytes += 4 * (ranks.iter().sum::<usize>() + self.collected(layers, from, input_errors));
             bytes += size_of::<List>() * ranks.len();
         }
-        // Losses, predictions, the merging's lists and the inputs' gradient.
+        // States, losses, predictions, the merging's lists and the inputs' gradient.
+        adjoint += self.states(layers);
         bytes + 4 * (adjoint + 2 * self.samples + 2 * events + self.samples * self.width(0))
     }
 
@@ -250,16 +272,33 @@ mod tests {
             LayerSpec::li("out", 10, 20.0, 5.0),
         ];
         let chain = [("in", "first"), ("first", "second"), ("second", "out")];
-        let around = [("in", "second"), ("first", "out"), ("first", "first"), ("in", "out")];
-        for (delays, chosen) in
-            [(false, 0), (false, 1), (false, 2), (false, 4), (true, 0), (true, 4)]
-        {
+        let around = [
+            ("in", "second"),
+            ("first", "out"),
+            ("first", "first"),
+            ("in", "out"),
+            ("second", "second"),
+            ("second", "second"),
+            ("second", "first"),
+        ];
+        for (delays, chosen, threads) in [
+            (false, 0, 1024),
+            (false, 1, 1024),
+            (false, 2, 1024),
+            (false, 4, 1024),
+            (false, 4, 32),
+            (true, 0, 1024),
+            (true, 4, 1024),
+            (true, 6, 1024),
+            (false, 7, 1024),
+            (true, 7, 1024),
+        ] {
             let pairs = chain.iter().chain(&around[..chosen]);
             let connections = pairs
                 .map(|&(from, to)| ConnectionSpec { delays, ..ConnectionSpec::dense(from, to) });
             let network = Network::new(30.0, layers.clone(), connections.collect()).unwrap();
             let training = Training::exact(Loss::VmaxCrossEntropy {});
-            let plan = plan(&network, &training, &Parameters::initial(&network)).unwrap();
+            let plan = plan(&network, &training, &Parameters::initial(&network), threads).unwrap();
             let room = Room { samples: 50, arrivals: 900, ..Room::new(&plan, 1 << 20) };
             for input_errors in [false, true] {
                 let device = Device::open(0).unwrap();

@@ -29,17 +29,17 @@ impl Spread {
         input: &Input,
     ) -> Result<Self, EngineError> {
         let count = match input.synapses {
-            Synapses::Dense => input.sources * layer.stride,
+            Synapses::Dense => input.sources * input.stride(),
             Synapses::Shared { weights } => weights,
             Synapses::Fixed { .. } => 0,
         };
         let mut of_weight: Vec<Vec<i32>> = vec![Vec::new(); count];
         for source in 0..input.sources {
-            let row = (input.first + source) * layer.stride;
+            let row = (input.first + source) * layer.columns + input.column;
             network.fan_out(input.connection, source, |target, weight| {
                 // Where the layout has it: rows of dense weights are padded.
                 let weight = match input.synapses {
-                    Synapses::Dense => Some(source * layer.stride + target),
+                    Synapses::Dense => Some(source * input.stride() + target),
                     _ => weight,
                 };
                 if let Some(weight) = weight {

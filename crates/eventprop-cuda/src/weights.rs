@@ -23,20 +23,13 @@ pub(crate) struct Weights {
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     matrices: Vec<Matrix>,
-    /// By layer above the input and connection into it from below: where its matrix starts. Those of a layer
-    /// follow one another, so that dense ones are one matrix, and the recurrent one follows them.
+    /// By layer above the input and connection into it: where its matrix starts. Those of a layer follow one another,
+    /// so that dense ones are one matrix.
     starts: Vec<Vec<usize>>,
-    /// By layer above the input: the same for delays.
-    delays: Vec<Delays>,
+    /// The same for delays, of connections that have them.
+    delays: Vec<Vec<Option<usize>>>,
     /// Where the delays of all layers start.
     first_delay: usize,
-}
-
-/// Where the delays of a layer's connections start, of those that have them.
-#[derive(Clone, Debug)]
-struct Delays {
-    below: Vec<Option<usize>>,
-    recurrent: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -76,16 +69,23 @@ impl Weights {
     pub(crate) fn addresses(&self, index: usize) -> (Address, Address) {
         match &self.shared[index] {
             Some(shared) => shared.addresses(),
-            None => self.at(self.layout.starts[index][0]),
+            None => self.layout.starts[index].first().map_or((0, 0), |&first| self.at(first)),
         }
     }
 
-    /// The same for the delays of what the layer hears from below and of the recurrent connection.
-    pub(crate) fn delays(&self, index: usize) -> [Option<(Address, Address)>; 2] {
-        let Delays { below, recurrent } = &self.layout.delays[index];
+    /// The same for the delays of what the layer hears from below, and of what it hears of itself.
+    pub(crate) fn delays(
+        &self,
+        index: usize,
+        layer: &DenseLayer,
+    ) -> [Option<(Address, Address)>; 2] {
         match &self.shared[index] {
-            Some(shared) => [shared.delays(), None],
-            None => [below[0], *recurrent].map(|first| first.map(|first| self.at(first))),
+            Some(shared) => shared.delays(layer),
+            None => {
+                let delays = &self.layout.delays[index];
+                let first = |connection: usize| delays.get(connection).copied().flatten();
+                [first(0), first(layer.inputs.len())].map(|first| first.map(|first| self.at(first)))
+            }
         }
     }
 
@@ -118,34 +118,24 @@ impl Weights {
 impl Layout {
     pub(crate) fn new(layers: &[DenseLayer]) -> Self {
         let (mut first, mut matrices) = (0, Vec::new());
-        let mut place = |plan: &DenseLayer,
-                         connection,
-                         is_delays,
-                         [sources, targets, stride]: [usize; 3]| {
-            let layer = plan.layer;
+        let mut place = |input: &Input, is_delays| {
+            let [sources, targets, stride] = shape(input);
+            let (connection, layer) = (input.connection, input.to);
             matrices.push(Matrix { connection, is_delays, layer, first, sources, targets, stride });
             first += sources * stride;
             first - sources * stride
         };
         let mut starts = Vec::new();
         for plan in layers {
-            let own = plan.inputs.iter();
-            let own = own.map(|input| place(plan, input.connection, false, shape(plan, input)));
+            let own = plan.connections();
+            let own = own.map(|input| place(input, false));
             starts.push(own.collect());
-            if let Some(recurrent) = plan.recurrent {
-                place(plan, recurrent, false, recurrent_shape(plan));
-            }
         }
         let delays = layers.iter().map(|plan| {
-            let below = plan.inputs.iter().map(|input| {
-                input.delays.then(|| place(plan, input.connection, true, shape(plan, input)))
-            });
-            let below = below.collect();
-            let recurrent = plan.recurrent.filter(|_| plan.recurrent_delays);
-            let recurrent = recurrent.map(|own| place(plan, own, true, recurrent_shape(plan)));
-            Delays { below, recurrent }
+            let own = plan.connections().map(|input| input.delays.then(|| place(input, true)));
+            own.collect()
         });
-        let delays: Vec<Delays> = delays.collect();
+        let delays: Vec<Vec<Option<usize>>> = delays.collect();
         let first_delay = matrices.iter().find(|matrix| matrix.is_delays);
         let first_delay = first_delay.map_or(first, |matrix| matrix.first);
         Self { matrices, starts, delays, first_delay }
@@ -161,10 +151,10 @@ impl Layout {
         self.matrices.iter().map(|matrix| matrix.sources * matrix.targets).sum()
     }
 
-    /// By connection into layer number `index` above the input from below: where a buffer holds its weights, and
-    /// their delays if they have them.
+    /// By connection into layer number `index` above the input: where a buffer holds its weights, and their delays if
+    /// they have them.
     fn places(&self, buffer: &Buffer<f32>, index: usize) -> Vec<(Address, Option<Address>)> {
-        let own = self.starts[index].iter().zip(&self.delays[index].below);
+        let own = self.starts[index].iter().zip(&self.delays[index]);
         own.map(|(&first, delays)| (buffer.at(first), delays.map(|first| buffer.at(first))))
             .collect()
     }
@@ -213,14 +203,10 @@ impl Layout {
 }
 
 /// The sources, targets and stride of a connection into a layer: shared weights are one row, fixed ones none.
-fn shape(plan: &DenseLayer, input: &Input) -> [usize; 3] {
+fn shape(input: &Input) -> [usize; 3] {
     match input.synapses {
-        Synapses::Dense => [input.sources, plan.targets, plan.stride],
+        Synapses::Dense => [input.sources, input.targets, input.stride()],
         Synapses::Shared { weights } => [1, weights, weights.next_multiple_of(WARP)],
         Synapses::Fixed { .. } => [0, 1, WARP],
     }
-}
-
-fn recurrent_shape(plan: &DenseLayer) -> [usize; 3] {
-    [plan.targets, plan.targets, plan.stride]
 }

@@ -1,17 +1,26 @@
 //! Which layers hear which: what the engine cannot wire is refused here.
 
-use crate::plan::{DenseLayer, Input, Synapses, unsupported};
+use crate::plan::{DenseLayer, Input, Synapses, WARP, unsupported};
 use lif_core::engine::EngineError;
 use lif_core::network::{Connection, ConnectionKind, Network};
 
-/// Neurons of a recurrent layer, at most: the threads of a block. As in `kernels/recurrent.cuh`.
-const MAX_RECURRENT: usize = 1024;
-
-/// The connections into a layer.
+/// What the layers of a group hear, as rows of one matrix that has a column for each of their neurons.
 pub(crate) struct Inputs {
+    /// The connections from layers of other groups.
     pub(crate) below: Vec<Input>,
-    /// The position of the connection from its neurons to themselves, if they hear one another.
-    pub(crate) recurrent: Option<usize>,
+    /// Those within the group.
+    pub(crate) recurrent: Vec<Input>,
+    /// How often the rows of the group's own neurons are there: as often as one of its layers hears another.
+    pub(crate) copies: usize,
+}
+
+/// Rows, or columns, for the neurons of each layer of a group: of several, each has whole warps.
+pub(crate) fn places(network: &Network, group: &[usize]) -> Vec<usize> {
+    let sizes = group.iter().map(|&layer| network.layers()[layer].size);
+    match group {
+        [_] => sizes.collect(),
+        _ => sizes.map(|size| size.next_multiple_of(WARP)).collect(),
+    }
 }
 
 /// A layer that hears another.
@@ -51,28 +60,20 @@ pub(crate) fn needs_collecting(layers: &[DenseLayer], from: usize) -> bool {
     }
 }
 
-/// The connections into the layer at position `to`.
+/// The connections into the layers of a group.
 ///
 /// # Errors
 /// [`EngineError::Unsupported`] names what the engine cannot compute.
-pub(crate) fn inputs(network: &Network, to: usize) -> Result<Inputs, EngineError> {
-    let into = network.connections().iter().enumerate().filter(|(_, c)| c.to == to);
-    let (mut below, mut recurrent) = (Vec::new(), None);
-    let mut first = 0;
-    for (connection, Connection { from, kind, delays, .. }) in into {
-        if *from > to {
-            return unsupported("recurrence across layers is");
-        }
-        if *from == to {
-            if *kind != ConnectionKind::Dense {
-                return unsupported("recurrent connections that are not dense are");
-            }
-            if recurrent.replace(connection).is_some() {
-                return unsupported("several recurrent connections of one layer are");
-            }
-            continue;
-        }
-        let sources = network.layers()[*from].size;
+pub(crate) fn inputs(network: &Network, group: &[usize]) -> Result<Inputs, EngineError> {
+    let places = places(network, group);
+    let place = |layer| group.iter().position(|&member| member == layer);
+    let first = |member: usize| places[..member].iter().sum::<usize>();
+    let (mut below, mut recurrent) = (Vec::new(), Vec::new());
+    let mut rows = 0;
+    for (connection, Connection { from, to, kind, delays }) in
+        network.connections().iter().enumerate()
+    {
+        let Some(target) = place(*to) else { continue };
         let synapses = match kind {
             ConnectionKind::Dense => Synapses::Dense,
             ConnectionKind::Conv2d(_) => {
@@ -80,31 +81,47 @@ pub(crate) fn inputs(network: &Network, to: usize) -> Result<Inputs, EngineError
             }
             ConnectionKind::SumPool2d { weight, .. } => Synapses::Fixed { weight: *weight as f32 },
         };
-        below.push(Input { connection, from: *from, synapses, delays: *delays, first, sources });
-        first += sources;
+        let input = Input {
+            connection,
+            from: *from,
+            to: *to,
+            synapses,
+            delays: *delays,
+            first: rows,
+            sources: network.layers()[*from].size,
+            column: first(target),
+            targets: network.layers()[*to].size,
+        };
+        match place(*from) {
+            Some(source) => recurrent.push(Input { first: first(source), ..input }),
+            None => {
+                rows += input.sources;
+                below.push(input);
+            }
+        }
     }
-    let Some(last) = below.last() else {
-        return unsupported("layers without a connection from a lower one are");
-    };
-    if recurrent.is_some() {
-        if network.layers()[to].size > MAX_RECURRENT {
-            return unsupported("recurrent layers of more than 1024 neurons are");
-        }
-        if below.iter().any(|input| input.synapses != Synapses::Dense) {
-            return unsupported("recurrence of a layer that is convolved or pooled is");
-        }
-        if below.iter().any(|input| input.delays != last.delays) {
-            return unsupported("recurrence of a layer with delays from some layers only is");
-        }
+    if below.is_empty() {
+        return unsupported("layers that hear neither the input nor another layer are");
     }
-    Ok(Inputs { below, recurrent })
+    // After the rows of those below; each connection between the same two layers has rows of its own.
+    let own: usize = places.iter().sum();
+    let mut copies = 0;
+    for position in 0..recurrent.len() {
+        let Input { from, to, .. } = recurrent[position];
+        let earlier =
+            recurrent[..position].iter().filter(|other| (other.from, other.to) == (from, to));
+        let copy = earlier.count();
+        recurrent[position].first += rows + copy * own;
+        copies = copies.max(copy + 1);
+    }
+    Ok(Inputs { below, recurrent, copies })
 }
 
-/// Refuses layers below the output that nobody hears.
+/// Refuses layers below the output that no other hears.
 pub(crate) fn check_heard(network: &Network) -> Result<(), EngineError> {
-    let is_heard = |layer| network.connections().iter().any(|c| c.from == layer && c.to > layer);
+    let is_heard = |layer| network.connections().iter().any(|c| c.from == layer && c.to != layer);
     match (1..network.output_index()).all(is_heard) {
         true => Ok(()),
-        false => unsupported("layers that no higher one hears are"),
+        false => unsupported("layers that no other one hears are"),
     }
 }

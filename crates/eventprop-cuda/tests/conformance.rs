@@ -11,7 +11,8 @@ use lif_core::Network;
 use lif_core::engine::{EngineError, Training};
 
 /// Kinds of network that the engine computes.
-const KINDS: [Kind; 13] = [
+const KINDS: [Kind; 14] = [
+    Kind::Skip,
     Kind::Dense,
     Kind::DenseInteger,
     Kind::DenseOdd,
@@ -40,19 +41,24 @@ fn in_parts(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f3
 #[test]
 fn gradients_are_the_reference_s() {
     for_each_schedule(|_, schedule| {
-        let candidates = [("cuda", &engine as _), ("cuda in parts", &in_parts as _)]
-            .map(|(n, e)| Candidate::new::<f32>(n, e));
-        let options = Options { seed: 11 + schedule, cases: 24 };
-        let table = run_engines(options, &KINDS, &candidates).unwrap();
-        println!("schedule {schedule}\n{table}");
-        let broken: Vec<_> = table.broken().filter(|broken| broken.contains("cuda")).collect();
-        assert_eq!(broken, Vec::<String>::new());
-        for kind in KINDS {
-            let rows = table.rows.iter().filter(|row| row.kind == kind);
-            let compared = rows.map(|row| row.engines[0].compared).sum::<usize>();
-            assert!(compared > 4, "{}: {compared} compared", kind.name());
-        }
+        gradients_agree(&KINDS[1..], Options { seed: 11 + schedule, cases: 24 });
+        // Where layers hear one another few draws leave a margin.
+        gradients_agree(&KINDS[..1], Options { seed: 11 + schedule, cases: 96 });
     });
+}
+
+fn gradients_agree(kinds: &[Kind], options: Options) {
+    let candidates = [("cuda", &engine as _), ("cuda in parts", &in_parts as _)]
+        .map(|(n, e)| Candidate::new::<f32>(n, e));
+    let table = run_engines(options, kinds, &candidates).unwrap();
+    println!("{table}");
+    let broken: Vec<_> = table.broken().filter(|broken| broken.contains("cuda")).collect();
+    assert_eq!(broken, Vec::<String>::new());
+    for kind in kinds {
+        let rows = table.rows.iter().filter(|row| row.kind == *kind);
+        let compared = rows.map(|row| row.engines[0].compared).sum::<usize>();
+        assert!(compared > 4, "{}: {compared} compared", kind.name());
+    }
 }
 
 #[test]

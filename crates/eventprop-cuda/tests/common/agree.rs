@@ -22,7 +22,7 @@ impl Draw {
 
     /// CUDA = CPU = reference, unless a spike is so near to vanishing that single precision decides. Returns the
     /// spikes of each layer between input and output.
-    pub(crate) fn compare(&self) -> Result<Vec<usize>, TestCaseError> {
+    pub(crate) fn compare(&self, options: CudaOptions) -> Result<Vec<usize>, TestCaseError> {
         let mut reference = Reference::new(&self.network, Training::exact(self.loss)).unwrap();
         reference.load(&self.parameters.cast()).unwrap();
         let mut exact = SpikeBatch::new();
@@ -34,7 +34,8 @@ impl Draw {
         let expected = reference.differentiate(batch).unwrap();
         let mut cpu = self.cpu();
         cpu.differentiate(self.batch()).unwrap();
-        let mut cuda = self.cuda(self.training());
+        let mut cuda = CudaEngine::new(&self.network, self.training(), options).unwrap();
+        cuda.load(&self.parameters).unwrap();
         let statistics = cuda.differentiate(self.batch()).unwrap();
         prop_assert!((statistics.loss - expected.loss).abs() <= 1e-4 * (1.0 + expected.loss.abs()));
         // Many spikes a draw: some margin is always small, so all is compared, but loosely.
@@ -87,6 +88,14 @@ pub(crate) fn error(found: &[f32], expected: &[f32]) -> f32 {
 
 /// [`Draw::compare`] on random draws, in most of which all layers spike.
 pub(crate) fn engines_agree<S: Strategy<Value = Draw>>(draws: impl Fn() -> S) {
+    engines_agree_with(CudaOptions::default(), draws);
+}
+
+/// The same of engines with such options.
+pub(crate) fn engines_agree_with<S: Strategy<Value = Draw>>(
+    options: CudaOptions,
+    draws: impl Fn() -> S,
+) {
     for_each_schedule(|_, schedule| {
         let compared = Cell::new(0);
         let config = ProptestConfig { cases: 12, failure_persistence: None, ..<_>::default() };
@@ -95,7 +104,7 @@ pub(crate) fn engines_agree<S: Strategy<Value = Draw>>(draws: impl Fn() -> S) {
             &[schedule as u8; 32],
         );
         let outcome = TestRunner::new_with_rng(config, rng).run(&draws(), |draw| {
-            let counts = draw.compare()?;
+            let counts = draw.compare(options)?;
             compared.set(compared.get() + usize::from(counts.iter().all(|&count| count > 0)));
             Ok(())
         });
