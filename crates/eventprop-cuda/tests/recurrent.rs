@@ -454,6 +454,8 @@ fn every_walk_runs() {
             // Within, they inhibit.
             let last = parameters.connections.len() - 1;
             parameters.connections[last].weights.fill(-0.1);
+            // One that spikes before anything arrives.
+            *parameters.layers[1].bias.last_mut().unwrap() = 25.0;
             let training = Training::exact(Loss::SpikeTimeSum {});
             let training = Training { constant_gradients: false, ..training };
             let options = CudaOptions { recurrent_threads: 32, ..CudaOptions::default() };
