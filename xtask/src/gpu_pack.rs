@@ -25,7 +25,7 @@ pub(crate) struct Args {
     accept: Option<PathBuf>,
 }
 
-const TESTS: [&str; 5] = ["probe", "small", "conformance", "agreement", "skip"];
+const TESTS: [&str; 6] = ["probe", "small", "conformance", "agreement", "skip", "recurrent"];
 /// What may be carried to the machine.
 const MAX_BYTES: u64 = 60 << 20;
 
