@@ -147,8 +147,8 @@ pub(super) fn section(estimates: &Estimates) -> Result<String> {
     Ok(format!(
         "## Beside other programs
 
-Their figures were measured on two cores of a quiet machine of the same kind as this one's \
-(PyTorch 2.15), not in the same minute: `cargo xtask compare` does that. Whole training steps.
+Their figures were measured on two cores of another, quiet machine (PyTorch 2.15); on a newer processor part \
+of a ratio is the processor's. `cargo xtask compare` runs them in the same minute. Whole training steps.
 
 {table}"
     ))

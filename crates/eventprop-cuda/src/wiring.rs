@@ -1,5 +1,6 @@
 //! Which layers hear which: what the engine cannot wire is refused here.
 
+use crate::groups::reaches;
 use crate::plan::{DenseLayer, Input, Synapses, WARP, unsupported};
 use lif_core::engine::EngineError;
 use lif_core::network::{Connection, ConnectionKind, Network};
@@ -117,11 +118,11 @@ pub(crate) fn inputs(network: &Network, group: &[usize]) -> Result<Inputs, Engin
     Ok(Inputs { below, recurrent, copies })
 }
 
-/// Refuses layers below the output that no other hears.
+/// Refuses layers that the output does not depend on.
 pub(crate) fn check_heard(network: &Network) -> Result<(), EngineError> {
-    let is_heard = |layer| network.connections().iter().any(|c| c.from == layer && c.to != layer);
-    match (1..network.output_index()).all(is_heard) {
+    let (reaches, output) = (reaches(network), network.output_index());
+    match (1..output).all(|layer| reaches[layer][output]) {
         true => Ok(()),
-        false => unsupported("layers that no other one hears are"),
+        false => unsupported("layers from which no way leads to the output are"),
     }
 }

@@ -226,10 +226,14 @@ fn refusals_are_named() {
         }
         let plain = |from: &str, to: &str| ConnectionSpec::dense(from, to);
         let cases = [
-            (vec![plain("0", "1"), plain("0", "out")], "layers that no other one hears"),
+            (vec![plain("0", "1"), plain("0", "out")], "no way leads to the output"),
             (
                 vec![plain("0", "1"), plain("1", "1"), plain("0", "out")],
-                "layers that no other one hears",
+                "no way leads to the output",
+            ),
+            (
+                vec![plain("0", "out"), plain("out", "1"), plain("1", "1")],
+                "no way leads to the output",
             ),
             (vec![plain("1", "1"), plain("1", "out")], "layers that hear neither"),
             (vec![plain("1", "out"), plain("out", "1")], "layers that hear neither"),
