@@ -105,14 +105,14 @@ struct SeveralEach {
         int kept[words];
         for (int w = 0; w < words; w++) kept[w] = states[(size_t)w * layer.stride + column];
         State state;
-        __builtin_memcpy(&state, kept, sizeof state);
+        memcpy(&state, kept, sizeof state);
         Place own = place(column);
         act(own, Fixed::of(below, layer, sample, own), state);
         keep(column, state);
     }
     __device__ __forceinline__ void keep(int column, State const& state) {
         int kept[words];
-        __builtin_memcpy(kept, &state, sizeof state);
+        memcpy(kept, &state, sizeof state);
         for (int w = 0; w < words; w++) states[(size_t)w * layer.stride + column] = kept[w];
     }
 };
