@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     let mut passed = cargo_test(&[]).status()?.success()
         && ranks()?
-        && watched("initcheck", &["small", "conformance"])?
+        && watched("initcheck", &["small", "conformance", "recurrent"])?
         && watched(
             "racecheck",
             &["small", "conformance", "agreement", "consistency", "skip", "recurrent"],
@@ -79,13 +79,14 @@ fn watched(kind: &str, names: &[&str]) -> Result<bool> {
     Ok(command.env("SIMT_LIBRARY", library).env("SIMT_POLICY", "0").status()?.success())
 }
 
-/// The test of few threads under ThreadSanitizer.
+/// The tests of few threads, which run every kernel, under ThreadSanitizer.
 fn sanitized() -> Result<bool> {
     let library = build(&kernels()?, "tsan")?;
     let runtime = Command::new("g++").arg("-print-file-name=libtsan.so.2").output()?;
     let runtime = String::from_utf8(runtime.stdout)?.trim().to_owned();
     ensure!(Path::new(&runtime).exists(), "g++ has no libtsan");
-    let mut command = cargo_test(&["small"]);
+    let mut command = cargo_test(&["small", "recurrent"]);
+    command.args(["--", "every_kernel_runs", "every_walk_runs"]);
     command.env("SIMT_LIBRARY", library).env("SIMT_POLICY", "2");
     // For the test alone: cargo itself must not be watched.
     let known = crate::root()?.join("crates/eventprop-cuda/emulator/tsan.supp");
