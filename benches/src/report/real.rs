@@ -13,6 +13,10 @@ pub(super) fn section(estimates: &Estimates) -> Result<String> {
 Weights are the initial ones of the recipe, scaled where a number of hidden spikes is given.
 
 {}
+Inference is the forward part of a step, to the bit, so it cannot be faster than training by more than the other parts take: where \
+a batch is small the optimiser is most of a step, where it is large forward is, for backward costs no more than the \
+neurons were active.
+
 Forward, backward and update are in microseconds a sample, on one thread:
 
 {}
