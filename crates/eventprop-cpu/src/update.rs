@@ -8,7 +8,7 @@ pub(crate) struct Piece<'a, T: LaneReal> {
     /// How many rows.
     pub(crate) rows: usize,
     pub(crate) weights: &'a mut [T::Lanes],
-    /// How many runs the gradient is the sum of.
+    /// How many runs the gradient is the sum of: one or two.
     pub(crate) runs: usize,
     /// `[run][column]`: these rows of each column in which the gradient lies, from left to right.
     pub(crate) gradient: Vec<&'a mut [T::Lanes]>,
@@ -18,15 +18,13 @@ pub(crate) struct Piece<'a, T: LaneReal> {
 
 impl<T: LaneReal> Piece<'_, T> {
     /// Changes the weights by the gradient, cut to [-clip, clip] first; returns how many components
-    /// were cut. Leaves zeros for the gradient: whoever reads it has it at hand, to clear it later would take as
-    /// long again.
+    /// were cut. Leaves zeros for the gradient: here it is at hand, later it would have to be fetched once more.
     pub(crate) fn update(self, rule: &UpdateRule<T>, clip: Option<T>) -> u64 {
         let Self { rows, runs, mut weights, mut gradient, mut first, mut second } = self;
         let columns = gradient.len() / runs;
         let (sums, others) = gradient.split_at_mut(columns);
-        if let ([sum], []) = (&mut *sums, &*others) {
-            return update_rows(rule, clip, weights, taken(sum), first, second);
-        }
+        // One column lies as the weights do: all its rows are taken for one.
+        let rows = if columns == 1 { 1 } else { rows };
         let mut clipped = 0;
         for row in 0..rows {
             for (column, sum) in sums.iter_mut().enumerate() {
