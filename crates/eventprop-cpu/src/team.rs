@@ -1,6 +1,7 @@
 //! Threads that are at hand. A step forks and joins a dozen times within half a millisecond, while to wake a
 //! thread that sleeps takes some thirty microseconds. So those of a team stay awake and look for work, from
-//! when they are called until a moment after nobody needs them.
+//! when they are called until there was none for a while. On a machine that has other work a wait may be long:
+//! whoever waits that long sleeps, for a thread that used its time up in waiting has none when it is needed.
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder, Yield};
 use std::hint::spin_loop;
@@ -12,24 +13,15 @@ use std::time::{Duration, Instant};
 /// Helpers of whoever calls them.
 pub(crate) struct Team {
     pool: ThreadPool,
-    shared: Arc<Shared>,
+    awake: Awake,
 }
 
-/// What a team and its callers know of each other. None of it decides what is computed: a helper that nobody
-/// thought asleep is only slower to come.
-#[derive(Debug)]
-struct Shared {
-    /// How many callers there are.
-    callers: AtomicUsize,
-    /// Which helpers are awake.
-    awake: Box<[AtomicBool]>,
-}
+/// Which helpers are awake. It does not decide what is computed: one that nobody thought asleep is only slower
+/// to come.
+type Awake = Arc<[AtomicBool]>;
 
-/// As long as it is held, helpers stay awake.
-pub(crate) struct Call<'a>(&'a Shared);
-
-/// How long they stay awake afterwards: the next step seldom is longer in coming.
-const LINGER: Duration = Duration::from_micros(200);
+/// How long somebody without work stays awake: parts of a step, and steps, seldom are longer in coming.
+const PATIENCE: Duration = Duration::from_micros(100);
 
 impl Team {
     /// So many helpers, each of which begins with `prepare`.
@@ -43,22 +35,20 @@ impl Team {
             .start_handler(move |_| prepare())
             .build()?;
         let awake = (0..size).map(|_| AtomicBool::new(false)).collect();
-        Ok(Self { pool, shared: Arc::new(Shared { callers: AtomicUsize::new(0), awake }) })
+        Ok(Self { pool, awake })
     }
 
     /// How many they are.
     pub(crate) fn size(&self) -> usize {
-        self.shared.awake.len()
+        self.awake.len()
     }
 
     /// Wakes them, but does not wait for that.
-    pub(crate) fn call(&self) -> Call<'_> {
-        self.shared.callers.fetch_add(1, Ordering::SeqCst);
-        if !self.shared.awake.iter().all(|awake| awake.load(Ordering::SeqCst)) {
-            let shared = Arc::clone(&self.shared);
-            self.pool.spawn_broadcast(move |helper| shared.attend(helper.index()));
+    pub(crate) fn call(&self) {
+        if !self.awake.iter().all(|awake| awake.load(Ordering::Relaxed)) {
+            let awake = Arc::clone(&self.awake);
+            self.pool.spawn_broadcast(move |helper| attend(&awake[helper.index()]));
         }
-        Call(&self.shared)
     }
 
     /// Everybody does `work`, the calling thread too, which is member 0; returns when all have.
@@ -76,41 +66,25 @@ impl Team {
             }
             work(0);
             // A thread that comes to the end of the scope too early is put to sleep.
-            let mut pause = Pause::default();
-            while working.load(Ordering::Acquire) > 0 {
-                pause.wait();
-            }
+            let mut pause = Pause::new();
+            while working.load(Ordering::Acquire) > 0 && pause.wait() {}
             (0..Pause::SHORT).for_each(|_| spin_loop());
         });
     }
 }
 
-impl Shared {
-    /// Does what there is to do until nobody needs it.
-    fn attend(&self, helper: usize) {
-        if self.awake[helper].swap(true, Ordering::SeqCst) {
-            return;
-        }
-        let (mut pause, mut needed) = (Pause::default(), Instant::now());
-        loop {
-            if rayon::yield_now() == Some(Yield::Executed) {
-                pause = Pause::default();
-            }
-            if self.callers.load(Ordering::SeqCst) > 0 {
-                needed = Instant::now();
-            } else if needed.elapsed() > LINGER {
-                break;
-            }
-            pause.wait();
-        }
-        self.awake[helper].store(false, Ordering::SeqCst);
+/// Does what there is to do until there is nothing for a while.
+fn attend(awake: &AtomicBool) {
+    if awake.swap(true, Ordering::Relaxed) {
+        return;
     }
-}
-
-impl Drop for Call<'_> {
-    fn drop(&mut self) {
-        self.0.callers.fetch_sub(1, Ordering::SeqCst);
+    let mut pause = Pause::new();
+    while pause.wait() {
+        if rayon::yield_now() == Some(Yield::Executed) {
+            pause = Pause::new();
+        }
     }
+    awake.store(false, Ordering::Relaxed);
 }
 
 /// Counts down, however the work ends.
@@ -123,9 +97,9 @@ impl Drop for Done<'_> {
 }
 
 /// Between one look and the next.
-#[derive(Default)]
 struct Pause {
     looks: u32,
+    since: Instant,
 }
 
 impl Pause {
@@ -134,12 +108,18 @@ impl Pause {
     /// Looks after which other threads may have the processor.
     const LONG: u32 = 64;
 
-    fn wait(&mut self) {
+    fn new() -> Self {
+        Self { looks: 0, since: Instant::now() }
+    }
+
+    /// Waits; false if it has been too long.
+    fn wait(&mut self) -> bool {
         if self.looks < Self::LONG {
             self.looks += 1;
             spin_loop();
-        } else {
-            thread::yield_now();
+            return true;
         }
+        thread::yield_now();
+        self.since.elapsed() < PATIENCE
     }
 }

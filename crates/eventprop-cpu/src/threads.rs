@@ -58,7 +58,9 @@ impl Threads {
 
     /// Does `work`, in which [`Self::each`] and [`Self::reduce`] may be called.
     pub(crate) fn run<V>(&self, work: impl FnOnce() -> V) -> V {
-        let _called = self.team.as_ref().map(Team::call);
+        if let Some(team) = &self.team {
+            team.call();
+        }
         match self.denormals {
             Denormals::Flush => denormals::flushing_to_zero(work),
             Denormals::Keep => work(),
