@@ -5,7 +5,7 @@ use lif_core::network::Network;
 /// The positions of the layers above the input, those together that hear one another on some way round, each group
 /// after all it hears; in the order of positions where that leaves a choice.
 pub(crate) fn groups(network: &Network) -> Vec<Vec<usize>> {
-    let (count, reaches) = (network.layers().len(), reaches(network));
+    let (count, reaches) = (network.layers().len(), network.reaches());
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut done = vec![false; count];
     while let Some(next) = (1..count).find(|&layer| {
@@ -19,23 +19,6 @@ pub(crate) fn groups(network: &Network) -> Vec<Vec<usize>> {
         groups.push(group);
     }
     groups
-}
-
-/// Whether spikes of one layer reach another on some way, by their positions.
-pub(crate) fn reaches(network: &Network) -> Vec<Vec<bool>> {
-    let count = network.layers().len();
-    let mut reaches = vec![vec![false; count]; count];
-    for connection in network.connections() {
-        reaches[connection.from][connection.to] = true;
-    }
-    // Warshall's closure: networks have few layers.
-    for via in 0..count {
-        let onward = reaches[via].clone();
-        for row in reaches.iter_mut().filter(|row| row[via]) {
-            row.iter_mut().zip(&onward).for_each(|(reach, &onward)| *reach |= onward);
-        }
-    }
-    reaches
 }
 
 #[cfg(test)]

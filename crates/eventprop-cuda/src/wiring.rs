@@ -1,6 +1,5 @@
 //! Which layers hear which: what the engine cannot wire is refused here.
 
-use crate::groups::reaches;
 use crate::plan::{DenseLayer, Input, Synapses, WARP, unsupported};
 use lif_core::engine::EngineError;
 use lif_core::network::{Connection, ConnectionKind, Network};
@@ -120,7 +119,7 @@ pub(crate) fn inputs(network: &Network, group: &[usize]) -> Result<Inputs, Engin
 
 /// Refuses layers that the output does not depend on.
 pub(crate) fn check_heard(network: &Network) -> Result<(), EngineError> {
-    let (reaches, output) = (reaches(network), network.output_index());
+    let (reaches, output) = (network.reaches(), network.output_index());
     match (1..output).all(|layer| reaches[layer][output]) {
         true => Ok(()),
         false => unsupported("layers from which no way leads to the output are"),

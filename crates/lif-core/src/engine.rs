@@ -251,7 +251,8 @@ pub fn check_inputs<T: Real>(spikes: &SpikeBatch<T>, network: &Network) -> Resul
     let out_of_range = |train: SpikeTrain<'_, T>| {
         // The greatest is found sixteen at a time.
         let greatest = train.indices().iter().fold(0, |greatest, &index| greatest.max(index));
-        Some(greatest).filter(|&index| index as usize >= inputs && !train.indices().is_empty())
+        let is_wrong = |&index: &u32| index as usize >= inputs;
+        is_wrong(&greatest).then(|| train.indices().iter().copied().find(is_wrong)).flatten()
     };
     match spikes.iter().enumerate().find_map(|(s, train)| Some((s, out_of_range(train)?))) {
         Some((sample, index)) => Err(EngineError::Batch(format!(

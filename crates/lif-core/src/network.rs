@@ -198,6 +198,24 @@ impl Network {
         &self.connections
     }
 
+    /// `[from][to]`: whether spikes of one layer reach another on some way, by their positions. A layer reaches itself
+    /// where spikes go round.
+    pub fn reaches(&self) -> Vec<Vec<bool>> {
+        let count = self.layers.len();
+        let mut reaches = vec![vec![false; count]; count];
+        for connection in &self.connections {
+            reaches[connection.from][connection.to] = true;
+        }
+        // Networks have few layers: the closure of Warshall (1962) is simple and fast enough.
+        for via in 0..count {
+            let onward = reaches[via].clone();
+            for row in reaches.iter_mut().filter(|row| row[via]) {
+                row.iter_mut().zip(&onward).for_each(|(reach, &onward)| *reach |= onward);
+            }
+        }
+        reaches
+    }
+
     /// The first layer.
     pub fn input(&self) -> &Layer {
         &self.layers[0]

@@ -11,18 +11,7 @@ pub(super) struct Component {
 
 /// The strongly connected components of the layers above the input, each after all that send to it.
 pub(super) fn components(network: &Network) -> Vec<Component> {
-    let count = network.layers().len();
-    let mut reaches = vec![vec![false; count]; count];
-    for connection in network.connections() {
-        reaches[connection.from][connection.to] = true;
-    }
-    // Networks have few layers: the closure of Warshall (1962) is simple and fast enough.
-    for via in 0..count {
-        let onward = reaches[via].clone();
-        for row in reaches.iter_mut().filter(|row| row[via]) {
-            row.iter_mut().zip(&onward).for_each(|(reach, &onward)| *reach |= onward);
-        }
-    }
+    let (count, reaches) = (network.layers().len(), network.reaches());
     let mut components: Vec<Component> = Vec::new();
     for layer in 1..count {
         let together =
