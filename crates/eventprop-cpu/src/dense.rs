@@ -9,15 +9,17 @@ mod forward;
 mod injections;
 mod jumps;
 mod readout;
+mod solver;
 mod spiking;
 mod weights;
 
 pub(crate) use adjoints::Adjoints;
 pub(crate) use columns::Columns;
-pub(crate) use forward::{State, Tile, walk};
+pub(crate) use forward::{State, Tile};
 pub(crate) use injections::Injection;
 pub(crate) use jumps::JumpSettings;
 pub(crate) use readout::{Measure, ReadoutLayer};
+pub(crate) use solver::{Solver, solver};
 pub(crate) use spiking::SpikingLayer;
 pub(crate) use weights::{Blocks, Rows, pack_targets};
 

@@ -10,20 +10,25 @@
 mod backward;
 mod batch;
 mod components;
+mod density;
 mod engine;
 mod flow;
+mod gradient;
 mod interval;
 mod layout;
 mod model;
 mod neurons;
+mod piece;
 mod queue;
 mod readout;
 mod record;
 mod sample;
 mod simulate;
+mod state;
 mod sweep;
 mod synapses;
 mod walk;
+mod walker;
 
 pub use engine::GeneralEngine;
 

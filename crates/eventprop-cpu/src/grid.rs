@@ -17,6 +17,7 @@ mod dynamics;
 mod engine;
 mod input;
 mod loss;
+mod parts;
 mod resident;
 mod rows;
 

@@ -3,12 +3,13 @@
 mod branches;
 mod course;
 mod fields;
+mod fold;
 mod neurons;
 mod order;
 mod paths;
 mod pieces;
 mod shapes;
-mod synapses;
+mod synapse;
 mod weights;
 
 use crate::error::ImportError;
@@ -18,7 +19,7 @@ use lif_core::network::{ConnectionSpec, LayerSpec};
 use lif_core::{DescriptionError, Network, Parameters};
 use neurons::Population;
 use pieces::Pieces;
-use synapses::Synapse;
+use synapse::Synapse;
 
 /// Beside one for each value of a file so many neurons may be made: shapes alone cost nothing to write.
 const FREE_NEURONS: usize = 1 << 16;
@@ -60,7 +61,7 @@ pub fn import(graph: &Graph, options: ImportOptions) -> Result<Imported, ImportE
     shapes::settle(&pieces, &mut populations, &routes.paths)?;
     check_size(graph, &populations)?;
     let values = graph.values();
-    let synapses = synapses::fold(&pieces, &mut populations, &routes.paths, values, &mut notes)?;
+    let synapses = fold::fold(&pieces, &mut populations, &routes.paths, values, &mut notes)?;
     let synapses = branches::merge(synapses);
     let order = order::of_layers(&populations, routes.output, &synapses);
     build(duration, &populations, &order, synapses, notes)

@@ -16,7 +16,7 @@ pub(crate) struct Found<T: LaneReal> {
 const FEW: usize = u64::BITS as usize;
 
 impl<T: LaneReal> Found<T> {
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.spikes.clear();
         self.starts.clear();
     }
@@ -29,7 +29,7 @@ impl<T: LaneReal> Found<T> {
 
     /// Leaves the spikes in `sorted`, by interval and time, those at one time as they were found.
     #[inline(always)]
-    pub(super) fn sort_into(&mut self, sorted: &mut Vec<Spike<T>>) {
+    pub(crate) fn sort_into(&mut self, sorted: &mut Vec<Spike<T>>) {
         let Self { spikes, starts, keys, times } = self;
         sorted.clear();
         sorted.extend_from_slice(spikes);

@@ -1,33 +1,16 @@
-use super::interval::{Adjoint, ConstantsGradient, Forcing, rewind, rewind_piece};
+use super::density::Density;
+use super::gradient::{Gradient, Jumps, NotFinite};
+use super::interval::{Adjoint, Forcing, rewind, rewind_piece};
 use super::model::Model;
 use super::neurons::{BlockNeurons, Spiking};
-use super::readout::{AT_START, Density, Measurement, Peaks, Piece};
-use super::record::{ALL_LANES, BlockRecord, Entry, Mark, MarkKind, Record, State};
+use super::piece::Piece;
+use super::readout::{AT_START, Measurement, Peaks};
+use super::record::{ALL_LANES, Mark, MarkKind, Record};
 use super::walk::Scratch;
 use super::{lane, lane_mut};
 use crate::lanes::{LANES, LaneReal, Lanes};
 use lif_core::adjoint::{SpikeMoment, release_error, spike_jump};
 use lif_core::loss::Readout;
-
-/// The gradient of a run of samples, in rows of lanes.
-#[derive(Debug, Default)]
-pub(super) struct Gradient<T: LaneReal> {
-    /// By weights; rows of poolings are scratch.
-    pub(super) weights: Vec<T::Lanes>,
-    /// By delays; empty where no connection has them.
-    pub(super) delays: Vec<T::Lanes>,
-    /// By the constants of each block's neurons; empty unless wanted.
-    pub(super) constants: Vec<ConstantsGradient<T>>,
-}
-
-/// How the jumps of lambda_V depart from the exact adjoint.
-#[derive(Debug)]
-pub(super) struct Jumps<T> {
-    /// The least slope tau_mem V' to divide by, in units of the threshold.
-    pub(super) slope_floor: T,
-    /// By layer: (target, strength / batch) of the rate regularisers.
-    pub(super) rates: Vec<Option<(T, T)>>,
-}
 
 /// Runs the adjoint of samples. Its allocations are kept from sample to sample.
 #[derive(Debug, Default)]
@@ -36,12 +19,6 @@ pub(super) struct Reverser<T: LaneReal> {
     /// The loss's derivative by the time of each spike.
     pub(super) errors: Vec<T>,
     scratch: Scratch<T>,
-}
-
-/// A jump that is not a number, at a spike of this layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NotFinite {
-    pub(super) layer: usize,
 }
 
 /// The adjoint of a block on its way back.
@@ -210,7 +187,7 @@ impl<'a, T: LaneReal> Reverse<'a, T> {
         if !costate.active && peaks.is_none() {
             return;
         }
-        let piece = piece_of(neurons, own, piece, costate.time);
+        let piece = Piece::of_block(neurons, own, piece, costate.time);
         let mut gradient = self.gradient.constants.get_mut(block);
         if piece.end > piece.start {
             let forcing = costate.forcing.as_ref();
@@ -392,20 +369,4 @@ fn of_block<T: LaneReal>(model: &Model<T>, block: usize, by_output: &[T]) -> T::
         lanes[lane] = by_output[layout.neuron(block, lane)];
     }
     T::Lanes::from_array(lanes)
-}
-
-/// Piece `index` of a block, up to `end`; its state is 0 where none was kept.
-fn piece_of<T: LaneReal>(
-    neurons: &BlockNeurons<T>,
-    own: &BlockRecord<T>,
-    index: usize,
-    end: f64,
-) -> Piece<T> {
-    let Some(entry) = index.checked_sub(1) else {
-        let state = State { u: -neurons.bias, ..State::default() };
-        return Piece { index, start: 0.0, end, state, held: 0 };
-    };
-    let state = own.states.get(entry).copied().unwrap_or_default();
-    let Entry { time, held, .. } = own.entries[entry];
-    Piece { index, start: time, end, state, held }
 }

@@ -1,4 +1,4 @@
-use super::backward::{Gradient, Jumps};
+use super::gradient::{Gradient, Jumps};
 use super::interval::ConstantsGradient;
 use super::model::Model;
 use super::sample::Workspace;

@@ -1,5 +1,5 @@
-use super::backward::{Gradient, Jumps};
 use super::batch::{BatchRunner, Task};
+use super::gradient::{Gradient, Jumps};
 use super::interval::ConstantsGradient;
 use super::lane;
 use super::model::Model;

@@ -1,7 +1,7 @@
+use super::density::{Density, weighted_integrals};
 use super::neurons::BlockNeurons;
-use super::readout::{Density, Piece, weighted_integrals};
-use super::record::State;
-use super::simulate::evolve;
+use super::piece::Piece;
+use super::state::{State, evolve};
 use crate::lanes::{LaneReal, Lanes};
 use lif_core::Real;
 

@@ -3,7 +3,7 @@ use super::layout::Layout;
 use super::neurons::{self, BlockNeurons};
 use super::record::{ALL_LANES, Arrival};
 use super::synapses::Synapses;
-use super::walk::Walker;
+use super::walker::Walker;
 use crate::lanes::LaneReal;
 use lif_core::engine::Training;
 use lif_core::loss::Readout;

@@ -1,6 +1,7 @@
 use super::flow::Decays;
 use super::layout::Layout;
 use crate::lanes::{LANES, LaneReal, Lanes};
+use lif_core::flow::TimeConstants;
 use lif_core::network::{Layer, Network, Neuron};
 use lif_core::{LayerParameters, Parameters, per_neuron};
 
@@ -40,6 +41,17 @@ pub(super) struct Spiking<T: LaneReal> {
 pub(super) struct Adaptation<T> {
     pub(super) beta: T,
     pub(super) tau: T,
+}
+
+impl<T: LaneReal> BlockNeurons<T> {
+    /// The time constants of one neuron.
+    #[inline]
+    pub(super) fn time_constants(&self, lane: usize) -> TimeConstants<T> {
+        TimeConstants {
+            tau_mem: super::lane(&self.decays.tau_mem, lane),
+            tau_syn: super::lane(&self.decays.tau_syn, lane),
+        }
+    }
 }
 
 /// The neurons of all blocks at `parameters`.

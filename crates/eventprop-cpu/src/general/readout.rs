@@ -1,7 +1,9 @@
+use super::density::{Density, weighted_integrals};
 use super::model::Model;
 use super::neurons::BlockNeurons;
-use super::record::{BlockRecord, Record, State};
-use super::simulate::{evolve, time_constants};
+use super::piece::pieces;
+use super::record::{BlockRecord, Record};
+use super::state::{State, evolve};
 use super::{lane, lane_mut};
 use crate::lanes::{LANES, LaneReal, Lanes};
 use lif_core::flow::State as Membrane;
@@ -32,38 +34,6 @@ pub(super) struct Peaks<T> {
 
 /// The [place](Peaks::place) of a voltage that never rose above 0.
 pub(super) const AT_START: u32 = u32::MAX;
-
-/// The weight that a mean of the voltage gives to time: w(t) = exp(-rate t)/T.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Density<T> {
-    /// In 1/ms.
-    pub(super) rate: T,
-    duration: T,
-}
-
-impl<T: LaneReal> Density<T> {
-    /// The weight of a readout; none if it is no mean of the voltage.
-    pub(super) fn of(readout: Readout, duration: T) -> Option<Self> {
-        match readout {
-            Readout::Mean => Some(Self { rate: T::zero(), duration }),
-            Readout::ExpMean => Some(Self { rate: duration.recip(), duration }),
-            _ => None,
-        }
-    }
-
-    /// w at `time`.
-    pub(super) fn at(&self, time: f64) -> T {
-        (-self.rate * T::of(time)).exp() / self.duration
-    }
-
-    /// The integral of w from `start` to `end`.
-    pub(super) fn between(&self, start: f64, end: f64) -> T {
-        let dt = T::of(end - start);
-        let z = self.rate * dt;
-        let mean = if z == T::zero() { T::one() } else { -(-z).exp_m1() / z };
-        self.at(start) * dt * mean
-    }
-}
 
 impl<T: LaneReal> Measurement<T> {
     /// Measures the output layer of a sample.
@@ -111,38 +81,6 @@ impl<T: LaneReal> Measurement<T> {
     }
 }
 
-/// A time in which nothing happened to a block.
-pub(super) struct Piece<T: LaneReal> {
-    pub(super) index: usize,
-    pub(super) start: f64,
-    pub(super) end: f64,
-    pub(super) state: State<T::Lanes>,
-    pub(super) held: u32,
-}
-
-impl<T: LaneReal> Piece<T> {
-    /// Its length in ms.
-    pub(super) fn dt(&self) -> T {
-        T::of(self.end - self.start)
-    }
-}
-
-fn pieces<T: LaneReal>(
-    model: &Model<T>,
-    neurons: &BlockNeurons<T>,
-    own: &BlockRecord<T>,
-) -> impl Iterator<Item = Piece<T>> {
-    let count = own.entries.len();
-    (0..=count).map(move |index| {
-        let (start, held, state) = match index.checked_sub(1) {
-            None => (0.0, 0, State { u: -neurons.bias, ..State::default() }),
-            Some(entry) => (own.entries[entry].time, own.entries[entry].held, own.states[entry]),
-        };
-        let end = own.entries.get(index).map_or(model.end, |entry| entry.time);
-        Piece { index, start, end, state, held }
-    })
-}
-
 fn highest<T: LaneReal>(
     model: &Model<T>,
     neurons: &BlockNeurons<T>,
@@ -151,7 +89,7 @@ fn highest<T: LaneReal>(
     let (mut value, mut slope) = (T::Lanes::zero(), T::Lanes::zero());
     let mut place = [AT_START; LANES];
     let mut elapsed = [T::zero(); LANES];
-    for piece in pieces(model, neurons, own) {
+    for piece in pieces(neurons, own, model.end) {
         let dt = piece.dt();
         let State { u, current, .. } = piece.state;
         let end = evolve(neurons, &piece.state, piece.held, dt);
@@ -162,8 +100,7 @@ fn highest<T: LaneReal>(
         while lanes != 0 {
             let lane = lanes.trailing_zeros() as usize & (LANES - 1);
             lanes &= lanes - 1;
-            let (constants, bias) =
-                (time_constants(neurons, lane), self::lane(&neurons.bias, lane));
+            let (constants, bias) = (neurons.time_constants(lane), self::lane(&neurons.bias, lane));
             let state = Membrane { v: self::lane(&u, lane) + bias, i: self::lane(&current, lane) };
             let Some(s) = constants.extremum(state, bias).filter(|&s| s < dt) else { continue };
             let height = constants.flow(s).forward(state, bias).v;
@@ -196,7 +133,7 @@ fn mean<T: LaneReal>(
     own: &BlockRecord<T>,
 ) -> T::Lanes {
     let mut sum = T::Lanes::zero();
-    for piece in pieces(model, neurons, own) {
+    for piece in pieces(neurons, own, model.end) {
         let end = evolve(neurons, &piece.state, piece.held, piece.dt());
         let (_, mut voltage) = weighted_integrals(density, neurons, &piece, &end);
         let weight = density.between(piece.start, piece.end);
@@ -209,23 +146,4 @@ fn mean<T: LaneReal>(
         sum = sum + neurons.bias.mul_add(T::Lanes::splat(weight), voltage);
     }
     sum
-}
-
-/// The integrals of w I and w u over a piece, for neurons that are not refractory, from its state at
-/// either end: by parts, (1/tau_syn + rate) integral of w I = - [w I] and
-/// (1 + rate tau_mem) integral of w u = integral of w I - tau_mem [w u].
-pub(super) fn weighted_integrals<T: LaneReal>(
-    density: Density<T>,
-    neurons: &BlockNeurons<T>,
-    piece: &Piece<T>,
-    end: &State<T::Lanes>,
-) -> (T::Lanes, T::Lanes) {
-    let splat = T::Lanes::splat;
-    let (first, last) = (splat(density.at(piece.start)), splat(density.at(piece.end)));
-    let (rate, decays) = (splat(density.rate), &neurons.decays);
-    let current = (first * piece.state.current - last * end.current) / (decays.rate_syn + rate);
-    let change = last * end.u - first * piece.state.u;
-    let voltage =
-        (current - decays.tau_mem * change) / decays.tau_mem.mul_add(rate, T::Lanes::of(1.0));
-    (current, voltage)
 }

@@ -1,5 +1,8 @@
-use super::walk::Walk;
+use super::state::State;
+use crate::crossing::{self, Neurons};
+use crate::dense;
 use crate::lanes::{LANES, LaneReal};
+use crate::stream::Stream;
 
 /// The lane of an [`Arrival`] that reaches every neuron of its block.
 pub(super) const ALL_LANES: u32 = LANES as u32;
@@ -95,12 +98,18 @@ pub(super) enum MarkKind {
     Release,
 }
 
-/// The state of a block's neurons; the voltage counts from the bias.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct State<L> {
-    pub(super) u: L,
-    pub(super) current: L,
-    pub(super) adaptation: L,
+/// A tile's walk through a sample.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Walk<T: LaneReal> {
+    /// What arrives, by rows of weights.
+    pub(super) stream: Stream<T>,
+    /// In order of time.
+    pub(super) spikes: Vec<crossing::Spike<T>>,
+    /// The position of the first of them among the sample's spikes; the others follow.
+    pub(super) first_spike: usize,
+    /// Its neurons, and what the solver keeps.
+    pub(super) neurons: Neurons<T>,
+    pub(super) state: dense::State<T>,
 }
 
 impl<T: LaneReal> Record<T> {

@@ -1,5 +1,6 @@
-use super::backward::{Gradient, Jumps, NotFinite, Reverser};
+use super::backward::Reverser;
 use super::components::Component;
+use super::gradient::{Gradient, Jumps, NotFinite};
 use super::model::Model;
 use super::readout::Measurement;
 use super::record::{Record, Spike};

@@ -1,11 +1,12 @@
 use super::model::Model;
 use super::neurons::{BlockNeurons, Spiking};
 use super::queue::{Action, Queue};
-use super::record::{ALL_LANES, Arrival, BlockRecord, Entry, Mark, MarkKind, Record, Spike, State};
+use super::record::{ALL_LANES, Arrival, BlockRecord, Entry, Mark, MarkKind, Record, Spike};
+use super::state::{State, evolve};
 use super::{lane, lane_mut};
 use crate::lanes::{LANES, LaneReal, Lanes};
 use lif_core::crossing::{Approach, Decay};
-use lif_core::flow::{State as Membrane, TimeConstants};
+use lif_core::flow::State as Membrane;
 
 /// Runs blocks event by event. Its allocations are kept from run to run.
 #[derive(Debug, Default)]
@@ -398,28 +399,6 @@ fn horizon<T: LaneReal>(model: &Model<T>, own: &BlockRecord<T>, live: &Live<T>) 
     own.external.get(live.external).map_or(model.end, |arrival| arrival.time)
 }
 
-/// The state after `dt` ms without an event.
-#[inline]
-pub(super) fn evolve<T: LaneReal>(
-    neurons: &BlockNeurons<T>,
-    state: &State<T::Lanes>,
-    mut held: u32,
-    dt: T,
-) -> State<T::Lanes> {
-    let step = neurons.decays.step(T::Lanes::splat(dt));
-    let mut u = step.voltage(state.u, state.current);
-    while held != 0 {
-        let lane = held.trailing_zeros() as usize & (LANES - 1);
-        held &= held - 1;
-        *lane_mut(&mut u, lane) = self::lane(&state.u, lane);
-    }
-    let adaptation = match neurons.spiking.and_then(|spiking| spiking.adaptation) {
-        Some(own) => state.adaptation * T::Lanes::splat((-dt / own.tau).exp()),
-        None => state.adaptation,
-    };
-    State { u, current: state.current * step.syn, adaptation }
-}
-
 /// The way of one neuron to its threshold.
 fn approach<T: LaneReal>(
     neurons: &BlockNeurons<T>,
@@ -431,7 +410,7 @@ fn approach<T: LaneReal>(
     let value = self::lane(&state.adaptation, lane);
     let decays = spiking.adaptation.filter(|_| value != T::zero());
     Approach {
-        time_constants: time_constants(neurons, lane),
+        time_constants: neurons.time_constants(lane),
         state: Membrane {
             v: self::lane(&state.u, lane) + bias,
             i: self::lane(&state.current, lane),
@@ -439,16 +418,5 @@ fn approach<T: LaneReal>(
         bias,
         threshold: self::lane(&spiking.threshold, lane),
         adaptation: decays.map(|own| Decay { value, tau: own.tau }),
-    }
-}
-
-/// The time constants of one neuron.
-pub(super) fn time_constants<T: LaneReal>(
-    neurons: &BlockNeurons<T>,
-    lane: usize,
-) -> TimeConstants<T> {
-    TimeConstants {
-        tau_mem: self::lane(&neurons.decays.tau_mem, lane),
-        tau_syn: self::lane(&neurons.decays.tau_syn, lane),
     }
 }

@@ -1,40 +1,16 @@
-use super::backward::{Gradient, Jumps, NotFinite};
+use super::gradient::{Gradient, Jumps, NotFinite};
 use super::lane;
 use super::layout::Layout;
 use super::model::Model;
 use super::neurons::Spiking;
 use super::record::{self, Record};
 use super::simulate::Runaway;
-use super::sweep::{Injection, SIDE_BY_SIDE, Sweep, units};
-use crate::crossing::{self, Neurons, Solver, Spike, solver};
-use crate::decay::Decay;
-use crate::dense::{State, Tile};
+use super::sweep::{Injection, SIDE_BY_SIDE, Sweep};
+use super::walker::Walker;
+use crate::crossing::{Neurons, Spike};
+use crate::dense::Tile;
 use crate::lanes::{LANES, LaneReal};
-use crate::stream::Stream;
-use lif_core::LayerParameters;
 use lif_core::adjoint::spike_jump;
-use lif_core::network::{Layer, Neuron};
-
-/// How the tiles of a plain layer go through a sample: with what arrives known beforehand and time
-/// constants in common, each walks from arrival to arrival alone, like those of a dense chain.
-pub(super) struct Walker<T: LaneReal> {
-    decay: Decay<T>,
-    solver: Box<dyn Solver<T>>,
-    units: [T::Lanes; LANES],
-}
-
-/// A tile's walk through a sample.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Walk<T: LaneReal> {
-    /// What arrives, by rows of weights.
-    stream: Stream<T>,
-    /// In order of time.
-    spikes: Vec<Spike<T>>,
-    /// The position of the first of them among the sample's spikes; the others follow.
-    first_spike: usize,
-    neurons: Neurons<T>,
-    state: State<T>,
-}
 
 /// Lists that every tile's way back uses anew.
 #[derive(Debug, Default)]
@@ -47,18 +23,6 @@ pub(super) struct Scratch<T> {
 }
 
 impl<T: LaneReal> Walker<T> {
-    /// A walker for a layer without recurrence and delays; none if its neurons are refractory,
-    /// adapt or have time constants of their own.
-    pub(super) fn new(layer: &Layer, values: &LayerParameters<T>) -> Option<Self> {
-        let Neuron::Lif(constants) = &layer.neuron else { return None };
-        let plain = constants.refractory == 0.0 && constants.adaptation.is_none();
-        let (&[tau_mem], &[tau_syn]) = (&values.tau_mem[..], &values.tau_syn[..]) else {
-            return None;
-        };
-        let decay = Decay::new(tau_mem, tau_syn);
-        plain.then(|| Self { decay, solver: solver(decay), units: units::<T>() })
-    }
-
     /// Runs the tile that begins at `block` through its arrivals and notes its spikes in `record`.
     pub(super) fn forward(
         &self,
@@ -97,7 +61,7 @@ impl<T: LaneReal> Walker<T> {
         }
         let found = walk.spikes.len();
         for position in 0..found {
-            let crossing::Spike { time, neuron, .. } = blocks[block].walk.spikes[position];
+            let Spike { time, neuron, .. } = blocks[block].walk.spikes[position];
             let (place, lane) = (neuron as usize / LANES, neuron as usize % LANES);
             let count = &mut blocks[block + place].counts[lane];
             *count += 1;

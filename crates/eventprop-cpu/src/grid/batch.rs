@@ -1,9 +1,9 @@
 //! What [`GridEngine`] does with a batch: chunks of it on all threads, then the sums over them.
 
-use super::bump::Bumping;
 use super::chunk::{CHUNK, Chunk, Learning, Work, add_gradients};
 use super::engine::GridEngine;
 use super::input::Source;
+use super::parts::Bumping;
 use super::rows::LANES;
 use lif_core::SpikeBatch;
 use lif_core::engine::{BatchStatistics, Engine, EngineError, check_inputs};

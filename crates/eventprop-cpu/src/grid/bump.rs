@@ -3,31 +3,11 @@
 
 use super::engine::GridEngine;
 use super::input::Source;
-use super::rows::Rows;
+use super::parts::{Bumping, InParts};
 use lif_core::SpikeBatch;
 use lif_core::engine::{BatchStatistics, Bump, EngineError};
 use lif_core::grid::{GridSpec, GridVariant};
 use std::ops::ControlFlow;
-
-/// How far it has come with a batch.
-#[derive(Default)]
-pub(super) struct Bumping {
-    /// How often each neuron was raised.
-    raised: Vec<u64>,
-    repeats: u32,
-    /// The weights before.
-    original: Option<Rows>,
-    /// The neurons whose weights are raised after the pass.
-    pub(super) after: Vec<u32>,
-}
-
-/// A batch that is differentiated in parts.
-pub(super) enum InParts {
-    /// Its weights are being raised.
-    Bumping(Bumping),
-    /// They are as they should be; those of some neurons are still to be raised, at the update.
-    Bumped(Vec<u32>),
-}
 
 impl GridEngine {
     /// Raises the weights of `silent` neurons, or puts them back, or leaves that until after the pass.

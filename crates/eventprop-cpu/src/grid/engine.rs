@@ -1,9 +1,8 @@
-use super::bump::InParts;
 use super::chunk::{Chunk, earliest};
 use super::dynamics::Dynamics;
-use super::input::{GridInput, Source};
+use super::input::{GridInput, Kept, Source};
 use super::loss::StepLoss;
-use super::resident::Kept;
+use super::parts::InParts;
 use super::rows::{LANES, Rows};
 use crate::threads::{Denormals, Threads};
 use lif_core::engine::{

@@ -175,6 +175,13 @@ impl GridInput {
     }
 }
 
+/// Samples that were prepared once, with their labels.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept {
+    pub(super) input: GridInput,
+    pub(super) labels: Vec<u32>,
+}
+
 /// Where a batch comes from.
 pub(super) enum Source<'a> {
     /// All samples of these.

@@ -1,15 +1,8 @@
 use super::engine::GridEngine;
-use super::input::GridInput;
+use super::input::Kept;
 use lif_core::engine::{
     Batch, BatchError, BatchStatistics, Engine, EngineError, Resident, UpdateStatistics,
 };
-
-/// Samples that were prepared once, with their labels.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Kept {
-    input: GridInput,
-    labels: Vec<u32>,
-}
 
 impl Resident<f32> for GridEngine {
     fn keep(&mut self, samples: Batch<'_, f32>) -> Result<(), EngineError> {

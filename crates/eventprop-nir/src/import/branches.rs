@@ -1,6 +1,6 @@
 //! Parts of a connection, put together again.
 
-use super::synapses::Synapse;
+use super::synapse::Synapse;
 use super::weights::Weights;
 use std::collections::HashMap;
 

@@ -1,11 +1,11 @@
 //! What becomes of a signal from node to node.
 
-use super::fields::Named;
-use super::neurons::{Population, product};
+use super::fields::{Named, product};
+use super::neurons::Population;
 use super::paths::Path;
 use super::pieces::{Pieces, Role};
 use super::shapes::after;
-use super::synapses::Synapse;
+use super::synapse::Synapse;
 use super::weights::Weights;
 use crate::error::ImportError;
 use crate::time::{milliseconds, seconds};

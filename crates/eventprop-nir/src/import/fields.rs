@@ -1,6 +1,5 @@
 //! A node's fields, looked at.
 
-use super::neurons::product;
 use super::pieces::Pieces;
 use crate::error::ImportError;
 use crate::graph::{Array, Primitive, Value};
@@ -99,4 +98,9 @@ impl<'a> Named<'a> {
         let value = *self.metadata(name)?.values.first()?;
         ((0.0..=1e15).contains(&value) && value.fract() == 0.0).then_some(value as usize)
     }
+}
+
+/// The number of elements in a box; too many where it has no number.
+pub(super) fn product(shape: &[usize]) -> usize {
+    shape.iter().fold(1, |product, &side| product.saturating_mul(side))
 }

@@ -1,6 +1,6 @@
 //! Nodes with a voltage as layers.
 
-use super::fields::Named;
+use super::fields::{Named, product};
 use super::pieces::{Pieces, Role};
 use crate::error::ImportError;
 use crate::graph::Array;
@@ -298,9 +298,4 @@ fn compact(values: Vec<f64>) -> OneOrMany {
 
 fn one_of(values: &[f64], neuron: usize) -> f64 {
     *lif_core::per_neuron(values, neuron)
-}
-
-/// The number of elements in a box; too many where it has no number.
-pub(super) fn product(shape: &[usize]) -> usize {
-    shape.iter().fold(1, |product, &side| product.saturating_mul(side))
 }

@@ -1,5 +1,5 @@
 use super::neurons::Population;
-use super::synapses::Synapse;
+use super::synapse::Synapse;
 
 /// The populations in the order of the network's layers: that of the network that was exported, or else
 /// that in which spikes reach them; the input first, the output last.

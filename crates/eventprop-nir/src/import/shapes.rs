@@ -1,7 +1,8 @@
 //! Which shape a signal has on its way.
 
 use super::fields::Named;
-use super::neurons::{Population, product};
+use super::fields::product;
+use super::neurons::Population;
 use super::paths::Path;
 use super::pieces::{Pieces, Role};
 use super::weights::window;
