@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// What computes [default: what the network was trained on].
     #[arg(long, value_parser = backend::NAMES)]
     backend: Option<String>,
-    /// Threads; 0 for all cores.
+    /// Threads; 0 for as many as are quickest, up to one a core.
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
     /// Print one line of JSON.

@@ -2,6 +2,7 @@ use crate::lanes::{LaneReal, Lanes};
 use crate::machine::Machine;
 use crate::plan::{self, Plan};
 use crate::threads::{Denormals, Threads};
+use crate::trials::Kind;
 use lif_core::engine::{
     Batch, BatchStatistics, Engine, EngineError, OptimiserState, Outputs, Training,
     UpdateStatistics, check_inputs,
@@ -21,7 +22,8 @@ pub struct CpuEngine<T: LaneReal> {
 /// How a [`CpuEngine`] runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuOptions {
-    /// The number of threads; one a core if none is given. One alone is the caller's.
+    /// The number of threads; if none is given, as many as are found to be quickest, up to one a core. One alone is
+    /// the caller's.
     pub threads: Option<usize>,
 }
 
@@ -131,6 +133,7 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
     fn infer(&mut self, spikes: &SpikeBatch<T>) -> Result<Outputs<T>, EngineError> {
         check_inputs(spikes, &self.machine.network)?;
         let Self { threads, machine, .. } = self;
+        let _attempt = threads.attempt(Kind::Inference, spikes.len());
         threads.run(|| machine.forward(threads, spikes))?;
         let readout = machine.training.objective.readout();
         let duration = T::of(machine.network.duration());
@@ -144,6 +147,7 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
     fn differentiate(&mut self, batch: Batch<'_, T>) -> Result<BatchStatistics, EngineError> {
         batch.check(&self.machine.network)?;
         let Self { threads, machine, .. } = self;
+        let _attempt = threads.attempt(Kind::Differentiation, batch.len());
         threads.run(|| machine.differentiate(threads, batch))
     }
 
@@ -192,6 +196,7 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
     ) -> Result<(BatchStatistics, UpdateStatistics), EngineError> {
         batch.check(&self.machine.network)?;
         let Self { threads, machine, .. } = self;
+        let _attempt = threads.attempt(Kind::Training, batch.len());
         threads.run(|| {
             let statistics = machine.differentiate(threads, batch)?;
             Ok((statistics, UpdateStatistics { clipped: machine.update(threads, learning_rate) }))
@@ -203,5 +208,76 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
         activity.extend(self.machine.take_activity());
         activity.resize(self.machine.network.layers().len(), Vec::new());
         activity
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lif_core::loss::Loss;
+    use lif_core::network::{ConnectionSpec, LayerSpec};
+    use proptest::prelude::*;
+
+    /// Numbers that look drawn from [0, 1).
+    fn scattered(position: usize) -> f32 {
+        (position as f32 * 0.618_034).fract()
+    }
+
+    fn engine(threads: usize) -> CpuEngine<f32> {
+        let layers = vec![
+            LayerSpec::input("input", 5),
+            LayerSpec::lif("hidden", 200, 20.0, 5.0),
+            LayerSpec::li("output", 3, 20.0, 5.0),
+        ];
+        let connections = vec![
+            ConnectionSpec::dense("input", "hidden"),
+            ConnectionSpec::dense("hidden", "output"),
+        ];
+        let network = Network::new(60.0, layers, connections).unwrap();
+        let exact = Training::exact(Loss::VmaxCrossEntropy {});
+        let training = Training { constant_gradients: false, ..exact };
+        let options = CpuOptions { threads: Some(threads) };
+        let mut engine = CpuEngine::new(&network, training, options).unwrap();
+        let mut parameters = Parameters::initial(&network);
+        for (connection, scale) in parameters.connections.iter_mut().zip([3.0, 0.1]) {
+            for (position, weight) in connection.weights.iter_mut().enumerate() {
+                *weight = scale * scattered(position);
+            }
+        }
+        engine.load(&parameters).unwrap();
+        engine
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        /// Some numbers of threads are tried where nobody said how many.
+        #[test]
+        fn threads_may_come_and_go_between_steps(
+            steps in proptest::collection::vec((1_usize..=4, 1_usize..100, any::<bool>()), 1..8),
+        ) {
+            let (mut alone, mut shared) = (engine(1), engine(4));
+            for (step, (threads, samples, whole)) in steps.into_iter().enumerate() {
+                let mut spikes = SpikeBatch::new();
+                for sample in 0..samples {
+                    let time = |input| 30.0 * scattered(step + 7 * sample + 3 * input as usize);
+                    let mut train: Vec<(f32, u32)> = (0..5).map(|input| (time(input), input)).collect();
+                    train.sort_by(|a, b| a.0.total_cmp(&b.0));
+                    spikes.push_sorted(train).unwrap();
+                }
+                let labels: Vec<u32> = (0..samples as u32).map(|sample| sample % 3).collect();
+                let batch = Batch { spikes: &spikes, labels: &labels };
+                shared.threads.share_among(threads);
+                for engine in [&mut alone, &mut shared] {
+                    if whole {
+                        engine.train_step(batch, 0.01).unwrap();
+                    } else {
+                        engine.differentiate(batch).unwrap();
+                    }
+                }
+                prop_assert!(!whole || alone.parameters() == shared.parameters());
+                prop_assert!(whole || alone.gradient() == shared.gradient());
+            }
+            prop_assert_eq!(alone.take_activity(), shared.take_activity());
+        }
     }
 }

@@ -22,6 +22,7 @@ mod spare;
 mod stream;
 mod team;
 mod threads;
+mod trials;
 mod update;
 
 pub use create::Precision;

@@ -38,27 +38,24 @@ impl Team {
         Ok(Self { pool, awake })
     }
 
-    /// How many they are.
-    pub(crate) fn size(&self) -> usize {
-        self.awake.len()
-    }
-
-    /// Wakes them, but does not wait for that.
-    pub(crate) fn call(&self) {
-        if !self.awake.iter().all(|awake| awake.load(Ordering::Relaxed)) {
+    /// Wakes the first so many, but does not wait for that.
+    pub(crate) fn call(&self, helpers: usize) {
+        if !self.awake.iter().take(helpers).all(|awake| awake.load(Ordering::Relaxed)) {
             let awake = Arc::clone(&self.awake);
-            self.pool.spawn_broadcast(move |helper| attend(&awake[helper.index()]));
+            self.pool.spawn_broadcast(move |helper| {
+                awake[..helpers].get(helper.index()).into_iter().for_each(attend);
+            });
         }
     }
 
-    /// Everybody does `work`, the calling thread too, which is member 0; returns when all have.
+    /// So many helpers do `work`, and the calling thread, which is member 0; returns when all have.
     ///
     /// # Panics
     /// If one of them does.
-    pub(crate) fn all(&self, work: impl Fn(usize) + Sync) {
-        let working = AtomicUsize::new(self.size());
+    pub(crate) fn all(&self, helpers: usize, work: impl Fn(usize) + Sync) {
+        let working = AtomicUsize::new(helpers);
         self.pool.in_place_scope(|scope| {
-            for _ in 0..self.size() {
+            for _ in 0..helpers {
                 scope.spawn(|_| {
                     let _done = Done(&working);
                     work(rayon::current_thread_index().map_or(0, |index| index + 1));

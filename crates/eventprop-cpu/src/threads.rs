@@ -1,16 +1,35 @@
 use crate::denormals;
 use crate::team::Team;
+use crate::trials::{Kind, Trials};
 use lif_core::engine::EngineError;
 use rayon::iter::plumbing::{Producer, ProducerCallback};
 use rayon::prelude::*;
 use std::num::NonZero;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
+use std::time::Instant;
 
 /// Who computes for an engine: the caller and, where there are to be several threads, a [`Team`] that helps.
 pub(crate) struct Threads {
     team: Option<Team>,
     denormals: Denormals,
+    /// How many threads share the work at present.
+    count: AtomicUsize,
+    /// Where nobody has said how many: which number is quickest.
+    trials: Option<Arc<Mutex<Trials>>>,
+}
+
+/// Work whose time is taken, until this is dropped.
+pub(crate) struct Attempt(Option<(Arc<Mutex<Trials>>, Kind, usize, Instant)>);
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if let Some((trials, kind, samples, begun)) = self.0.take() {
+            let seconds = begun.elapsed().as_secs_f64();
+            lock(&trials, |trials| trials.note(kind, samples, seconds));
+        }
+    }
 }
 
 /// What arithmetic does with numbers too small to be normal.
@@ -23,7 +42,8 @@ pub(crate) enum Denormals {
 }
 
 impl Threads {
-    /// So many threads, 0 for one a core, for the engine of a name. The caller is one of them.
+    /// So many threads, 0 for up to one a core, as many as are quickest, for the engine of a name. The caller is one
+    /// of them.
     ///
     /// # Errors
     /// [`EngineError::Unavailable`] if they cannot be started.
@@ -32,34 +52,50 @@ impl Threads {
         count: usize,
         denormals: Denormals,
     ) -> Result<Self, EngineError> {
-        let count = match count {
+        let most = match count {
             0 => available_parallelism().map_or(1, NonZero::get),
             count => count,
         };
-        if count == 1 {
-            return Ok(Self { team: None, denormals });
+        if most == 1 {
+            return Ok(Self { team: None, denormals, count: AtomicUsize::new(1), trials: None });
         }
         let prepare = move || {
             if denormals == Denormals::Flush {
                 denormals::flush_to_zero();
             }
         };
-        let team = Team::start(count - 1, prepare).map_err(|error| EngineError::Unavailable {
+        let team = Team::start(most - 1, prepare).map_err(|error| EngineError::Unavailable {
             engine,
             reason: format!("its threads cannot be started: {error}"),
         })?;
-        Ok(Self { team: Some(team), denormals })
+        let trials = (count == 0).then(|| Arc::new(Mutex::new(Trials::new(most))));
+        Ok(Self { team: Some(team), denormals, count: AtomicUsize::new(most), trials })
     }
 
-    /// How many there are.
+    /// How many share the work at present.
     pub(crate) fn count(&self) -> usize {
-        1 + self.team.as_ref().map_or(0, Team::size)
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Begins work on so many samples, to be shared by as many threads as it is done soonest by.
+    pub(crate) fn attempt(&self, kind: Kind, samples: usize) -> Attempt {
+        Attempt(self.trials.as_ref().map(|trials| {
+            let count = lock(trials, |trials| trials.count(kind, samples));
+            self.count.store(count, Ordering::Relaxed);
+            (Arc::clone(trials), kind, samples, Instant::now())
+        }))
+    }
+
+    /// Has so many threads share the work from now on.
+    #[cfg(test)]
+    pub(crate) fn share_among(&self, count: usize) {
+        self.count.store(count, Ordering::Relaxed);
     }
 
     /// Does `work`, in which [`Self::each`] and [`Self::reduce`] may be called.
     pub(crate) fn run<V>(&self, work: impl FnOnce() -> V) -> V {
         if let Some(team) = &self.team {
-            team.call();
+            team.call(self.count() - 1);
         }
         match self.denormals {
             Denormals::Flush => denormals::flushing_to_zero(work),
@@ -87,14 +123,17 @@ impl Threads {
         I: IndexedParallelIterator,
         I::Item: Copy + Sync,
     {
-        let (count, team) = (items.len(), self.team.as_ref());
+        let (count, helpers) = (items.len(), self.count() - 1);
+        let team = self.team.as_ref().filter(|_| count > 1 && helpers > 0);
+        let team = team.map(|team| (team, helpers));
         items.with_producer(Joined { team, count, identity, join })
     }
 }
 
 /// Items that are made and joined: by the caller and the team, who take what is left until nothing is.
 struct Joined<'a, V, J> {
-    team: Option<&'a Team>,
+    /// With so many of whom.
+    team: Option<(&'a Team, usize)>,
     count: usize,
     identity: V,
     join: J,
@@ -105,12 +144,12 @@ impl<V: Copy + Send + Sync, J: Fn(V, V) -> V + Sync> ProducerCallback<V> for Joi
 
     fn callback<P: Producer<Item = V>>(self, items: P) -> V {
         let Self { team, count, identity, join } = self;
-        let Some(team) = team.filter(|_| count > 1) else {
+        let Some((team, helpers)) = team else {
             return items.into_iter().fold(identity, join);
         };
-        let parts = Part::cut(items, count, team.size() + 1);
+        let parts = Part::cut(items, count, helpers + 1);
         let total = Mutex::new(identity);
-        team.all(|member| {
+        team.all(helpers, |member| {
             let mut sum = None;
             // First the thread's own part, then what the others have not come to.
             let (others, own) = parts.split_at(member % parts.len());

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use typed::{Task, Typed};
 
 /// Computes one network: outputs, spikes, exact gradients. It works without the interpreter's lock, on
-/// all cores unless ``threads`` says otherwise; the number of threads changes no bit.
+/// as many threads as are quickest unless ``threads`` says how many; the number of threads changes no bit.
 ///
 /// With ``loss`` it differentiates that loss (``grad``); with ``readout`` it is a part of a larger model
 /// and takes the derivatives by its outputs from there (``pull_back``).
@@ -31,7 +31,7 @@ use typed::{Task, Typed};
 ///     seed: of the initial parameters.
 ///     backend: ``"cpu"``, ``"reference"`` or ``"cuda"``.
 ///     precision: ``"f32"`` or ``"f64"``; arrays that come back are of it.
-///     threads: 0 for all cores.
+///     threads: 0 for as many as are quickest, up to one a core.
 ///     slope_floor: the slope below which a spike counts as grazing; 0 for the exact gradient.
 ///     constant_gradients: whether ``grad`` gives gradients by time constants, thresholds, biases and
 ///         adaptation as well as by weights and delays.

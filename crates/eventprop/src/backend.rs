@@ -10,8 +10,8 @@ pub type BoxedEngine<T> = Box<dyn Engine<T>>;
 /// The names that [`create`] knows, in this build or in another.
 pub const NAMES: [&str; 3] = [reference::NAME, "cpu", "cuda"];
 
-/// The engine called `name` for `network`, on `threads` threads where it uses several (none: one for
-/// each core).
+/// The engine called `name` for `network`, on `threads` threads where it uses several (none: as
+/// many as are quickest, up to one a core).
 ///
 /// # Errors
 /// [`EngineError::Unavailable`] if there is no such engine here; whatever the engine refuses.

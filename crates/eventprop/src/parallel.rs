@@ -32,14 +32,14 @@ pub const REPLICATED: usize = 256 << 20;
 pub struct Parallel {
     /// What connects the ranks.
     pub collective: Box<dyn Collective>,
-    /// Threads of this rank where the configuration leaves it open (0 for one a core).
+    /// Threads of this rank where the configuration leaves it open (0 for as many as are quickest, up to one a core).
     pub threads: usize,
     /// In place of [`REPLICATED`], in bytes.
     pub replicated: usize,
 }
 
 impl Parallel {
-    /// Over `collective`, as many threads as there are cores.
+    /// Over `collective`, on as many threads as are quickest, up to one a core.
     pub fn new(collective: Box<dyn Collective>) -> Self {
         Self { collective, threads: 0, replicated: REPLICATED }
     }

@@ -36,7 +36,7 @@ pub(super) struct Flags {
     /// The same under the script's name.
     #[arg(long, value_parser = backend::NAMES, conflicts_with = "backend")]
     device: Option<String>,
-    /// Threads; 0 for all cores. Changes no bit of the result.
+    /// Threads; 0 for as many as are quickest, up to one a core. Changes no bit of the result.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
     /// A folder of IDX files (plain or .gz) to train and test on in place of the bundled MNIST.

@@ -7,6 +7,7 @@ use crate::engine::CpuOptions;
 use crate::lanes::LaneReal;
 use crate::plan;
 use crate::threads::Threads;
+use crate::trials::Kind;
 use lif_core::engine::{
     Batch, BatchStatistics, Engine, EngineError, OptimiserState, Outputs, Training,
     UpdateStatistics, check_inputs,
@@ -161,7 +162,9 @@ impl<T: LaneReal> Engine<T> for GeneralEngine<T> {
     fn infer(&mut self, spikes: &SpikeBatch<T>) -> Result<Outputs<T>, EngineError> {
         check_inputs(spikes, &self.network)?;
         let Self { threads, runner, network, model, .. } = self;
+        let attempt = threads.attempt(Kind::Inference, spikes.len());
         threads.run(|| runner.run(network, model, spikes, None, threads))?;
+        drop(attempt);
         let runs = self.runner.runs().iter();
         let values: Vec<T> = runs.flat_map(|run| run.outputs.iter().copied()).collect();
         let predict = |outputs: &[T]| {
@@ -180,8 +183,10 @@ impl<T: LaneReal> Engine<T> for GeneralEngine<T> {
             input_gradients: self.training.input_gradients,
         };
         let Self { threads, runner, network, model, .. } = self;
+        let attempt = threads.attempt(Kind::Differentiation, batch.len());
         let statistics =
             threads.run(|| runner.run(network, model, batch.spikes, Some(&task), threads))?;
+        drop(attempt);
         self.losses.clear();
         self.input_gradient.clear();
         for run in self.runner.runs() {

@@ -5,6 +5,7 @@ use super::engine::GridEngine;
 use super::input::Source;
 use super::parts::Bumping;
 use super::rows::LANES;
+use crate::trials::Kind;
 use lif_core::SpikeBatch;
 use lif_core::engine::{BatchStatistics, Engine, EngineError, check_inputs};
 use rayon::prelude::*;
@@ -21,6 +22,7 @@ impl GridEngine {
     ) -> Result<BatchStatistics, EngineError> {
         self.input_gradient.clear();
         self.check_labels(source.len(), labels)?;
+        let _attempt = self.threads.attempt(Kind::Differentiation, source.len());
         let mut statistics = self.run_awake(source, labels)?;
         statistics.samples = labels.len();
         self.losses.clear();

@@ -5,6 +5,7 @@ use super::loss::StepLoss;
 use super::parts::InParts;
 use super::rows::{LANES, Rows};
 use crate::threads::{Denormals, Threads};
+use crate::trials::Kind;
 use lif_core::engine::{
     Batch, BatchStatistics, Bump, Engine, EngineError, OptimiserState, Outputs, Resident, Training,
     UpdateStatistics, check_inputs,
@@ -48,7 +49,7 @@ pub struct GridEngine {
 
 impl GridEngine {
     /// An engine for `network` on the grid `spec`, with all weights zero, on `threads` threads (0
-    /// for one a core).
+    /// for as many as are found to be quickest, up to one a core).
     ///
     /// # Errors
     /// [`EngineError::Description`] for what no clock-driven model has (see [`GridModel::new`]),
@@ -174,7 +175,9 @@ impl Engine<f32> for GridEngine {
     }
 
     fn infer(&mut self, spikes: &SpikeBatch<f32>) -> Result<Outputs<f32>, EngineError> {
+        let attempt = self.threads.attempt(Kind::Inference, spikes.len());
         self.run(Some(&Source::Spikes(spikes)), None)?;
+        drop(attempt);
         let neurons = self.activity.len();
         let padded = self.weights.blocks() * LANES;
         let rows = self.chunks.iter().flat_map(|chunk| chunk.first.chunks_exact(padded));

@@ -104,7 +104,7 @@ class Spiking(torch.nn.Module):
         seed: of the initial parameters.
         dtype: of the initial parameters: ``torch.float32`` or ``torch.float64``.
         backend: ``"cpu"``, or ``"reference"`` in double precision.
-        threads: 0 for all cores.
+        threads: 0 for as many as are quickest, up to one a core.
         slope_floor: the slope below which a spike counts as grazing; 0 for the exact gradient.
     """
 

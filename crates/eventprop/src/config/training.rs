@@ -29,7 +29,7 @@ pub struct TrainingConfig {
     pub seed: u64,
     /// What computes: one of [`backend::NAMES`].
     pub backend: String,
-    /// Threads; 0 for all cores. The result does not depend on it.
+    /// Threads; 0 for as many as are quickest, up to one a core. The result does not depend on it.
     pub threads: usize,
     /// Epochs (or a part of one) over which the learning rate rises from 0.
     pub warmup: f64,
