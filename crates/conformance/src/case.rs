@@ -28,7 +28,7 @@ pub enum Kind {
     DenseNearEqual,
     /// Constants of each neuron's own.
     PerNeuron,
-    /// Bias currents.
+    /// Bias currents and a reset that is not 0.
     Bias,
     /// Refractory times and a reset that is not 0.
     Refractory,
@@ -172,7 +172,12 @@ impl Case {
     /// # Errors
     /// None that a drawn case should cause.
     pub fn reference(&self) -> Result<Reference, EngineError> {
-        let mut reference = Reference::new(&self.network, Training::exact(self.loss))?;
+        self.reference_with(Training::exact(self.loss))
+    }
+
+    /// The same in a training of its own.
+    pub(crate) fn reference_with(&self, training: Training<f64>) -> Result<Reference, EngineError> {
+        let mut reference = Reference::new(&self.network, training)?;
         reference.load(&self.parameters)?;
         Ok(reference)
     }

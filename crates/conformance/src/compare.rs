@@ -66,9 +66,20 @@ pub(crate) fn compare<T: Real>(
     case: &Case,
     build: &Build<'_, T>,
 ) -> Result<Comparison, EngineError> {
-    let mut reference = case.reference()?;
+    compare_above(0.0, case, build)
+}
+
+/// The same with a floor for the slopes of spikes.
+pub(crate) fn compare_above<T: Real>(
+    slope_floor: f64,
+    case: &Case,
+    build: &Build<'_, T>,
+) -> Result<Comparison, EngineError> {
+    let exact = Training::exact(case.loss);
+    let mut reference = case.reference_with(Training { slope_floor, ..exact })?;
     reference.differentiate(case.batch())?;
-    let (mut engine, has_constants) = build_for(build, &case.network, Training::exact(case.loss))?;
+    let training = Training { slope_floor, ..Training::exact(case.loss) };
+    let (mut engine, has_constants) = build_for(build, &case.network, training)?;
     engine.load(&case.parameters.cast())?;
     let spikes = case.spikes_in::<T>();
     engine.differentiate(Batch { spikes: &spikes, labels: &case.labels })?;

@@ -122,7 +122,10 @@ impl Draft {
                 layer.tau_syn = Some(OneOrMany::Many(taus.iter().map(|taus| taus.1).collect()));
                 layer.threshold = Some(OneOrMany::Many(self.uniform(size, 0.7, 1.3)));
             }
-            Kind::Bias => layer.bias = Some(OneOrMany::Many(self.uniform(size, -0.3, 0.6))),
+            Kind::Bias => {
+                layer.bias = Some(OneOrMany::Many(self.uniform(size, -0.3, 0.6)));
+                layer.reset = Some(self.one(-0.5, 0.4));
+            }
             Kind::Refractory => {
                 layer.refractory = Some(self.one(0.5, 6.0));
                 layer.reset = Some(self.one(-0.5, 0.4));

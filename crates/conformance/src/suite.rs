@@ -3,6 +3,7 @@
 //! Each check takes the engine's constructor and says what is wrong, if anything is.
 
 use crate::build::build_for;
+use crate::compare::compare_above;
 use crate::{Build, Case, Kind, LOSSES, Tolerance};
 use lif_core::engine::{Batch, Engine, EngineError, OptimiserState, RateTarget, Training};
 use lif_core::loss::Loss;
@@ -359,10 +360,15 @@ fn silence<T: Real>(build: &Build<'_, T>) -> Check {
     ensure(outputs.predictions == [None, None], || "silence is taken for a class".into())
 }
 
-/// A floor above every slope acts at every spike, and the gradient stays finite.
+/// A floor above every slope acts at every spike, whatever the reset: it counts in thresholds.
 fn slope_floor<T: Real>(build: &Build<'_, T>, seed: u64) -> Check {
-    let Some(case) = lively(Kind::Dense, LOSSES[4], seed) else { return Ok(()) };
-    let training = Training { slope_floor: 1e3, ..Training::exact(case.loss) };
+    const FLOOR: f64 = 1e3;
+    let Some(case) = lively(Kind::Bias, LOSSES[4], seed) else { return Ok(()) };
+    let (errors, bound) =
+        (compare_above(FLOOR, &case, build)?.errors, Tolerance::of::<T>().gradient);
+    let worst = errors.weights.max(errors.inputs).max(errors.constants);
+    ensure(worst <= bound, || format!("under a floor the gradient is off by {worst:.1e}"))?;
+    let training = Training { slope_floor: FLOOR, ..Training::exact(case.loss) };
     let mut engine = start(&case, build, training)?;
     let spikes = case.spikes_in::<T>();
     let statistics = engine.differentiate(Batch { spikes: &spikes, labels: &case.labels })?;

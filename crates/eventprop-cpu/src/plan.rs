@@ -142,7 +142,8 @@ impl<T: LaneReal> Plan<T> {
             match &layer.neuron {
                 Neuron::Lif(constants) => {
                     let neurons = neurons(layer, values, T::of(constants.reset));
-                    let layer = SpikingLayer::new(layer.name.clone(), blocks, decay, neurons);
+                    let (name, thresholds) = (layer.name.clone(), &values.threshold);
+                    let layer = SpikingLayer::new(name, blocks, decay, neurons, thresholds);
                     plan.spiking.push(layer);
                 }
                 _ => {

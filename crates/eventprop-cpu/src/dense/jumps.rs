@@ -14,6 +14,15 @@ pub(crate) struct JumpSettings<T> {
     pub(crate) rate: Option<(T, T)>,
 }
 
+/// What a neuron's jumps depend on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Height<T> {
+    /// Its threshold, not counted from the bias.
+    pub(crate) threshold: T,
+    /// Its threshold minus its reset: what a spike takes from the voltage.
+    pub(crate) fall: T,
+}
+
 /// Scratch for the jumps of lambda_V at the spikes of one sample: a number a neuron, a factor a spike.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Jumps<T> {
@@ -27,12 +36,11 @@ pub(crate) struct Jumps<T> {
 impl<T: LaneReal> Jumps<T> {
     /// The jumps of lambda_V (Wunderlich & Pehle 2021, eq. 3), carried back to the start of each spike's
     /// interval and left in the sample. Between its own spikes lambda_V of a neuron only decays, so
-    /// this needs no sweep. `heights` are the neurons' thresholds minus resets. Returns the number of
-    /// grazing spikes.
+    /// this needs no sweep. Returns the number of grazing spikes.
     pub(crate) fn run(
         &mut self,
         sample: &mut SampleSpikes<T>,
-        heights: &[T],
+        heights: &[Height<T>],
         decay: &Decay<T>,
         settings: JumpSettings<T>,
     ) -> u64 {
@@ -56,13 +64,13 @@ impl<T: LaneReal> Jumps<T> {
         for ((spike, (&error, &factor)), injection) in backward.zip(injections) {
             let neuron = spike.neuron as usize;
             activity[neuron] += 1;
-            let height = heights[neuron];
-            let least = height * settings.slope_floor;
+            let Height { threshold, fall } = heights[neuron];
+            let least = threshold * settings.slope_floor;
             grazing += u64::from(spike.slope < least);
             // Whatever the floor, rounding must not turn a slope over.
-            let slope = greater(greater(spike.slope, least), height * T::epsilon());
+            let slope = greater(greater(spike.slope, least), fall * T::epsilon());
             let after = next[neuron] * factor;
-            let mut before = ((spike.slope + height) * after + error) / slope;
+            let mut before = ((spike.slope + fall) * after + error) / slope;
             if let Some((target, strength)) = settings.rate {
                 before -= strength * (counts[neuron] - target);
             }

@@ -1,7 +1,7 @@
 use super::adjoints::{Adjoints, Scratch};
 use super::backward::{Adjoint, Sweep};
 use super::injections::own;
-use super::jumps::{JumpSettings, Jumps};
+use super::jumps::{Height, JumpSettings, Jumps};
 use super::{Blocks, Rows, Solver, State, Tile, solver};
 use crate::crossing::{MAX_SPIKES_PER_INTERVAL, Neurons, Spike};
 use crate::decay::Decay;
@@ -11,6 +11,7 @@ use crate::spare::Spare;
 use crate::stream::Stream;
 use crate::threads::Threads;
 use lif_core::engine::EngineError;
+use lif_core::per_neuron;
 use rayon::prelude::*;
 
 /// A dense layer of leaky integrate-and-fire neurons.
@@ -20,8 +21,8 @@ pub(crate) struct SpikingLayer<T: LaneReal> {
     decay: Decay<T>,
     solver: Box<dyn Solver<T>>,
     neurons: Neurons<T>,
-    /// Threshold minus reset, by neuron.
-    heights: Vec<T>,
+    /// By neuron.
+    heights: Vec<Height<T>>,
     /// Where there are several tiles: the spikes of `[tile][sample]`.
     tiles: Vec<Vec<Spike<T>>>,
     pub(crate) adjoints: Adjoints<T>,
@@ -34,11 +35,20 @@ pub(crate) struct SpikingLayer<T: LaneReal> {
 const TILE_BYTES: usize = 5 << 18;
 
 impl<T: LaneReal> SpikingLayer<T> {
-    pub(crate) fn new(name: String, blocks: Blocks, decay: Decay<T>, neurons: Neurons<T>) -> Self {
-        let thresholds = T::Lanes::scalars(&neurons.threshold).iter();
+    /// `thresholds` holds those of all neurons, or one for all, not counted from the bias.
+    pub(crate) fn new(
+        name: String,
+        blocks: Blocks,
+        decay: Decay<T>,
+        neurons: Neurons<T>,
+        thresholds: &[T],
+    ) -> Self {
         let resets = T::Lanes::scalars(&neurons.reset);
-        let heights =
-            thresholds.zip(resets).map(|(&threshold, &reset)| threshold - reset).collect();
+        let counted = T::Lanes::scalars(&neurons.threshold).iter().zip(resets);
+        let heights = counted.take(blocks.targets).enumerate().map(|(neuron, (&above, &reset))| {
+            Height { threshold: *per_neuron(thresholds, neuron), fall: above - reset }
+        });
+        let heights = heights.collect();
         Self {
             name,
             blocks,
