@@ -12,6 +12,7 @@
 #include "lif_queued.cu"
 #include "lif_queued_backward.cu"
 #include "weight_gradient.cu"
+#include "constants.cu"
 #include "shared_weights.cu"
 #include "update.cu"
 #include "ceilings.cu"

@@ -190,6 +190,12 @@ impl Room {
         words.max().unwrap_or(0)
     }
 
+    /// What neurons leave of the derivatives by their constants, of which there are four: one layer's at a time.
+    pub(crate) fn constant_parts(&self, layers: &[DenseLayer]) -> usize {
+        let wanted = layers.iter().filter(|layer| layer.by_constants());
+        wanted.map(|layer| 4 * self.samples * layer.stride).max().unwrap_or(0)
+    }
+
     /// The bytes that a batch takes; `input_errors` says whether errors of inputs are wanted.
     pub(crate) fn bytes(&self, layers: &[DenseLayer], input_errors: bool) -> usize {
         let all = (0..layers.len()).flat_map(|index| {
@@ -210,8 +216,8 @@ impl Room {
             bytes += 4 * (ranks.iter().sum::<usize>() + self.collected(layers, from, input_errors));
             bytes += size_of::<List>() * ranks.len();
         }
-        // States, losses, predictions, the merging's lists and the inputs' gradient.
-        adjoint += self.states(layers);
+        // States, parts of derivatives, losses, predictions, the merging's lists and the inputs' gradient.
+        adjoint += self.states(layers) + self.constant_parts(layers);
         bytes + 4 * (adjoint + 2 * self.samples + 2 * events + self.samples * self.width(0))
     }
 

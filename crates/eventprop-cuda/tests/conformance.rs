@@ -11,13 +11,14 @@ use lif_core::Network;
 use lif_core::engine::{EngineError, Training};
 
 /// Kinds of network that the engine computes.
-const KINDS: [Kind; 14] = [
+const KINDS: [Kind; 15] = [
     Kind::Skip,
     Kind::Dense,
     Kind::DenseInteger,
     Kind::DenseOdd,
     Kind::DenseEqual,
     Kind::DenseNearEqual,
+    Kind::PerNeuron,
     Kind::Bias,
     Kind::Conv,
     Kind::Recurrent,
