@@ -12,6 +12,8 @@
 #include "lif_queued.cu"
 #include "lif_queued_backward.cu"
 #include "weight_gradient.cu"
+#include "lif_constants.cu"
+#include "li_constants.cu"
 #include "constants.cu"
 #include "shared_weights.cu"
 #include "update.cu"

@@ -62,7 +62,7 @@ struct Layer {
     // Spikes of spiking layers, by neuron.
     int* spike_counts;     // [sample][stride]
     float* spike_times;    // [sample][slot][stride]
-    float* spike_slopes;   // tau_mem V' just before the spike
+    float* spike_slopes;   // tau_mem V' just before the spike; its jump of lambda_V once that is known
     float* spike_mems;     // decay of a voltage from the start of the interval to the spike
     float* spike_drives;   // what a current at the start of the interval has added to the voltage
     int* spike_intervals;  // the record; in the walks of queues how many arrivals came before
@@ -76,7 +76,7 @@ struct Layer {
     float* peak_elapsed; // time from the start of its interval, or -1 for the interval's end
     float* peak_currents;
     int* peak_intervals;  // or -1 for time 0
-    // Where neurons have time constants of their own, or gradients by constants are wanted.
+    // Where neurons have time constants of their own, or for the gradient by constants; else null.
     Decay const* decays;  // [stride]
 };
 

@@ -172,7 +172,7 @@ impl BatchBuffers {
                 gradient,
                 bias: constants.bias.address(),
                 threshold: constants.threshold.address(),
-                decays: constants.decays.address(),
+                decays: if plan.heterogeneous { constants.decays.address() } else { 0 },
                 activity: activity.address(),
                 mu: self.adjoint.address(),
                 by_time: if plan.has_delays() { self.adjoint.at(chunk * row) } else { 0 },

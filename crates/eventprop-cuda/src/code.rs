@@ -9,7 +9,7 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 65] = [
+pub(crate) const KERNELS: [&str; 67] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
@@ -54,6 +54,8 @@ pub(crate) const KERNELS: [&str; 65] = [
     "sum_constants",
     "lif_constants",
     "lif_constants_delayed",
+    "lif_constants_queued",
+    "lif_constants_queued_delayed",
     "li_maximum_constants",
     "li_maximum_constants_delayed",
     "li_mean_constants",
@@ -82,7 +84,7 @@ pub(crate) const KERNELS: [&str; 65] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 29] = [
+const SOURCES: [&str; 32] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/warp.cuh"),
     include_str!("../kernels/decay.cuh"),
@@ -95,6 +97,7 @@ const SOURCES: [&str; 29] = [
     include_str!("../kernels/neurons.cuh"),
     include_str!("../kernels/recurrent.cuh"),
     include_str!("../kernels/queue.cuh"),
+    include_str!("../kernels/dependent.cuh"),
     include_str!("../kernels/stream_inputs.cu"),
     include_str!("../kernels/sort_arrivals.cu"),
     include_str!("../kernels/lif_forward.cu"),
@@ -108,6 +111,8 @@ const SOURCES: [&str; 29] = [
     include_str!("../kernels/lif_queued.cu"),
     include_str!("../kernels/lif_queued_backward.cu"),
     include_str!("../kernels/weight_gradient.cu"),
+    include_str!("../kernels/lif_constants.cu"),
+    include_str!("../kernels/li_constants.cu"),
     include_str!("../kernels/constants.cu"),
     include_str!("../kernels/shared_weights.cu"),
     include_str!("../kernels/update.cu"),

@@ -1,13 +1,10 @@
-//! Constants of neurons: time constants, thresholds and bias currents; what of their gradients and of learning them the
-//! engine refuses.
+//! Constants of neurons: time constants, thresholds and bias currents, as walks are given them and among all parameters.
 
 use crate::abi::{self, Decay, Learned};
 use crate::batch::Constants;
 use crate::device::{Buffer, Device};
-use crate::groups::groups;
-use crate::plan::{DenseLayer, unsupported};
+use crate::plan::DenseLayer;
 use crate::weights::Weights;
-use crate::wiring::inputs;
 use lif_core::engine::{EngineError, Training};
 use lif_core::network::{Layer, Network};
 use lif_core::update::lower_bound;
@@ -44,31 +41,6 @@ pub(crate) fn is_heterogeneous(layer: &Layer, training: &Training<f32>) -> bool 
     let rates = &training.learning_rates;
     let many = layer.constants().is_some_and(|c| c.tau_mem.len() > 1 || c.tau_syn.len() > 1);
     many || rates.tau_mem != 0.0 || rates.tau_syn != 0.0
-}
-
-/// Refuses what the engine does not compute.
-pub(crate) fn check_constants(
-    network: &Network,
-    training: &Training<f32>,
-) -> Result<(), EngineError> {
-    for group in groups(network) {
-        let is_recurrent = !inputs(network, &group)?.recurrent.is_empty();
-        let wants = |capability: &str| {
-            unsupported(&format!("{capability} in layers that hear themselves or one another are"))
-        };
-        for &position in group.iter().filter(|_| is_recurrent) {
-            if training.learning_rates.learns_constants() {
-                return wants("learned constants of neurons");
-            }
-            if is_heterogeneous(&network.layers()[position], training) {
-                return wants("time constants of single neurons");
-            }
-            if training.needs_constant_gradients() {
-                return wants("gradients by the constants of neurons");
-            }
-        }
-    }
-    Ok(())
 }
 
 /// What the walks are given of the constants of each layer.

@@ -1,7 +1,7 @@
 //! From a network to the layers that compute it; what this engine cannot do is refused here.
 
 use crate::abi::Decay;
-use crate::constants::{check_constants, decay, is_heterogeneous, lists};
+use crate::constants::{decay, is_heterogeneous, lists};
 use crate::groups::groups;
 use crate::wiring::{Inputs, check_heard, inputs, places};
 use lif_core::engine::{EngineError, Training};
@@ -132,9 +132,11 @@ impl DenseLayer {
         input_errors || self.inputs.iter().any(|input| input.from > 0)
     }
 
-    /// Whether its neurons hear one another and are several a thread, or of several layers.
+    /// Whether its neurons hear one another and remember in memory: several a thread, or of several layers, or for what
+    /// their constants do.
     pub(crate) fn is_large(&self) -> bool {
-        self.is_recurrent() && (self.columns > self.threads || self.members.len() > 1)
+        let is_plain = self.members.len() <= 1 && !self.heterogeneous && !self.by_constants();
+        self.is_recurrent() && (self.columns > self.threads || !is_plain)
     }
 
     /// Whether the gradient by the constants of its neurons is wanted.
@@ -195,6 +197,11 @@ pub(crate) fn plan(
         let Inputs { below, recurrent, copies } = hears;
         let own_rows: usize = places(network, group).iter().sum();
         let columns = own_rows.next_multiple_of(WARP);
+        let wants_constants = training.needs_constant_gradients();
+        let is_plain = |group: &[usize]| {
+            let heterogeneous = |&layer| is_heterogeneous(&network.layers()[layer], training);
+            group.len() == 1 && !wants_constants && !group.iter().any(heterogeneous)
+        };
         Ok(DenseLayer {
             layer: position,
             members: group.iter().map(|layer| layer - 1).collect(),
@@ -209,7 +216,7 @@ pub(crate) fn plan(
             copies,
             targets: layer.size,
             stride: layer.size.next_multiple_of(WARP),
-            threads: threads(columns, group.len() > 1, recurrent_threads),
+            threads: threads(columns, is_plain(group), recurrent_threads),
             spikes: layer.is_lif(),
             reset: match &layer.neuron {
                 Neuron::Lif(constants) => constants.reset as f32,
@@ -219,7 +226,7 @@ pub(crate) fn plan(
             pull: (if strength == 0.0 { 0.0 } else { pull / strength }, strength),
             decay: decay(values, 0),
             heterogeneous: is_heterogeneous(layer, training),
-            constants: match training.needs_constant_gradients() {
+            constants: match wants_constants {
                 true => lists(position, values).collect(),
                 false => Vec::new(),
             },
@@ -236,10 +243,10 @@ pub(crate) fn order(layers: &[DenseLayer]) -> Vec<usize> {
     walked
 }
 
-/// The threads of a block for so many neurons, up to `most`: a neuron each, or as few as it takes.
-fn threads(neurons: usize, several_layers: bool, most: usize) -> usize {
+/// The threads of a block for so many neurons, up to `most`: a neuron each, if the walk is plain, or as few as it takes.
+fn threads(neurons: usize, is_plain: bool, most: usize) -> usize {
     let whole = |most: usize| (most / WARP * WARP).max(WARP);
-    if neurons <= whole(most.min(MAX_THREADS)) && !several_layers {
+    if neurons <= whole(most.min(MAX_THREADS)) && is_plain {
         return neurons;
     }
     let rounds = neurons.div_ceil(whole(most.min(MAX_SHARED_THREADS))).max(1);
@@ -266,7 +273,7 @@ pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), E
         _ => {}
     }
     check_heard(network)?;
-    check_constants(network, training)
+    groups(network).iter().try_for_each(|group| inputs(network, group).map(drop))
 }
 
 fn check_layer(layer: &Layer) -> Result<(), EngineError> {

@@ -303,15 +303,18 @@ mod tests {
             let connections = pairs
                 .map(|&(from, to)| ConnectionSpec { delays, ..ConnectionSpec::dense(from, to) });
             let network = Network::new(30.0, layers.clone(), connections.collect()).unwrap();
-            let training = Training::exact(Loss::VmaxCrossEntropy {});
-            let plan = plan(&network, &training, &Parameters::initial(&network), threads).unwrap();
-            let room = Room { samples: 50, arrivals: 900, ..Room::new(&plan, 1 << 20) };
-            for input_errors in [false, true] {
+            let exact = Training::exact(Loss::VmaxCrossEntropy {});
+            let parameters = Parameters::initial(&network);
+            let plain = Training { constant_gradients: false, ..exact.clone() };
+            let plans = [exact, plain].map(|t| plan(&network, &t, &parameters, threads).unwrap());
+            for (plan, input_errors) in plans.iter().flat_map(|plan| [(plan, false), (plan, true)])
+            {
+                let room = Room { samples: 50, arrivals: 900, ..Room::new(plan, 1 << 20) };
                 let device = Device::open(0).unwrap();
                 let before = device.free_memory().unwrap();
-                let batch = BatchBuffers::new(&device, &plan, &room, input_errors).unwrap();
+                let batch = BatchBuffers::new(&device, plan, &room, input_errors).unwrap();
                 let taken = before - device.free_memory().unwrap();
-                let bytes = room.bytes(&plan, input_errors);
+                let bytes = room.bytes(plan, input_errors);
                 // A buffer of no length takes 16 bytes.
                 assert!((bytes..bytes + 4096).contains(&taken), "{taken} instead of {bytes}");
                 drop(batch);

@@ -39,6 +39,15 @@ fn in_parts(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f3
     Ok(Box::new(CudaEngine::new(network, training, options)?))
 }
 
+/// An engine that is not asked for gradients by constants, for which it walks other ways.
+fn plain(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f32>, EngineError> {
+    if training.needs_constant_gradients() {
+        let capability = String::from("here, gradients by constants are");
+        return Err(EngineError::Unsupported { engine: "cuda", capability });
+    }
+    engine(network, training)
+}
+
 #[test]
 fn gradients_are_the_reference_s() {
     for_each_schedule(|_, schedule| {
@@ -49,8 +58,9 @@ fn gradients_are_the_reference_s() {
 }
 
 fn gradients_agree(kinds: &[Kind], options: Options) {
-    let candidates = [("cuda", &engine as _), ("cuda in parts", &in_parts as _)]
-        .map(|(n, e)| Candidate::new::<f32>(n, e));
+    let candidates =
+        [("cuda", &engine as _), ("cuda in parts", &in_parts as _), ("cuda, plain", &plain as _)]
+            .map(|(n, e)| Candidate::new::<f32>(n, e));
     let table = run_engines(options, kinds, &candidates).unwrap();
     println!("{table}");
     let broken: Vec<_> = table.broken().filter(|broken| broken.contains("cuda")).collect();

@@ -59,6 +59,8 @@ fn every_kernel_runs() {
         Case { constants: true, delays: true, skips: true, ..SMALLEST },
         Case { constants: true, samples: 17, ..mean },
         Case { constants: true, delays: true, ..mean },
+        Case { constants: true, ..recurrent },
+        Case { constants: true, delays: true, ..recurrent },
     ];
     for_each_schedule(|_, _| {
         for case in cases {
