@@ -131,7 +131,7 @@ fn agree<S: Strategy<Value = Draw>>(draws: impl Fn() -> S) {
 
 #[test]
 fn engines_agree_on_neurons_of_all_kinds() {
-    agree(|| dense_draws(150, &[], 0.0));
+    agree(|| dense_draws(110, &[], 0.0));
     // Without gradients by constants.
     engines_agree(|| dense_draws(50, &AROUND, 0.4));
 }
@@ -143,7 +143,7 @@ fn engines_agree_on_neurons_of_all_kinds_with_delays() {
 
 #[test]
 fn engines_agree_on_neurons_of_all_kinds_around_layers() {
-    agree(|| dense_draws(60, &AROUND, 0.4));
+    agree(|| dense_draws(45, &AROUND, 0.4));
 }
 
 #[test]
@@ -159,8 +159,8 @@ fn engines_agree_on_recurrent_neurons_of_all_kinds_with_delays() {
 
 #[test]
 fn engines_agree_on_neurons_of_all_kinds_that_hear_one_another() {
-    agree(|| dense_draws(50, &BACK, 0.0));
-    agree(|| dense_draws(30, &BACK, 0.4));
+    agree(|| dense_draws(30, &BACK, 0.0));
+    agree(|| dense_draws(20, &BACK, 0.4));
 }
 
 #[test]
