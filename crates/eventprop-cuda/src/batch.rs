@@ -122,6 +122,12 @@ impl BatchBuffers {
         &self.layers[index]
     }
 
+    /// The measurements of the output layer, which is number `index` above the input, and the derivatives by them.
+    pub(crate) fn output_mut(&mut self, index: usize) -> (&Buffer<f32>, &mut Buffer<f32>) {
+        let LayerBuffers { outputs, derivatives, .. } = &mut self.layers[index];
+        (outputs, derivatives)
+    }
+
     /// Forgets what lacked room.
     pub(crate) fn clear_needs(&mut self, device: &Device) -> Result<(), EngineError> {
         self.layers.iter_mut().try_for_each(|layer| device.clear(&mut layer.needed))

@@ -17,8 +17,10 @@ mod groups;
 mod join;
 mod library;
 mod lists;
+mod loss;
 #[cfg(feature = "nccl")]
 mod nccl;
+mod own_loss;
 mod plan;
 mod probe;
 mod program;

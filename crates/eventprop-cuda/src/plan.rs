@@ -4,7 +4,7 @@ use crate::abi::Decay;
 use crate::groups::groups;
 use crate::wiring::{Inputs, check_heard, inputs, places};
 use lif_core::engine::{EngineError, Training};
-use lif_core::loss::{KnownLoss, Readout};
+use lif_core::loss::Readout;
 use lif_core::network::{Layer, Network, Neuron};
 use lif_core::{Parameters, per_neuron};
 
@@ -166,7 +166,7 @@ pub(crate) fn plan(
     parameters: &Parameters<f32>,
     recurrent_threads: usize,
 ) -> Result<Vec<DenseLayer>, EngineError> {
-    let readout = known_loss(training)?.1;
+    let readout = training.objective.readout();
     let duration = network.duration() as f32;
     let groups = groups(network);
     let layers = (1..network.layers().len()).map(|position| {
@@ -231,14 +231,6 @@ fn threads(neurons: usize, several_layers: bool, most: usize) -> usize {
     neurons.div_ceil(rounds).next_multiple_of(WARP)
 }
 
-/// The training's loss and what it measures.
-pub(crate) fn known_loss(training: &Training<f32>) -> Result<(KnownLoss, Readout), EngineError> {
-    match training.objective.known() {
-        Some(loss) => Ok((loss, training.objective.readout())),
-        None => unsupported("custom losses are"),
-    }
-}
-
 /// Refuses what the engine cannot compute.
 pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), EngineError> {
     for layer in network.layers() {
@@ -250,8 +242,7 @@ pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), E
     if training.needs_constant_gradients() {
         return unsupported("gradients by the constants of neurons are");
     }
-    let (_, readout) = known_loss(training)?;
-    match (readout.needs_spikes(), network.output().is_lif()) {
+    match (training.objective.readout().needs_spikes(), network.output().is_lif()) {
         (true, false) => unsupported("spike-time losses on an output that never spikes are")?,
         (false, true) => unsupported("voltage losses on a spiking output layer are")?,
         _ => {}

@@ -9,7 +9,8 @@ use crate::sizes::GROUP;
 use crate::weights::Weights;
 use bytemuck::bytes_of;
 use lif_core::engine::EngineError;
-use lif_core::loss::{KnownLoss, Loss, Readout};
+use crate::loss::kind;
+use lif_core::loss::Readout;
 
 /// Threads of a block where nothing else decides.
 pub(crate) const THREADS: u32 = 256;
@@ -47,18 +48,8 @@ pub(crate) struct Program<'a> {
 }
 
 impl Program<'_> {
-    /// From the input spikes to the outputs and predictions.
-    pub(crate) fn infer(&self) -> Result<(), EngineError> {
-        self.forward()?;
-        let predictions = self.batch.predictions.address();
-        self.device.launch(
-            "predict",
-            self.warp_a_sample(),
-            &[bytes_of(self.output()), bytes_of(&self.loss.kind), bytes_of(&predictions)],
-        )
-    }
-
-    fn forward(&self) -> Result<(), EngineError> {
+    /// From the input spikes to the output layer.
+    pub(crate) fn forward(&self) -> Result<(), EngineError> {
         let Self { device, data, queue, weights, .. } = self;
         weights.spread(device)?;
         let (control, steps) = (queue.control.address(), queue.steps.address());
@@ -157,9 +148,9 @@ impl Program<'_> {
         }
     }
 
-    /// Outputs and predictions, the losses, the gradient, the statistics.
+    /// The gradient and the statistics, from the losses and their derivatives.
     pub(crate) fn differentiate(&self, input_errors: bool) -> Result<(), EngineError> {
-        self.gradient(input_errors)?;
+        self.backward(input_errors)?;
         self.finish("finish_batch")
     }
 
@@ -173,14 +164,12 @@ impl Program<'_> {
 
     /// [`Program::differentiate`], then [`Program::update`].
     pub(crate) fn train(&self, input_errors: bool, norm: bool) -> Result<(), EngineError> {
-        self.gradient(input_errors)?;
+        self.backward(input_errors)?;
         self.change(norm)?;
         self.finish("finish_step")
     }
 
-    fn gradient(&self, input_errors: bool) -> Result<(), EngineError> {
-        self.forward()?;
-        self.evaluate()?;
+    fn backward(&self, input_errors: bool) -> Result<(), EngineError> {
         for &index in self.order.iter().rev() {
             self.layer_backward(index)?;
         }
@@ -249,24 +238,6 @@ impl Program<'_> {
                 bytes_of(&delays),
                 bytes_of(&control),
                 bytes_of(&queue.steps.address()),
-            ],
-        )
-    }
-
-    fn evaluate(&self) -> Result<(), EngineError> {
-        let Self { device, queue, data, batch, .. } = self;
-        device.launch(
-            "evaluate_loss",
-            self.warp_a_sample(),
-            &[
-                bytes_of(self.output()),
-                bytes_of(&self.loss),
-                bytes_of(&queue.control.address()),
-                bytes_of(&queue.steps.address()),
-                bytes_of(&queue.order.address()),
-                bytes_of(&data.labels.address()),
-                bytes_of(&batch.losses.address()),
-                bytes_of(&batch.predictions.address()),
             ],
         )
     }
@@ -406,7 +377,7 @@ impl Program<'_> {
         )
     }
 
-    fn warp_a_sample(&self) -> Shape {
+    pub(crate) fn warp_a_sample(&self) -> Shape {
         let warps = WARPS as u32;
         Shape { grid: (self.samples().div_ceil(warps), 1), block: (WARP as u32, warps) }
     }
@@ -415,7 +386,7 @@ impl Program<'_> {
         self.descriptions.layers[0].samples as u32
     }
 
-    fn output(&self) -> &Layer {
+    pub(crate) fn output(&self) -> &Layer {
         &self.descriptions.layers[self.plan.len() - 1]
     }
 }
@@ -445,32 +416,6 @@ fn recurrent_walk(plan: &DenseLayer, back: bool) -> &'static str {
         (false, true) => backward,
         (true, false) => large,
         (true, true) => large_backward,
-    }
-}
-
-/// The loss as kernels are given it.
-pub(crate) fn describe_loss(known: KnownLoss, readout: Readout) -> abi::Loss {
-    let kind = kind(readout);
-    match known.loss {
-        Loss::TtfsCrossEntropy { tau, alpha, tau_early } => abi::Loss {
-            kind,
-            tau: tau as f32,
-            alpha: alpha as f32,
-            tau_early: tau_early as f32,
-            skips_silent_label: i32::from(known.skips_silent_label),
-        },
-        _ => abi::Loss { kind, ..abi::Loss::default() },
-    }
-}
-
-/// See the READOUT_ constants of `kernels/types.cuh`.
-fn kind(readout: Readout) -> i32 {
-    match readout {
-        Readout::FirstSpike => 0,
-        Readout::SpikeTimeSum => 1,
-        Readout::VMax => 2,
-        Readout::Mean => 3,
-        Readout::ExpMean => 4,
     }
 }
 
