@@ -112,7 +112,8 @@ impl BatchBuffers {
             list_places: device.unset(events)?,
             losses: device.unset(room.samples)?,
             predictions: device.unset(room.samples)?,
-            input_gradient: device.unset(room.samples * room.width(0))?,
+            // Nobody writes it where nobody hears the input.
+            input_gradient: device.zeros(room.samples * room.width(0))?,
             layers,
         })
     }
@@ -229,7 +230,8 @@ impl LayerBuffers {
             spike_ranks: device.unset(spikes)?,
             needed: device.zeros(2)?,
             outputs: device.zeros(neurons)?,
-            derivatives: device.unset(neurons)?,
+            // Of layers that are not the output too.
+            derivatives: device.zeros(neurons)?,
             peaks: device.unset(neurons)?,
             peak_elapsed: device.unset(neurons)?,
             peak_currents: device.unset(neurons)?,

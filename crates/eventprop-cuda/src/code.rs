@@ -9,13 +9,14 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 44] = [
+pub(crate) const KERNELS: [&str; 45] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
     "lif_forward_delayed",
     "lif_merge",
     "join_arrivals",
+    "loss_errors",
     "collect_errors",
     "lif_recurrent",
     "lif_recurrent_backward",

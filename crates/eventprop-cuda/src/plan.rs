@@ -2,7 +2,7 @@
 
 use crate::abi::Decay;
 use crate::groups::groups;
-use crate::wiring::{Inputs, check_heard, inputs, places};
+use crate::wiring::{Inputs, inputs, places};
 use lif_core::engine::{EngineError, Training};
 use lif_core::loss::Readout;
 use lif_core::network::{Layer, Network, Neuron};
@@ -108,9 +108,9 @@ impl DenseLayer {
         self.inputs.iter().chain(&self.recurrent)
     }
 
-    /// Whether what it hears from below has to be made one list of several.
+    /// Whether what it hears from below has to be made one list of several, or of none.
     pub(crate) fn is_joined(&self) -> bool {
-        self.inputs.len() > 1
+        !self.members.is_empty() && self.inputs.len() != 1
     }
 
     /// Whether its matrices are parameters as they lie: neither shared nor fixed, and with delays for all
@@ -124,7 +124,7 @@ impl DenseLayer {
 
     /// Whether anyone asks for the errors of what it hears from below.
     pub(crate) fn wants_errors(&self, input_errors: bool) -> bool {
-        input_errors || self.inputs.iter().any(|input| input.from > 0)
+        self.inputs.iter().any(|input| input.from > 0 || input_errors)
     }
 
     /// Whether its neurons hear one another and are several a thread, or of several layers.
@@ -180,7 +180,7 @@ pub(crate) fn plan(
         let (turn, group) = found.map_or((0, &[][..]), |(turn, group)| (turn, group));
         let hears = match group {
             [] => Inputs { below: Vec::new(), recurrent: Vec::new(), copies: 0 },
-            _ => inputs(network, group)?,
+            _ => inputs(network, group),
         };
         let Inputs { below, recurrent, copies } = hears;
         let own_rows: usize = places(network, group).iter().sum();
@@ -247,8 +247,7 @@ pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), E
         (false, true) => unsupported("voltage losses on a spiking output layer are")?,
         _ => {}
     }
-    check_heard(network)?;
-    groups(network).iter().try_for_each(|group| inputs(network, group).map(drop))
+    Ok(())
 }
 
 /// The bias currents and thresholds of a layer's neurons and of its padding, which never spikes.

@@ -4,12 +4,12 @@ use crate::abi::{self, Address, Layer};
 use crate::batch::{BatchBuffers, Descriptions};
 use crate::data::Data;
 use crate::device::{Buffer, Device, Shape};
+use crate::loss::kind;
 use crate::plan::{DenseLayer, WARP};
 use crate::sizes::GROUP;
 use crate::weights::Weights;
 use bytemuck::bytes_of;
 use lif_core::engine::EngineError;
-use crate::loss::kind;
 use lif_core::loss::Readout;
 
 /// Threads of a block where nothing else decides.
@@ -225,6 +225,9 @@ impl Program<'_> {
                 &[bytes_of(&parts), bytes_of(&control)],
             )?;
         }
+        if count == 0 {
+            return Ok(());
+        }
         device.launch(
             "update_parameters",
             Shape { grid: ((count as u32).div_ceil(THREADS), 1), block: (THREADS, 1) },
@@ -246,7 +249,7 @@ impl Program<'_> {
     /// in an order of its own.
     fn walk(&self, index: usize, back: bool) -> &'static str {
         let plan = &self.plan[index];
-        let is_maximum = self.loss.kind == kind(Readout::VMax);
+        let is_maximum = self.loss.kind == kind(Readout::VMax) && index + 1 == self.plan.len();
         let [common, own] = match (plan.spikes, is_maximum, back) {
             _ if plan.is_recurrent() => return recurrent_walk(plan, back),
             (true, _, false) => ["lif_forward", "lif_forward_delayed"],
@@ -282,7 +285,9 @@ impl Program<'_> {
         let (layer, plan) = (&self.descriptions.walks[index], &self.plan[index]);
         plan.members.iter().try_for_each(|&member| self.collect_errors(member + 1))?;
         let (above_errors, above_width, above_tiles) = self.above(index);
-        let every_spike = i32::from(self.loss.kind == kind(Readout::SpikeTimeSum));
+        // Where nobody hears the layer, the loss's derivatives, which are 0 unless it is the output.
+        let above_tiles = above_tiles.max(0);
+        let every_spike = self.every_spike();
         let control = self.queue.control.address();
         let shared = self.shared(index);
         let below = &self.descriptions.to_below[index];
@@ -339,6 +344,9 @@ impl Program<'_> {
     }
 
     fn weight_gradient(&self, layer: &Layer, first: i32, samples: i32) -> Result<(), EngineError> {
+        if layer.sources == 0 {
+            return Ok(());
+        }
         // Large batches are shared among many warps, small ones leave room for several tiles in a block.
         let shares = (samples as u32).div_ceil(GROUP as u32).min(SUMMERS);
         let tiles = (layer.tiles as u32).min((WARPS as u32).div_ceil(shares));
@@ -375,6 +383,11 @@ impl Program<'_> {
                 bytes_of(&first),
             ],
         )
+    }
+
+    /// Whether the loss looks at all spikes of the output, not at the first of each neuron alone.
+    pub(crate) fn every_spike(&self) -> i32 {
+        i32::from(self.loss.kind == kind(Readout::SpikeTimeSum))
     }
 
     pub(crate) fn warp_a_sample(&self) -> Shape {

@@ -195,8 +195,9 @@ impl Room {
         let all = (0..layers.len()).flat_map(|index| {
             let below = self.below(layers, index, input_errors);
             let lengths = self.lengths(layers, index, input_errors);
-            std::iter::once(lengths).chain(below).chain(self.list(layers, index))
+            std::iter::once(lengths).chain(below)
         });
+        let all = all.chain((0..=layers.len()).filter_map(|from| self.list(layers, from)));
         let (mut bytes, mut adjoint, mut events) = (0, 0, 0);
         for lengths in all {
             let Lengths { samples, events: e, heads, errors, neurons, spikes, .. } = lengths;
@@ -205,11 +206,12 @@ impl Room {
             adjoint = adjoint.max(lengths.adjoint);
             events = events.max(e);
         }
-        for (from, layer) in layers.iter().enumerate() {
+        for layer in layers {
             let ranks = self.ranks(layer);
-            bytes += 4 * (ranks.iter().sum::<usize>() + self.collected(layers, from, input_errors));
-            bytes += size_of::<List>() * ranks.len();
+            bytes += 4 * ranks.iter().sum::<usize>() + size_of::<List>() * ranks.len();
         }
+        let collected = (0..=layers.len()).map(|from| self.collected(layers, from, input_errors));
+        bytes += 4 * collected.sum::<usize>();
         // States, losses, predictions, the merging's lists and the inputs' gradient.
         adjoint += self.states(layers);
         bytes + 4 * (adjoint + 2 * self.samples + 2 * events + self.samples * self.width(0))

@@ -1,29 +1,60 @@
 //! That engines find the same, and the engine the same of parts as of the whole.
+// Each test file uses a part of it.
+#![allow(dead_code)]
 
 use crate::common::for_each_schedule;
 use crate::draw::{Draw, delays, weights};
 use eventprop_cpu::{CpuOptions, Precision};
 use eventprop_cuda::{CudaEngine, CudaOptions};
 use lif_core::engine::{Batch, BatchStatistics, Engine, Training};
+use lif_core::network::Layer;
 use lif_core::reference::Reference;
-use lif_core::{Parameters, SpikeBatch};
+use lif_core::{Parameters, Real, SpikeBatch};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::cell::Cell;
 
+/// How a draw is trained besides by its loss.
+pub(crate) trait Settings {
+    fn change<T: Real>(&self, training: Training<T>) -> Training<T>;
+}
+
+/// As it is.
+pub(crate) struct Unchanged;
+
+impl Settings for Unchanged {
+    fn change<T: Real>(&self, training: Training<T>) -> Training<T> {
+        training
+    }
+}
+
 impl Draw {
     /// The fast engine where it takes the network, else the general one.
     pub(crate) fn cpu(&self) -> Box<dyn Engine<f32>> {
+        self.cpu_with(self.training())
+    }
+
+    pub(crate) fn cpu_with(&self, training: Training<f32>) -> Box<dyn Engine<f32>> {
         let options = CpuOptions { threads: Some(1) };
-        let mut engine = f32::engine(&self.network, self.training(), options).unwrap();
+        let mut engine = f32::engine(&self.network, training, options).unwrap();
         engine.load(&self.parameters).unwrap();
         engine
     }
 
     /// CUDA = CPU = reference, unless a spike is so near to vanishing that single precision decides. Returns the
-    /// spikes of each layer between input and output.
+    /// spikes of each layer between input and output that spikes.
     pub(crate) fn compare(&self, options: CudaOptions) -> Result<Vec<usize>, TestCaseError> {
-        let mut reference = Reference::new(&self.network, Training::exact(self.loss)).unwrap();
+        self.compare_with(options, &Unchanged)
+    }
+
+    /// The same of engines that are trained otherwise.
+    pub(crate) fn compare_with(
+        &self,
+        options: CudaOptions,
+        settings: &impl Settings,
+    ) -> Result<Vec<usize>, TestCaseError> {
+        let exactly = settings.change(Training::exact(self.loss));
+        let mut reference = Reference::new(&self.network, exactly).unwrap();
         reference.load(&self.parameters.cast()).unwrap();
         let mut exact = SpikeBatch::new();
         for train in self.spikes.iter() {
@@ -32,9 +63,10 @@ impl Draw {
         }
         let batch = Batch { spikes: &exact, labels: &self.labels };
         let expected = reference.differentiate(batch).unwrap();
-        let mut cpu = self.cpu();
+        let training = settings.change(self.training());
+        let mut cpu = self.cpu_with(training.clone());
         cpu.differentiate(self.batch()).unwrap();
-        let mut cuda = CudaEngine::new(&self.network, self.training(), options).unwrap();
+        let mut cuda = CudaEngine::new(&self.network, training, options).unwrap();
         cuda.load(&self.parameters).unwrap();
         let statistics = cuda.differentiate(self.batch()).unwrap();
         prop_assert!((statistics.loss - expected.loss).abs() <= 1e-4 * (1.0 + expected.loss.abs()));
@@ -47,6 +79,7 @@ impl Draw {
         if counts(&*cpu) != found {
             return Err(TestCaseError::reject("a spike at the edge of vanishing"));
         }
+        prop_assert_eq!(cuda.take_activity(), cpu.take_activity());
         let mut tolerance = 0.0;
         for (what, of) in [("delays", delays as fn(&_) -> _), ("weights", weights)] {
             let (found, by_cpu) = (of(&cuda.gradient()), of(&cpu.gradient()));
@@ -58,7 +91,9 @@ impl Draw {
         }
         let inputs = error(cuda.input_gradient(), cpu.input_gradient());
         prop_assert!(inputs < tolerance, "inputs {}", inputs);
+        let mut layers = self.network.layers()[1..output].iter();
         found.truncate(output - 1);
+        found.retain(|_| layers.next().is_some_and(Layer::is_lif));
         println!("{} samples, spikes {found:?}, tolerance {tolerance}", self.spikes.len());
         Ok(found)
     }
@@ -96,6 +131,14 @@ pub(crate) fn engines_agree_with<S: Strategy<Value = Draw>>(
     options: CudaOptions,
     draws: impl Fn() -> S,
 ) {
+    engines_agree_where(draws, |draw| draw.compare(options));
+}
+
+/// The same by a comparison of one's own, which returns the spikes of layers.
+pub(crate) fn engines_agree_where<S: Strategy<Value = Draw>>(
+    draws: impl Fn() -> S,
+    compare: impl Fn(&Draw) -> Result<Vec<usize>, TestCaseError>,
+) {
     for_each_schedule(|_, schedule| {
         let compared = Cell::new(0);
         let config = ProptestConfig { cases: 12, failure_persistence: None, ..<_>::default() };
@@ -104,7 +147,7 @@ pub(crate) fn engines_agree_with<S: Strategy<Value = Draw>>(
             &[schedule as u8; 32],
         );
         let outcome = TestRunner::new_with_rng(config, rng).run(&draws(), |draw| {
-            let counts = draw.compare(options)?;
+            let counts = compare(&draw)?;
             compared.set(compared.get() + usize::from(counts.iter().all(|&count| count > 0)));
             Ok(())
         });
