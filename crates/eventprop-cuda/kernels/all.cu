@@ -8,6 +8,7 @@
 #include "loss.cu"
 #include "li_backward.cu"
 #include "lif_backward.cu"
+#include "lif_voltage.cu"
 #include "lif_recurrent.cu"
 #include "lif_queued.cu"
 #include "lif_queued_backward.cu"

@@ -9,7 +9,7 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 45] = [
+pub(crate) const KERNELS: [&str; 52] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
@@ -42,6 +42,13 @@ pub(crate) const KERNELS: [&str; 45] = [
     "li_mean_backward_delayed",
     "lif_backward",
     "lif_backward_delayed",
+    "lif_maximum",
+    "lif_mean",
+    "lif_mean_delayed",
+    "lif_mean_backward",
+    "lif_mean_backward_delayed",
+    "lif_maximum_backward",
+    "lif_maximum_backward_delayed",
     "weight_gradient",
     "sum_errors",
     "input_gradient",
@@ -62,7 +69,7 @@ pub(crate) const KERNELS: [&str; 45] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 27] = [
+const SOURCES: [&str; 28] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/warp.cuh"),
     include_str!("../kernels/decay.cuh"),
@@ -83,6 +90,7 @@ const SOURCES: [&str; 27] = [
     include_str!("../kernels/loss.cu"),
     include_str!("../kernels/li_backward.cu"),
     include_str!("../kernels/lif_backward.cu"),
+    include_str!("../kernels/lif_voltage.cu"),
     include_str!("../kernels/lif_recurrent.cu"),
     include_str!("../kernels/lif_queued.cu"),
     include_str!("../kernels/lif_queued_backward.cu"),

@@ -36,8 +36,8 @@ impl Program<'_> {
         let (Some(_), Some(list)) = (self.batch.lists.collected(from), self.errors(from)) else {
             return Ok(());
         };
-        let is_output = from == self.plan.len();
-        if is_output {
+        let has_loss = from == self.plan.len() && self.looks_at_spikes();
+        if has_loss {
             self.device.launch(
                 "loss_errors",
                 self.block_a_sample(),
@@ -61,7 +61,7 @@ impl Program<'_> {
                     bytes_of(&list),
                     bytes_of(&self.descriptions.to_below[target.index]),
                     bytes_of(&ranks),
-                    bytes_of(&i32::from(number > 0 || is_output)),
+                    bytes_of(&i32::from(number > 0 || has_loss)),
                     bytes_of(&self.queue.control.address()),
                 ],
             )?;

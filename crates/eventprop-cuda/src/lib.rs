@@ -28,6 +28,7 @@ mod resident;
 mod shared_weights;
 mod sizes;
 mod spread;
+mod walks;
 mod weights;
 mod wiring;
 

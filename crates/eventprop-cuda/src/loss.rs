@@ -36,6 +36,16 @@ pub(crate) fn kind(readout: Readout) -> i32 {
 }
 
 impl Program<'_> {
+    /// Whether the loss looks at spikes of the output, not at voltages.
+    pub(crate) fn looks_at_spikes(&self) -> bool {
+        Readout::ALL.iter().any(|&of| of.needs_spikes() && kind(of) == self.loss.kind)
+    }
+
+    /// Whether it looks at all of them, not at the first of each neuron alone.
+    pub(crate) fn every_spike(&self) -> i32 {
+        i32::from(self.loss.kind == kind(Readout::SpikeTimeSum))
+    }
+
     /// From the input spikes to the outputs and predictions.
     pub(crate) fn infer(&self) -> Result<(), EngineError> {
         self.forward()?;

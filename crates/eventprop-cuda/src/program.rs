@@ -4,18 +4,17 @@ use crate::abi::{self, Address, Layer};
 use crate::batch::{BatchBuffers, Descriptions};
 use crate::data::Data;
 use crate::device::{Buffer, Device, Shape};
-use crate::loss::kind;
 use crate::plan::{DenseLayer, WARP};
 use crate::sizes::GROUP;
+use crate::walks::{neurons, whole};
 use crate::weights::Weights;
 use bytemuck::bytes_of;
 use lif_core::engine::EngineError;
-use lif_core::loss::Readout;
 
 /// Threads of a block where nothing else decides.
 pub(crate) const THREADS: u32 = 256;
 /// Warps of a block that walks neurons: WALKERS of `kernels/walk.cuh`.
-const WARPS: usize = 4;
+pub(crate) const WARPS: usize = 4;
 /// Warps that share the samples of one gradient: SUMMERS of `kernels/weight_gradient.cu`.
 const SUMMERS: u32 = 16;
 /// Neurons of a block that sorts: SORT_NEURONS of `kernels/sort_arrivals.cu`.
@@ -83,24 +82,6 @@ impl Program<'_> {
         Ok(())
     }
 
-    fn walk_forward(&self, index: usize, layer: &Layer) -> Result<(), EngineError> {
-        let plan = &self.plan[index];
-        let (kernel, shape) = (self.walk(index, false), neurons(layer, layer.samples));
-        let control = self.queue.control.address();
-        if !plan.spikes {
-            return self.device.launch(kernel, shape, &[bytes_of(layer)]);
-        }
-        if !plan.is_recurrent() {
-            return self.device.launch(kernel, shape, &[bytes_of(layer), bytes_of(&control)]);
-        }
-        let (copies, shared) = (plan.copies as i32, self.shared(index));
-        let below = &self.descriptions.to_below[index];
-        let mut arguments =
-            vec![bytes_of(below), bytes_of(layer), bytes_of(&control), bytes_of(&copies)];
-        arguments.extend(shared.iter().flatten().map(bytes_of));
-        self.device.launch(kernel, whole(plan, layer.samples), &arguments)
-    }
-
     /// Puts the spikes of layer number `index` above the input into the lists of those who hear it.
     fn merge(&self, index: usize) -> Result<(), EngineError> {
         let Some(lists) = self.lists.get(index + 1) else { return Ok(()) };
@@ -120,7 +101,7 @@ impl Program<'_> {
     }
 
     /// What a walk of several neurons a thread is told besides: its layers, and where its neurons remember.
-    fn shared(&self, index: usize) -> Option<[Address; 2]> {
+    pub(crate) fn shared(&self, index: usize) -> Option<[Address; 2]> {
         let members = self.members[index].as_ref()?;
         Some([members.address(), self.batch.states.address()])
     }
@@ -243,23 +224,6 @@ impl Program<'_> {
                 bytes_of(&queue.steps.address()),
             ],
         )
-    }
-
-    /// The kernel in which neurons walk through what arrives, or `back`: where synapses have delays, each
-    /// in an order of its own.
-    fn walk(&self, index: usize, back: bool) -> &'static str {
-        let plan = &self.plan[index];
-        let is_maximum = self.loss.kind == kind(Readout::VMax) && index + 1 == self.plan.len();
-        let [common, own] = match (plan.spikes, is_maximum, back) {
-            _ if plan.is_recurrent() => return recurrent_walk(plan, back),
-            (true, _, false) => ["lif_forward", "lif_forward_delayed"],
-            (true, _, true) => ["lif_backward", "lif_backward_delayed"],
-            (false, true, false) => ["li_maximum", "li_maximum_delayed"],
-            (false, true, true) => ["li_maximum_backward", "li_maximum_backward_delayed"],
-            (false, false, false) => ["li_mean", "li_mean_delayed"],
-            (false, false, true) => ["li_mean_backward", "li_mean_backward_delayed"],
-        };
-        if plan.delays { own } else { common }
     }
 
     /// Puts what each neuron of a layer with delays hears into its order, in the memory of the adjoint,
@@ -385,11 +349,6 @@ impl Program<'_> {
         )
     }
 
-    /// Whether the loss looks at all spikes of the output, not at the first of each neuron alone.
-    pub(crate) fn every_spike(&self) -> i32 {
-        i32::from(self.loss.kind == kind(Readout::SpikeTimeSum))
-    }
-
     pub(crate) fn warp_a_sample(&self) -> Shape {
         let warps = WARPS as u32;
         Shape { grid: (self.samples().div_ceil(warps), 1), block: (WARP as u32, warps) }
@@ -404,54 +363,8 @@ impl Program<'_> {
     }
 }
 
-/// The same in a layer whose neurons hear one another: with delays each has a queue of its own, and where there are
-/// many a thread walks several.
-fn recurrent_walk(plan: &DenseLayer, back: bool) -> &'static str {
-    let [forward, backward, large, large_backward] = match (plan.has_delays(), plan.delays) {
-        (false, _) => [
-            "lif_recurrent",
-            "lif_recurrent_backward",
-            "lif_recurrent_large",
-            "lif_recurrent_backward_large",
-        ],
-        (true, false) => {
-            ["lif_queued", "lif_queued_backward", "lif_queued_large", "lif_queued_backward_large"]
-        }
-        (true, true) => [
-            "lif_queued_delayed",
-            "lif_queued_backward_delayed",
-            "lif_queued_delayed_large",
-            "lif_queued_backward_delayed_large",
-        ],
-    };
-    match (plan.is_large(), back) {
-        (false, false) => forward,
-        (false, true) => backward,
-        (true, false) => large,
-        (true, true) => large_backward,
-    }
-}
-
 /// The parts of a batch whose adjoint is kept at once: (first, samples).
 fn parts(layer: &Layer) -> impl Iterator<Item = (i32, i32)> {
     let (all, chunk) = (layer.samples, layer.chunk);
     (0..all).step_by(chunk as usize).map(move |first| (first, chunk.min(all - first)))
-}
-
-/// A thread a neuron and sample; small layers put several samples into a block.
-fn neurons(layer: &Layer, samples: i32) -> Shape {
-    let tiles = (layer.tiles as usize).min(WARPS);
-    let together = WARPS / tiles;
-    Shape {
-        grid: (
-            (samples as u32).div_ceil(together as u32),
-            (layer.tiles as usize).div_ceil(tiles) as u32,
-        ),
-        block: ((tiles * WARP) as u32, together as u32),
-    }
-}
-
-/// A block a sample, all neurons of the layer in it.
-fn whole(plan: &DenseLayer, samples: i32) -> Shape {
-    Shape { grid: (samples as u32, 1), block: (plan.threads as u32, 1) }
 }

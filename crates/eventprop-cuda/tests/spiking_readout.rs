@@ -1,0 +1,190 @@
+//! Losses on the voltages of an output layer that spikes: the engine against the CPU engine and the reference, and against
+//! itself.
+
+#[path = "common/agree.rs"]
+mod agree;
+mod common;
+#[path = "common/draw.rs"]
+mod draw;
+#[path = "common/kept.rs"]
+mod kept;
+#[path = "common/lively.rs"]
+mod lively;
+
+use agree::{Settings, engines_agree_where, error};
+use common::for_each_schedule;
+use draw::{Draw, INPUTS, uniform};
+use eventprop_cuda::{CudaEngine, CudaOptions};
+use kept::train_both_ways;
+use lif_core::engine::{Engine, EngineError, RateTarget, Training};
+use lif_core::loss::Loss;
+use lif_core::network::{ConnectionSpec, LayerSpec, OneOrMany};
+use lif_core::{Network, Real};
+use lively::{draw, layer};
+use proptest::prelude::*;
+
+/// Slopes below `floor` divide by it, and the last layers have a pull on their spikes.
+struct Floored {
+    floor: f64,
+    pulled: bool,
+}
+
+impl Settings for Floored {
+    fn change<T: Real>(&self, training: Training<T>) -> Training<T> {
+        let pull = |layer| RateTarget { layer, target: 1.5, strength: 0.05 };
+        let rate_targets = (2..=3).filter(|_| self.pulled).map(pull).collect();
+        Training { rate_targets, slope_floor: self.floor, ..training }
+    }
+}
+
+/// A hidden layer, an output with a reset, thresholds and biases of its own, and one that hears it, which nobody hears.
+/// The output hears the input too, or not.
+fn network(size: usize, delays: bool, skips: bool, uniform: &mut impl FnMut() -> f64) -> Network {
+    let mut out = layer("out", 40, true);
+    out.reset = Some(-0.3);
+    out.threshold = Some(OneOrMany::Many((0..40).map(|_| 0.7 + uniform()).collect()));
+    out.bias = Some(OneOrMany::Many((0..40).map(|_| 0.4 * uniform() - 0.2).collect()));
+    let layers =
+        vec![LayerSpec::input("0", INPUTS), layer("1", size, true), layer("2", 9, true), out];
+    let mut connections = vec![("0", "1"), ("1", "out"), ("out", "2")];
+    connections.extend(skips.then_some(("0", "out")));
+    let connections = connections.into_iter();
+    let connections = connections
+        .map(|(from, to)| ConnectionSpec { delays, ..ConnectionSpec::dense(from, to) })
+        .collect();
+    Network::new(30.0, layers, connections).unwrap()
+}
+
+fn voltages() -> impl Strategy<Value = Loss> {
+    prop_oneof![
+        Just(Loss::VmaxCrossEntropy {}),
+        Just(Loss::MeanCrossEntropy {}),
+        Just(Loss::ExpMeanCrossEntropy {}),
+    ]
+}
+
+fn draws(delays: bool) -> impl Strategy<Value = Draw> {
+    let cases = (voltages(), any::<bool>(), 10..=60_usize, 2..5_usize, any::<u64>());
+    cases.prop_map(move |(loss, skips, size, samples, seed)| {
+        let mut uniform = uniform(seed);
+        let network = network(size, delays, skips, &mut uniform);
+        let mut draw = draw(network, loss, samples, &mut uniform);
+        if delays {
+            // What comes late has less time to act.
+            let all = draw.parameters.connections.iter_mut();
+            all.flat_map(|own| &mut own.weights).for_each(|weight| *weight *= 2.0);
+        }
+        // Some outputs are silent.
+        let into_output = &mut draw.parameters.connections[1].weights;
+        into_output.iter_mut().skip(1).step_by(3).for_each(|weight| *weight *= 0.1);
+        draw
+    })
+}
+
+fn check(delays: bool, floor: f64) {
+    engines_agree_where(
+        || draws(delays),
+        |draw| {
+            let settings = Floored { floor, pulled: draw.labels.len() > 2 };
+            draw.compare_with(CudaOptions::default(), &settings)
+        },
+    );
+}
+
+#[test]
+fn engines_agree() {
+    check(false, 0.0);
+}
+
+#[test]
+fn engines_agree_with_delays() {
+    check(true, 0.0);
+}
+
+#[test]
+fn engines_agree_with_a_slope_floor() {
+    check(false, 0.5);
+}
+
+/// A draw in which some outputs spike in some samples, and some are silent.
+fn half_silent(loss: Loss, delays: bool, seed: u64) -> Draw {
+    let mut uniform = uniform(seed);
+    let network = network(60, delays, true, &mut uniform);
+    let mut draw = draw(network, loss, 5, &mut uniform);
+    draw.parameters.connections[0].weights.iter_mut().for_each(|weight| *weight *= 2.0);
+    for own in [1, 3] {
+        let weights = &mut draw.parameters.connections[own].weights;
+        weights
+            .iter_mut()
+            .enumerate()
+            .for_each(|(place, weight)| *weight *= 0.8 * (place % 5) as f32);
+    }
+    draw
+}
+
+/// What is measured is what the CPU engine measures, in spiking and in silent neurons, and batches may be cut into parts.
+#[test]
+fn outputs_are_measured() {
+    for_each_schedule(|_, schedule| {
+        for delays in [false, true] {
+            for loss in
+                [Loss::VmaxCrossEntropy {}, Loss::MeanCrossEntropy {}, Loss::ExpMeanCrossEntropy {}]
+            {
+                let draw = half_silent(loss, delays, 30 + schedule);
+                let mut cuda = draw.cuda(draw.training());
+                let found = cuda.infer(&draw.spikes).unwrap();
+                let trains = cuda.spikes(3);
+                let spiking = trains.iter().map(|train| {
+                    let mut neurons = train.indices().to_vec();
+                    neurons.sort_unstable();
+                    neurons.dedup();
+                    neurons.len()
+                });
+                let spiking: usize = spiking.sum();
+                assert!((20..180).contains(&spiking), "{spiking} of 200 spike");
+                let expected = draw.cpu().infer(&draw.spikes).unwrap();
+                let off = error(&found.values, &expected.values);
+                assert!(off < 1e-4, "{off}");
+                assert_eq!(found.predictions, expected.predictions);
+                let statistics = cuda.differentiate(draw.batch()).unwrap();
+                draw.assert_same_in_parts(&cuda, statistics);
+                draw.compare(CudaOptions::default()).unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn kept_samples_train_as_given_ones() {
+    train_both_ways(&network(36, false, true, &mut uniform(8)));
+}
+
+/// Of neurons that hear one another no voltage is measured.
+#[test]
+fn recurrent_outputs_are_refused() {
+    for_each_schedule(|_, schedule| {
+        if schedule > 0 {
+            return;
+        }
+        for back in [("out", "out"), ("out", "1")] {
+            let layers = vec![LayerSpec::input("0", 3), layer("1", 4, true), layer("out", 2, true)];
+            let pairs = [("0", "1"), ("1", "out"), back];
+            let connections = pairs.map(|(from, to)| ConnectionSpec::dense(from, to)).to_vec();
+            let network = Network::new(30.0, layers, connections).unwrap();
+            let training = Training {
+                constant_gradients: false,
+                ..Training::exact(Loss::VmaxCrossEntropy {})
+            };
+            match CudaEngine::new(&network, training, CudaOptions::default()) {
+                Err(EngineError::Unsupported { capability, .. }) => {
+                    assert!(
+                        capability.contains("a spiking output layer that hears itself"),
+                        "{capability}"
+                    );
+                }
+                Err(error) => panic!("{error}"),
+                Ok(_) => panic!("not refused"),
+            }
+        }
+    });
+}
