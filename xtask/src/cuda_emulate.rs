@@ -36,10 +36,23 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     let mut passed = cargo_test(&[]).status()?.success()
         && ranks()?
-        && watched("initcheck", &["small", "conformance", "recurrent"])?
+        && watched(
+            "initcheck",
+            &["small", "conformance", "recurrent", "unheard", "own_loss", "spiking_readout"],
+        )?
         && watched(
             "racecheck",
-            &["small", "conformance", "agreement", "consistency", "skip", "recurrent"],
+            &[
+                "small",
+                "conformance",
+                "agreement",
+                "consistency",
+                "skip",
+                "recurrent",
+                "unheard",
+                "own_loss",
+                "spiking_readout",
+            ],
         )?;
     if passed && !args.without_tsan {
         passed = sanitized()?;

@@ -25,8 +25,18 @@ pub(crate) struct Args {
     accept: Option<PathBuf>,
 }
 
-const TESTS: [&str; 7] =
-    ["probe", "small", "conformance", "agreement", "consistency", "skip", "recurrent"];
+const TESTS: [&str; 10] = [
+    "probe",
+    "small",
+    "conformance",
+    "agreement",
+    "consistency",
+    "skip",
+    "recurrent",
+    "unheard",
+    "own_loss",
+    "spiking_readout",
+];
 /// What may be carried to the machine.
 const MAX_BYTES: u64 = 60 << 20;
 

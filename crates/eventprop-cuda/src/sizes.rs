@@ -301,17 +301,44 @@ mod tests {
             let network = Network::new(30.0, layers.clone(), connections.collect()).unwrap();
             let training = Training::exact(Loss::VmaxCrossEntropy {});
             let plan = plan(&network, &training, &Parameters::initial(&network), threads).unwrap();
-            let room = Room { samples: 50, arrivals: 900, ..Room::new(&plan, 1 << 20) };
-            for input_errors in [false, true] {
-                let device = Device::open(0).unwrap();
-                let before = device.free_memory().unwrap();
-                let batch = BatchBuffers::new(&device, &plan, &room, input_errors).unwrap();
-                let taken = before - device.free_memory().unwrap();
-                let bytes = room.bytes(&plan, input_errors);
-                // A buffer of no length takes 16 bytes.
-                assert!((bytes..bytes + 4096).contains(&taken), "{taken} instead of {bytes}");
-                drop(batch);
-            }
+            assert_allocated(&plan);
+        }
+        around_the_output();
+    }
+
+    /// The same where layers hear nobody, where nobody hears them, and where others hear the output.
+    fn around_the_output() {
+        for pairs in [
+            &[("in", "out"), ("out", "first"), ("out", "second"), ("second", "second")][..],
+            &[("in", "out"), ("out", "second"), ("first", "out"), ("first", "second")],
+            &[("first", "second")],
+            &[],
+        ] {
+            let layers = vec![
+                LayerSpec::input("in", 30),
+                LayerSpec::lif("first", 40, 20.0, 5.0),
+                LayerSpec::lif("second", 50, 20.0, 5.0),
+                LayerSpec::lif("out", 10, 20.0, 5.0),
+            ];
+            let connections = pairs.iter().map(|&(from, to)| ConnectionSpec::dense(from, to));
+            let network = Network::new(30.0, layers, connections.collect()).unwrap();
+            let training = Training::exact(Loss::SpikeTimeSum {});
+            let plan = plan(&network, &training, &Parameters::initial(&network), 1024).unwrap();
+            assert_allocated(&plan);
+        }
+    }
+
+    fn assert_allocated(plan: &[DenseLayer]) {
+        let room = Room { samples: 50, arrivals: 900, ..Room::new(plan, 1 << 20) };
+        for input_errors in [false, true] {
+            let device = Device::open(0).unwrap();
+            let before = device.free_memory().unwrap();
+            let batch = BatchBuffers::new(&device, plan, &room, input_errors).unwrap();
+            let taken = before - device.free_memory().unwrap();
+            let bytes = room.bytes(plan, input_errors);
+            // A buffer of no length takes 16 bytes.
+            assert!((bytes..bytes + 4096).contains(&taken), "{taken} instead of {bytes}");
+            drop(batch);
         }
     }
 }

@@ -26,6 +26,8 @@ struct Case {
     recurrent: bool,
     /// Outputs hear the input too.
     skips: bool,
+    /// Outputs spike, and a layer hears them that nobody hears.
+    tail: bool,
 }
 
 const SMALLEST: Case = Case {
@@ -37,6 +39,7 @@ const SMALLEST: Case = Case {
     convolved: false,
     recurrent: false,
     skips: false,
+    tail: false,
 };
 
 #[test]
@@ -52,6 +55,11 @@ fn every_kernel_runs() {
         Case { delays: true, ..mean },
         recurrent,
         Case { delays: true, ..recurrent },
+        Case { loss: Loss::SpikeTimeSum {}, tail: true, ..SMALLEST },
+        Case { tail: true, ..SMALLEST },
+        Case { delays: true, tail: true, ..SMALLEST },
+        Case { tail: true, ..mean },
+        Case { delays: true, tail: true, ..mean },
     ];
     for_each_schedule(|_, _| {
         for case in cases {
@@ -74,7 +82,12 @@ fn train(case: Case, steps: usize) -> Vec<f64> {
     let mut engine = CudaEngine::new(&network, training, CudaOptions::default()).unwrap();
     let mut parameters = Parameters::initial(&network);
     let first = if case.convolved { 3.0 } else { 1.0 };
-    let second = if case.spikes > 100 { 0.05 } else { 1.0 };
+    let second = match case {
+        // Some outputs spike, some do not.
+        Case { tail: true, loss: Loss::VmaxCrossEntropy {}, .. } => 0.2,
+        Case { spikes: 100.., .. } => 0.05,
+        _ => 1.0,
+    };
     for (connection, scale) in parameters.connections.iter_mut().zip([first, second, 0.0, 0.0]) {
         for (position, delay) in connection.delays.iter_mut().enumerate() {
             *delay = (position * 7 % 12) as f32 * 0.3;
@@ -96,6 +109,7 @@ fn train(case: Case, steps: usize) -> Vec<f64> {
     let batch = Batch { spikes: &spikes, labels: &labels };
     let losses = (0..steps).map(|_| engine.train_step(batch, 0.01).unwrap().0.loss).collect();
     assert!(engine.spikes(1).spike_count() > 8);
+    assert!(!case.tail || engine.spikes(3).spike_count() > 0);
     assert!(engine.input_gradient().iter().any(|&g| g != 0.0));
     losses
 }
@@ -117,7 +131,8 @@ fn network(case: Case) -> Network {
         LayerSpec::input("in", 6).with_shape([1, 2, 3]),
         LayerSpec::lif("hidden", hidden, 20.0, 5.0).with_shape([hidden / 4, 2, 2]),
     ];
-    layers.push(if recurrent {
+    layers.extend(case.tail.then(|| LayerSpec::lif("tail", 4, 20.0, 5.0)));
+    layers.push(if recurrent || case.tail {
         LayerSpec::lif("out", 3, 20.0, 5.0)
     } else {
         LayerSpec::li("out", 3, 20.0, 5.0)
@@ -131,6 +146,7 @@ fn network(case: Case) -> Network {
     let second = ConnectionSpec { delays, ..ConnectionSpec::dense("hidden", "out") };
     let mut connections = vec![first, second];
     connections.extend(case.skips.then(|| ConnectionSpec::dense("in", "out")));
+    connections.extend(case.tail.then(|| ConnectionSpec::dense("out", "tail")));
     if recurrent {
         let own = |layer| ConnectionSpec { delays, ..ConnectionSpec::dense(layer, layer) };
         connections.push(own("hidden"));
