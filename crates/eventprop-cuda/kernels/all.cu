@@ -12,6 +12,7 @@
 #include "lif_recurrent.cu"
 #include "lif_queued.cu"
 #include "lif_queued_backward.cu"
+#include "recurrent_voltage.cu"
 #include "weight_gradient.cu"
 #include "shared_weights.cu"
 #include "update.cu"

@@ -9,7 +9,7 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 52] = [
+pub(crate) const KERNELS: [&str; 61] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
@@ -42,6 +42,15 @@ pub(crate) const KERNELS: [&str; 52] = [
     "li_mean_backward_delayed",
     "lif_backward",
     "lif_backward_delayed",
+    "measure_recurrent",
+    "measure_queued",
+    "measure_queued_delayed",
+    "lif_recurrent_backward_driven",
+    "lif_recurrent_backward_driven_large",
+    "lif_queued_backward_driven",
+    "lif_queued_backward_delayed_driven",
+    "lif_queued_backward_driven_large",
+    "lif_queued_backward_delayed_driven_large",
     "lif_maximum",
     "lif_mean",
     "lif_mean_delayed",
@@ -69,7 +78,7 @@ pub(crate) const KERNELS: [&str; 52] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 28] = [
+const SOURCES: [&str; 30] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/warp.cuh"),
     include_str!("../kernels/decay.cuh"),
@@ -78,6 +87,7 @@ const SOURCES: [&str; 28] = [
     include_str!("../kernels/crossing.cuh"),
     include_str!("../kernels/adjoint.cuh"),
     include_str!("../kernels/trace.cuh"),
+    include_str!("../kernels/drive.cuh"),
     include_str!("../kernels/neurons.cuh"),
     include_str!("../kernels/recurrent.cuh"),
     include_str!("../kernels/queue.cuh"),
@@ -94,6 +104,7 @@ const SOURCES: [&str; 28] = [
     include_str!("../kernels/lif_recurrent.cu"),
     include_str!("../kernels/lif_queued.cu"),
     include_str!("../kernels/lif_queued_backward.cu"),
+    include_str!("../kernels/recurrent_voltage.cu"),
     include_str!("../kernels/weight_gradient.cu"),
     include_str!("../kernels/shared_weights.cu"),
     include_str!("../kernels/update.cu"),

@@ -242,18 +242,10 @@ pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), E
     if training.needs_constant_gradients() {
         return unsupported("gradients by the constants of neurons are");
     }
-    let hears_itself = || {
-        let (reaches, output) = (network.reaches(), network.output_index());
-        let mut into = network.connections().iter().filter(|connection| connection.to == output);
-        into.any(|connection| connection.from == output || reaches[output][connection.from])
-    };
-    match (training.objective.readout().needs_spikes(), network.output().is_lif()) {
-        (true, false) => unsupported("spike-time losses on an output that never spikes are"),
-        (false, true) if hears_itself() => {
-            unsupported("voltage losses on a spiking output layer that hears itself are")
-        }
-        _ => Ok(()),
+    if training.objective.readout().needs_spikes() && !network.output().is_lif() {
+        return unsupported("spike-time losses on an output that never spikes are");
     }
+    Ok(())
 }
 
 /// The bias currents and thresholds of a layer's neurons and of its padding, which never spikes.

@@ -125,7 +125,8 @@ impl Program<'_> {
     fn above(&self, index: usize) -> (Address, i32, i32) {
         match self.errors(index + 1) {
             Some(above) => (above.errors, above.width, above.tiles),
-            None => (0, 0, if index + 1 == self.plan.len() { 0 } else { -1 }),
+            None if index + 1 == self.plan.len() && self.looks_at_spikes() => (0, 0, 0),
+            None => (0, 0, -1),
         }
     }
 
@@ -250,8 +251,8 @@ impl Program<'_> {
         plan.members.iter().try_for_each(|&member| self.collect_errors(member + 1))?;
         let (above_errors, above_width, above_tiles) = self.above(index);
         // Where nobody hears the layer, the loss's derivatives, which are 0 unless it is the output.
-        let above_tiles = above_tiles.max(0);
-        let every_spike = self.every_spike();
+        let above_tiles = if plan.is_recurrent() { above_tiles } else { above_tiles.max(0) };
+        let told_of_loss = self.told_of_loss(index);
         let control = self.queue.control.address();
         let shared = self.shared(index);
         let below = &self.descriptions.to_below[index];
@@ -267,7 +268,7 @@ impl Program<'_> {
                         bytes_of(&above_tiles),
                     ]);
                 }
-                arguments.extend([bytes_of(&every_spike), bytes_of(&first)]);
+                arguments.extend([bytes_of(&told_of_loss), bytes_of(&first)]);
                 let shape = if plan.is_recurrent() {
                     arguments.push(bytes_of(below));
                     arguments.extend(shared.iter().flatten().map(bytes_of));

@@ -27,7 +27,8 @@ impl Program<'_> {
         let mut arguments =
             vec![bytes_of(below), bytes_of(layer), bytes_of(&control), bytes_of(&copies)];
         arguments.extend(shared.iter().flatten().map(bytes_of));
-        self.device.launch(kernel, whole(plan, layer.samples), &arguments)
+        self.device.launch(kernel, whole(plan, layer.samples), &arguments)?;
+        self.measure_recurrent(index, layer)
     }
 
     /// Measures the voltages of an output layer that spikes, if the loss looks at them.
@@ -48,6 +49,42 @@ impl Program<'_> {
         }
     }
 
+    /// The same of an output layer that is walked with others or hears itself.
+    fn measure_recurrent(&self, index: usize, walk: &Layer) -> Result<(), EngineError> {
+        let plan = &self.plan[index];
+        if !self.is_driven(index) {
+            return Ok(());
+        }
+        let (kernel, _) = recurrent_extras(plan);
+        let before = plan.members.iter().take_while(|&&member| member + 1 < self.plan.len());
+        let column: i32 = before.map(|&member| self.plan[member].stride as i32).sum();
+        let output = self.output();
+        self.device.launch(
+            kernel,
+            neurons(output, output.samples),
+            &[
+                bytes_of(output),
+                bytes_of(walk),
+                bytes_of(&self.descriptions.to_below[index]),
+                bytes_of(&column),
+                bytes_of(&self.loss.kind),
+            ],
+        )
+    }
+
+    /// Whether layer number `index` above the input is walked recurrently, the output with it, and the loss looks at the
+    /// output's voltages.
+    fn is_driven(&self, index: usize) -> bool {
+        let (plan, output) = (&self.plan[index], self.plan.len() - 1);
+        plan.is_recurrent() && plan.members.contains(&output) && self.measured(output).is_some()
+    }
+
+    /// What walks back of layer number `index` above the input are told of the loss: what is measured, if they follow
+    /// voltages; else whether every spike counts.
+    pub(crate) fn told_of_loss(&self, index: usize) -> i32 {
+        if self.is_driven(index) { self.loss.kind } else { self.every_spike() }
+    }
+
     /// What is measured of the voltages of layer number `index` above the input: of those that are not the output the
     /// mean, if anything.
     fn measured(&self, index: usize) -> Option<Voltage> {
@@ -66,6 +103,7 @@ impl Program<'_> {
     pub(crate) fn walk(&self, index: usize, back: bool) -> &'static str {
         let plan = &self.plan[index];
         let [common, own] = match (plan.spikes, self.measured(index), back) {
+            _ if back && self.is_driven(index) => return recurrent_extras(plan).1,
             _ if plan.is_recurrent() => return recurrent_walk(plan, back),
             (true, _, false) => ["lif_forward", "lif_forward_delayed"],
             (true, None, true) => ["lif_backward", "lif_backward_delayed"],
@@ -117,6 +155,24 @@ fn recurrent_walk(plan: &DenseLayer, back: bool) -> &'static str {
         (true, false) => large,
         (true, true) => large_backward,
     }
+}
+
+/// The kernels that measure its voltages, and that walk it back from there.
+fn recurrent_extras(plan: &DenseLayer) -> (&'static str, &'static str) {
+    let (measure, [own, large]) = match (plan.has_delays(), plan.delays) {
+        (false, _) => (
+            "measure_recurrent",
+            ["lif_recurrent_backward_driven", "lif_recurrent_backward_driven_large"],
+        ),
+        (true, false) => {
+            ("measure_queued", ["lif_queued_backward_driven", "lif_queued_backward_driven_large"])
+        }
+        (true, true) => (
+            "measure_queued_delayed",
+            ["lif_queued_backward_delayed_driven", "lif_queued_backward_delayed_driven_large"],
+        ),
+    };
+    (measure, if plan.is_large() { large } else { own })
 }
 
 /// A thread a neuron and sample; small layers put several samples into a block.

@@ -11,12 +11,12 @@ mod kept;
 #[path = "common/lively.rs"]
 mod lively;
 
-use agree::{Settings, engines_agree_where, error};
+use agree::{Settings, Unchanged, engines_agree_where, error};
 use common::for_each_schedule;
-use draw::{Draw, INPUTS, uniform};
+use draw::{Draw, INPUTS, delays, uniform, weights};
 use eventprop_cuda::{CudaEngine, CudaOptions};
 use kept::train_both_ways;
-use lif_core::engine::{Engine, EngineError, RateTarget, Training};
+use lif_core::engine::{Engine, RateTarget, Training};
 use lif_core::loss::Loss;
 use lif_core::network::{ConnectionSpec, LayerSpec, OneOrMany};
 use lif_core::{Network, Real};
@@ -157,34 +157,117 @@ fn outputs_are_measured() {
 #[test]
 fn kept_samples_train_as_given_ones() {
     train_both_ways(&network(36, false, true, &mut uniform(8)));
+    train_both_ways(&recurrent(36, ITSELF, [false, true], &mut uniform(9)));
 }
 
-/// Of neurons that hear one another no voltage is measured.
-#[test]
-fn recurrent_outputs_are_refused() {
-    for_each_schedule(|_, schedule| {
-        if schedule > 0 {
-            return;
-        }
-        for back in [("out", "out"), ("out", "1")] {
-            let layers = vec![LayerSpec::input("0", 3), layer("1", 4, true), layer("out", 2, true)];
-            let pairs = [("0", "1"), ("1", "out"), back];
-            let connections = pairs.map(|(from, to)| ConnectionSpec::dense(from, to)).to_vec();
-            let network = Network::new(30.0, layers, connections).unwrap();
-            let training = Training {
-                constant_gradients: false,
-                ..Training::exact(Loss::VmaxCrossEntropy {})
-            };
-            match CudaEngine::new(&network, training, CudaOptions::default()) {
-                Err(EngineError::Unsupported { capability, .. }) => {
-                    assert!(
-                        capability.contains("a spiking output layer that hears itself"),
-                        "{capability}"
-                    );
-                }
-                Err(error) => panic!("{error}"),
-                Ok(_) => panic!("not refused"),
-            }
-        }
+/// A hidden layer and an output, which hears itself, or is heard by the hidden layer too. With delays between layers, upwards
+/// or the other ways, or without.
+fn recurrent(
+    size: usize,
+    ways: &[(usize, usize)],
+    delays: [bool; 2],
+    uniform: &mut impl FnMut() -> f64,
+) -> Network {
+    let names = ["0", "1", "out"];
+    let mut out = layer("out", 35, true);
+    out.reset = Some(-0.3);
+    out.bias = Some(OneOrMany::Many((0..35).map(|_| 0.4 * uniform() - 0.2).collect()));
+    let hidden = LayerSpec { tau_mem: Some(OneOrMany::One(15.0)), ..layer("1", size, true) };
+    let layers = vec![LayerSpec::input("0", INPUTS), hidden, out];
+    let below = [(0, 1), (1, 2), (0, 2)];
+    let connections = below.iter().chain(ways).map(|&(from, to)| ConnectionSpec {
+        delays: delays[usize::from(from >= to)],
+        ..ConnectionSpec::dense(names[from], names[to])
     });
+    Network::new(30.0, layers, connections.collect()).unwrap()
+}
+
+fn recurrent_draws(
+    ways: &'static [(usize, usize)],
+    delays: [bool; 2],
+) -> impl Strategy<Value = Draw> {
+    let cases = (voltages(), 10..=50_usize, 2..5_usize, any::<u64>());
+    cases.prop_map(move |(loss, size, samples, seed)| {
+        let mut uniform = uniform(seed);
+        let network = recurrent(size, ways, delays, &mut uniform);
+        let mut draw = draw(network, loss, samples, &mut uniform);
+        // Some outputs are silent.
+        for own in [1, 2] {
+            let into_output = &mut draw.parameters.connections[own].weights;
+            into_output.iter_mut().step_by(5).for_each(|weight| *weight *= 0.1);
+        }
+        part_arrivals(&mut draw, &mut uniform);
+        draw
+    })
+}
+
+/// No two arrivals at one moment: with which of them a highest voltage moves is a matter of taste.
+fn part_arrivals(draw: &mut Draw, uniform: &mut impl FnMut() -> f64) {
+    let trains = draw.spikes.iter().map(|train| {
+        let mut parted: Vec<(f32, u32)> =
+            train.iter().map(|(time, source)| (time + 0.2 * uniform() as f32, source)).collect();
+        parted.sort_by(|a, b| a.0.total_cmp(&b.0));
+        parted
+    });
+    let trains: Vec<_> = trains.collect();
+    draw.spikes.clear();
+    trains.into_iter().for_each(|train| draw.spikes.push_sorted(train).unwrap());
+    for own in &mut draw.parameters.connections {
+        own.delays.iter_mut().for_each(|delay| *delay += 0.2 * uniform() as f32);
+    }
+}
+
+/// CUDA = reference, unless a spike is so near to vanishing that single precision decides. Returns the spikes of each
+/// layer.
+fn compare_with_reference(draw: &Draw, options: CudaOptions) -> Result<Vec<usize>, TestCaseError> {
+    let (reference, expected) = draw.reference(&Unchanged);
+    let mut cuda = CudaEngine::new(&draw.network, draw.training(), options).unwrap();
+    cuda.load(&draw.parameters).unwrap();
+    let statistics = cuda.differentiate(draw.batch()).unwrap();
+    let layers = 1..=draw.network.output_index();
+    let counts: Vec<usize> = layers.clone().map(|layer| cuda.spikes(layer).spike_count()).collect();
+    if counts != layers.map(|layer| reference.spikes(layer).spike_count()).collect::<Vec<_>>() {
+        return Err(TestCaseError::reject("a spike at the edge of vanishing"));
+    }
+    prop_assert!((statistics.loss - expected.loss).abs() <= 1e-4 * (1.0 + expected.loss.abs()));
+    for of in [weights, delays] {
+        let off = error(&of(&cuda.gradient()), &of(&reference.gradient().cast()));
+        prop_assert!(off < 5e-3, "{}", off);
+    }
+    let inputs: Vec<f32> = reference.input_gradient().iter().map(|&g| g as f32).collect();
+    let off = error(cuda.input_gradient(), &inputs);
+    prop_assert!(off < 5e-3, "inputs {}", off);
+    println!("{} samples, spikes {counts:?}", draw.spikes.len());
+    Ok(counts)
+}
+
+fn check_recurrent(ways: &'static [(usize, usize)], delays: [bool; 2], recurrent_threads: usize) {
+    let options = CudaOptions { recurrent_threads, ..CudaOptions::default() };
+    engines_agree_where(
+        || recurrent_draws(ways, delays),
+        |draw| compare_with_reference(draw, options),
+    );
+}
+
+const ITSELF: &[(usize, usize)] = &[(2, 2), (2, 2)];
+const AROUND: &[(usize, usize)] = &[(2, 1), (2, 2)];
+
+#[test]
+fn engines_agree_on_recurrent_outputs() {
+    check_recurrent(ITSELF, [false, false], 1024);
+    check_recurrent(ITSELF, [false, false], 32);
+    check_recurrent(AROUND, [false, false], 1024);
+}
+
+#[test]
+fn engines_agree_on_recurrent_outputs_with_delays() {
+    check_recurrent(ITSELF, [false, true], 1024);
+    check_recurrent(ITSELF, [true, true], 1024);
+}
+
+#[test]
+fn engines_agree_on_large_recurrent_outputs_with_delays() {
+    check_recurrent(ITSELF, [true, false], 32);
+    check_recurrent(AROUND, [false, true], 1024);
+    check_recurrent(AROUND, [true, true], 1024);
 }

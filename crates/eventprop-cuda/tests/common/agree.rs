@@ -53,16 +53,7 @@ impl Draw {
         options: CudaOptions,
         settings: &impl Settings,
     ) -> Result<Vec<usize>, TestCaseError> {
-        let exactly = settings.change(Training::exact(self.loss));
-        let mut reference = Reference::new(&self.network, exactly).unwrap();
-        reference.load(&self.parameters.cast()).unwrap();
-        let mut exact = SpikeBatch::new();
-        for train in self.spikes.iter() {
-            let train = train.iter().map(|(time, source)| (f64::from(time), source));
-            exact.push_sorted(train).unwrap();
-        }
-        let batch = Batch { spikes: &exact, labels: &self.labels };
-        let expected = reference.differentiate(batch).unwrap();
+        let (reference, expected) = self.reference(settings);
         let training = settings.change(self.training());
         let mut cpu = self.cpu_with(training.clone());
         cpu.differentiate(self.batch()).unwrap();
@@ -96,6 +87,21 @@ impl Draw {
         found.retain(|_| layers.next().is_some_and(Layer::is_lif));
         println!("{} samples, spikes {found:?}, tolerance {tolerance}", self.spikes.len());
         Ok(found)
+    }
+
+    /// The reference with what it finds.
+    pub(crate) fn reference(&self, settings: &impl Settings) -> (Reference, BatchStatistics) {
+        let exactly = settings.change(Training::exact(self.loss));
+        let mut reference = Reference::new(&self.network, exactly).unwrap();
+        reference.load(&self.parameters.cast()).unwrap();
+        let mut exact = SpikeBatch::new();
+        for train in self.spikes.iter() {
+            let train = train.iter().map(|(time, source)| (f64::from(time), source));
+            exact.push_sorted(train).unwrap();
+        }
+        let batch = Batch { spikes: &exact, labels: &self.labels };
+        let found = reference.differentiate(batch).unwrap();
+        (reference, found)
     }
 
     /// What `whole` found is found where the adjoint is cut into the smallest parts: to the bit but for sums
