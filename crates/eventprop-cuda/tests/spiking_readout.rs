@@ -182,12 +182,11 @@ fn recurrent(
     Network::new(30.0, layers, connections.collect()).unwrap()
 }
 
-fn recurrent_draws(
-    ways: &'static [(usize, usize)],
-    delays: [bool; 2],
-) -> impl Strategy<Value = Draw> {
-    let cases = (voltages(), 10..=50_usize, 2..5_usize, any::<u64>());
-    cases.prop_map(move |(loss, size, samples, seed)| {
+/// Draws with delays as it comes, and how many threads walk them: a neuron each, or several each.
+fn recurrent_draws(ways: &'static [(usize, usize)]) -> impl Strategy<Value = (Draw, CudaOptions)> {
+    let threads = prop_oneof![Just(32), Just(1024)];
+    let cases = (voltages(), any::<[bool; 2]>(), threads, 8..=24_usize, 1..4_usize, any::<u64>());
+    cases.prop_map(move |(loss, delays, recurrent_threads, size, samples, seed)| {
         let mut uniform = uniform(seed);
         let network = recurrent(size, ways, delays, &mut uniform);
         let mut draw = draw(network, loss, samples, &mut uniform);
@@ -197,7 +196,7 @@ fn recurrent_draws(
             into_output.iter_mut().step_by(5).for_each(|weight| *weight *= 0.1);
         }
         part_arrivals(&mut draw, &mut uniform);
-        draw
+        (draw, CudaOptions { recurrent_threads, ..CudaOptions::default() })
     })
 }
 
@@ -241,33 +240,21 @@ fn compare_with_reference(draw: &Draw, options: CudaOptions) -> Result<Vec<usize
     Ok(counts)
 }
 
-fn check_recurrent(ways: &'static [(usize, usize)], delays: [bool; 2], recurrent_threads: usize) {
-    let options = CudaOptions { recurrent_threads, ..CudaOptions::default() };
-    engines_agree_where(
-        || recurrent_draws(ways, delays),
-        |draw| compare_with_reference(draw, options),
-    );
-}
-
 const ITSELF: &[(usize, usize)] = &[(2, 2), (2, 2)];
 const AROUND: &[(usize, usize)] = &[(2, 1), (2, 2)];
 
 #[test]
-fn engines_agree_on_recurrent_outputs() {
-    check_recurrent(ITSELF, [false, false], 1024);
-    check_recurrent(ITSELF, [false, false], 32);
-    check_recurrent(AROUND, [false, false], 1024);
+fn engines_agree_on_outputs_that_hear_themselves() {
+    engines_agree_where(
+        || recurrent_draws(ITSELF),
+        |(draw, options)| compare_with_reference(draw, *options),
+    );
 }
 
 #[test]
-fn engines_agree_on_recurrent_outputs_with_delays() {
-    check_recurrent(ITSELF, [false, true], 1024);
-    check_recurrent(ITSELF, [true, true], 1024);
-}
-
-#[test]
-fn engines_agree_on_large_recurrent_outputs_with_delays() {
-    check_recurrent(ITSELF, [true, false], 32);
-    check_recurrent(AROUND, [false, true], 1024);
-    check_recurrent(AROUND, [true, true], 1024);
+fn engines_agree_on_outputs_that_are_heard_around() {
+    engines_agree_where(
+        || recurrent_draws(AROUND),
+        |(draw, options)| compare_with_reference(draw, *options),
+    );
 }

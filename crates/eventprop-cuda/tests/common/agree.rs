@@ -141,9 +141,9 @@ pub(crate) fn engines_agree_with<S: Strategy<Value = Draw>>(
 }
 
 /// The same by a comparison of one's own, which returns the spikes of layers.
-pub(crate) fn engines_agree_where<S: Strategy<Value = Draw>>(
+pub(crate) fn engines_agree_where<S: Strategy>(
     draws: impl Fn() -> S,
-    compare: impl Fn(&Draw) -> Result<Vec<usize>, TestCaseError>,
+    compare: impl Fn(&S::Value) -> Result<Vec<usize>, TestCaseError>,
 ) {
     for_each_schedule(|_, schedule| {
         let compared = Cell::new(0);
