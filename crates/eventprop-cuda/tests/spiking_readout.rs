@@ -148,7 +148,10 @@ fn outputs_are_measured() {
                 assert_eq!(found.predictions, expected.predictions);
                 let statistics = cuda.differentiate(draw.batch()).unwrap();
                 draw.assert_same_in_parts(&cuda, statistics);
-                draw.compare(CudaOptions::default()).unwrap();
+                for floor in [0.0, 2.0] {
+                    let settings = Floored { floor, pulled: false };
+                    draw.compare_with(CudaOptions::default(), &settings).unwrap();
+                }
             }
         }
     });
