@@ -35,11 +35,33 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         return mutate();
     }
     let mut passed = cargo_test(&[]).status()?.success()
-        && ranks()?
-        && watched("initcheck", &["small", "conformance", "recurrent", "constants"])?
+        && by_the_library()?
+        && watched(
+            "initcheck",
+            &[
+                "small",
+                "conformance",
+                "recurrent",
+                "constants",
+                "unheard",
+                "own_loss",
+                "spiking_readout",
+            ],
+        )?
         && watched(
             "racecheck",
-            &["small", "conformance", "agreement", "consistency", "skip", "recurrent", "constants"],
+            &[
+                "small",
+                "conformance",
+                "agreement",
+                "consistency",
+                "skip",
+                "recurrent",
+                "constants",
+                "unheard",
+                "own_loss",
+                "spiking_readout",
+            ],
         )?;
     if passed && !args.without_tsan {
         passed = sanitized()?;
@@ -56,8 +78,9 @@ fn cargo_test(names: &[&str]) -> Command {
     command
 }
 
-/// Training on several ranks, which are threads here, on the emulator and a stand-in for NCCL.
-fn ranks() -> Result<bool> {
+/// Training on several ranks, which are threads here, on the emulator and a stand-in for NCCL; and derivatives that come
+/// from a larger model.
+fn by_the_library() -> Result<bool> {
     let mut command = Command::new(env!("CARGO"));
     command.args([
         "test",
@@ -67,7 +90,11 @@ fn ranks() -> Result<bool> {
         "nccl",
         "--test",
         "parallel",
+        "--test",
+        "cuda",
+        "--",
         "nccl",
+        "cuda",
     ]);
     Ok(command.env("SIMT_EMULATOR", "1").status()?.success())
 }

@@ -25,8 +25,19 @@ pub(crate) struct Args {
     accept: Option<PathBuf>,
 }
 
-const TESTS: [&str; 8] =
-    ["probe", "small", "conformance", "agreement", "consistency", "skip", "recurrent", "constants"];
+const TESTS: [&str; 11] = [
+    "probe",
+    "small",
+    "conformance",
+    "agreement",
+    "consistency",
+    "skip",
+    "recurrent",
+    "constants",
+    "unheard",
+    "own_loss",
+    "spiking_readout",
+];
 /// What may be carried to the machine.
 const MAX_BYTES: u64 = 60 << 20;
 

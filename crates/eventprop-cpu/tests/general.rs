@@ -174,3 +174,52 @@ fn wide_convolutions_agree_with_the_reference() {
         }
     }
 }
+
+/// Where outputs hear one another without delays, the highest voltage of a silent one turns at a spike of its own layer, and
+/// moves with it.
+#[test]
+fn highest_voltages_move_with_spikes_of_their_layer() {
+    let layers = vec![LayerSpec::input("in", 6), LayerSpec::lif("out", 20, 20.0, 5.0)];
+    let connections = vec![ConnectionSpec::dense("in", "out"), ConnectionSpec::dense("out", "out")];
+    let network = Network::new(40.0, layers, connections).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let mut parameters = Parameters::<f64>::initial(&network);
+    let [below, within] = &mut parameters.connections[..] else { panic!("two connections") };
+    // The first half spikes and inhibits the others.
+    for (place, weight) in below.weights.iter_mut().enumerate() {
+        *weight = rng.random_range(0.5..1.0) * if place % 20 < 10 { 3.0 } else { 0.8 };
+    }
+    within.weights.fill_with(|| rng.random_range(-1.0..0.0));
+    let mut spikes = SpikeBatch::new();
+    for _ in 0..3 {
+        let mut train: Vec<(f64, u32)> =
+            (0..6).map(|input| (rng.random_range(0.0..15.0), input)).collect();
+        train.sort_by(|a, b| a.0.total_cmp(&b.0));
+        spikes.push_sorted(train).unwrap();
+    }
+    let batch = Batch { spikes: &spikes, labels: &[0, 11, 12] };
+    let training = || Training::exact(Loss::VmaxCrossEntropy {});
+    let mut reference = Reference::new(&network, training()).unwrap();
+    let options = CpuOptions { threads: Some(1) };
+    let mut engine = GeneralEngine::<f64>::new(&network, training(), options).unwrap();
+    let engines: [&mut dyn Engine<f64>; 2] = [&mut reference, &mut engine];
+    let [expected, found] = engines.map(|engine| {
+        engine.load(&parameters).unwrap();
+        engine.differentiate(batch).unwrap();
+        let spiking =
+            engine.spikes(1).iter().map(|train| train.indices().to_vec()).collect::<Vec<_>>();
+        assert!(
+            spiking
+                .iter()
+                .all(|train| train.iter().any(|&n| n < 10) && train.iter().all(|&n| n < 10))
+        );
+        let gradient = engine.gradient().connections.into_iter().map(|c| c.weights);
+        gradient.chain([engine.input_gradient().to_vec()]).collect::<Vec<_>>()
+    });
+    for (found, expected) in found.iter().zip(&expected) {
+        let scale = expected.iter().fold(1e-9, |scale: f64, g| scale.max(g.abs()));
+        for (a, b) in found.iter().zip(expected) {
+            assert!((a - b).abs() / scale < 1e-7, "{a} {b} {scale}");
+        }
+    }
+}

@@ -44,9 +44,9 @@ struct Jumps {
 
 // Those of a neuron that spiked so often.
 __device__ __forceinline__ Jumps jumps_among(Layer const& layer, Lane const& lane, int spikes) {
-    float height = layer.threshold[lane.neuron] - layer.reset;
+    float threshold = layer.threshold[lane.neuron];
     float pull = layer.target_strength * ((float)spikes - layer.target_count);
-    return {height, height * layer.slope_floor, pull, 0};
+    return {threshold - layer.reset, threshold * layer.slope_floor, pull, 0};
 }
 
 // The same, and counts the spikes, once all is known of them.

@@ -66,6 +66,27 @@ extern "C" __global__ void join_arrivals(Layer layer, List const* lists, int cou
     }
 }
 
+// The errors of an output layer's spikes where other layers hear it: what the loss says of them, to which collect_errors
+// adds what the others found.
+//
+// Grid: a block a sample.
+extern "C" __global__ void loss_errors(Layer layer, Layer list, int every_spike, Control const* control) {
+    // Then spikes may have no place in the list.
+    if (is_faulty(control)) return;
+    int sample = blockIdx.x;
+    float* errors = list.errors + (size_t)sample * list.width;
+    for (int n = threadIdx.x; n < layer.targets; n += blockDim.x) {
+        size_t place = (size_t)sample * layer.stride + n;
+        size_t slots = (size_t)sample * layer.slots * layer.stride + n;
+        int count = layer.spike_counts[place];
+        for (int k = 0; k < count; k++) {
+            bool counts = k == 0 || every_spike;
+            int rank = layer.spike_ranks[slots + (size_t)k * layer.stride];
+            errors[rank] = counts ? layer.derivatives[place] : 0.0f;
+        }
+    }
+}
+
 // The errors of a layer's spikes where several layers hear it, or one that hears others too: those that
 // `target` found, tile by tile, are put into `list`, or `adds` to what is there. `ranks` are the spikes' places among
 // what the target hears; none where it hears nothing else.

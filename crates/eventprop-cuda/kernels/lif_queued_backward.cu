@@ -31,9 +31,10 @@ __device__ __forceinline__ void leave(Layer const& layer, size_t place, float by
 }
 
 // Back through the neuron's arrivals from `until` on, but not beyond those it had heard before its last spike.
-template <class Arrivals>
+template <class Loss, class Arrivals>
 __device__ __forceinline__ void return_to(Returner& at, float until, Arrivals const& arrivals, Queue const& queue,
-                                          Layer const& layer, Decay const& decay, Lane const& lane) {
+                                          Layer const& layer, Decay const& decay, Place const& place, Lane const& lane,
+                                          int kind) {
     Record const* records = layer.records + (size_t)lane.sample * layer.width + 1;
     while (at.below + at.own > at.kept) {
         float from_below = at.below > 0 ? arrivals.start(at.below) : -NEVER;
@@ -43,8 +44,15 @@ __device__ __forceinline__ void return_to(Returner& at, float until, Arrivals co
         int event = from_own >= from_below ? queue.event(--at.own) : arrivals.event(at.below--);
         rewind(at, time, decay);
         float weight = layer.weights[(size_t)records[event].source * layer.stride + lane.neuron];
-        float by_time = weight * (at.mu_current - at.mu_voltage) / decay.tau_syn;
-        leave(layer, adjoint_place(layer, lane, event), at.mu_current, by_time);
+        float mu_voltage = at.mu_voltage, mu_current = at.mu_current;
+        if (Loss::drives) {
+            Driven driven = Loss::at(place.layer, lane.sample, place.neuron, kind, time);
+            mu_voltage += driven.mu_voltage;
+            mu_current += driven.mu_current;
+        }
+        float by_time = weight * (mu_current - mu_voltage) / decay.tau_syn;
+        if (Loss::drives) by_time += Loss::moved(place.layer, lane.sample, place.neuron, kind, event);
+        leave(layer, adjoint_place(layer, lane, event), mu_current, by_time);
     }
 }
 
@@ -55,7 +63,8 @@ __device__ __forceinline__ int heard_before(Place const& place, int sample, int 
     return its.spike_intervals[((size_t)sample * its.slots + spikes - 1) * its.stride + place.neuron];
 }
 
-template <class Arrivals, template <class, class> class Neurons>
+// `every_spike` is the kind of what is measured where `Loss` drives voltages.
+template <class Arrivals, template <class, class> class Neurons, class Loss>
 __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const& layer, Control* control,
                                                  Above const& above, int every_spike, int first,
                                                  Member const* members, int* states,
@@ -79,7 +88,8 @@ __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const
         int spikes = its.spike_counts[(size_t)sample * its.stride + place.neuron];
         jumps_of(its, lane_of(sample, place.neuron), spikes);
         int kept = heard_before(place, sample, spikes), queued = queue_of(place.column).count;
-        return Returner{layer.duration, 0.0f, 0.0f, own.arrivals.count, queued, spikes, kept};
+        Driven start = Loss::start(its, sample, place.neuron, every_spike);
+        return Returner{layer.duration, start.mu_voltage, start.mu_current, own.arrivals.count, queued, spikes, kept};
     });
     int events = below.counts[sample], turn = 0, grazing = 0;
     float owed = 0.0f;  // the error of a spike where it arrived over later connections
@@ -89,7 +99,8 @@ __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const
         float part = 0.0f;
         neurons.each([&](Place const& place, Fixed const& own, Returner& at) {
             Lane lane = lane_of(sample, place.column);
-            return_to(at, time, own.arrivals, queue_of(place.column), layer, neurons.decay_of(place), lane);
+            return_to<Loss>(at, time, own.arrivals, queue_of(place.column), layer, neurons.decay_of(place), place, lane,
+                            every_spike);
             // The spike's error at this neuron. Where it came too late it has none.
             float delay = layer.delays ? layer.delays[(size_t)sender * layer.stride + place.column] : 0.0f;
             size_t kept = adjoint_place(layer, lane, event);
@@ -104,16 +115,15 @@ __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const
         neurons.at(sender, [&](Place const& place, Fixed const&, Returner& at) {
             rewind(at, time, neurons.decay_of(place));
             at.spikes--;
-            float tau = -neurons.decay_of(place).tau_syn;
-            float before =
-                back_over_spike(place, sample, at.spikes, at.mu_voltage / tau, error, above, every_spike, grazing);
-            at.mu_voltage = before * tau;
+            at.mu_voltage = driven_over_spike<Loss>(neurons.decay_of(place), place, sample, at.spikes, time, at.mu_voltage,
+                                                    error, above, every_spike, grazing);
             at.kept = heard_before(place, sample, at.spikes);
         });
     }
     neurons.each([&](Place const& place, Fixed const& own, Returner& at) {
         Lane lane = lane_of(sample, place.column);
-        return_to(at, 0.0f, own.arrivals, queue_of(place.column), layer, neurons.decay_of(place), lane);
+        return_to<Loss>(at, 0.0f, own.arrivals, queue_of(place.column), layer, neurons.decay_of(place), place, lane,
+                            every_spike);
     });
     if (grazing > 0) atomicAdd(&control->grazing, (unsigned long long)grazing);
 }
@@ -125,14 +135,14 @@ extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_backward(
     int every_spike, int first, Layer below) {
     // The warps' sums, of one spike and the next in turn.
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<CommonArrivals, OneEach>(below, layer, control, {above_errors, above_width, above_tiles},
+    walk_queued_back<CommonArrivals, OneEach, Undriven>(below, layer, control, {above_errors, above_width, above_tiles},
                                               every_spike, first, nullptr, nullptr, sums);
 }
 extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_backward_delayed(
     Layer layer, Control* control, float const* above_errors, int above_width, int above_tiles,
     int every_spike, int first, Layer below) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<OwnArrivals, OneEach>(below, layer, control, {above_errors, above_width, above_tiles},
+    walk_queued_back<OwnArrivals, OneEach, Undriven>(below, layer, control, {above_errors, above_width, above_tiles},
                                            every_spike, first, nullptr, nullptr, sums);
 }
 
@@ -140,12 +150,12 @@ extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_backward_de
 extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_queued_backward_large(
     Layer layer, Control* control, int every_spike, int first, Layer below, Member const* members, int* states) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<CommonArrivals, SeveralEach>(below, layer, control, {}, every_spike, first, members, states,
+    walk_queued_back<CommonArrivals, SeveralEach, Undriven>(below, layer, control, {}, every_spike, first, members, states,
                                                   sums);
 }
 extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_queued_backward_delayed_large(
     Layer layer, Control* control, int every_spike, int first, Layer below, Member const* members, int* states) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<OwnArrivals, SeveralEach>(below, layer, control, {}, every_spike, first, members, states,
+    walk_queued_back<OwnArrivals, SeveralEach, Undriven>(below, layer, control, {}, every_spike, first, members, states,
                                                sums);
 }

@@ -142,7 +142,8 @@ struct NothingFixed {
     static __device__ __forceinline__ NothingFixed of(Layer const&, Layer const&, int, Place const&) { return {}; }
 };
 
-template <template <class, class> class Neurons>
+// `every_spike` is the kind of what is measured where `Loss` drives voltages.
+template <template <class, class> class Neurons, class Loss>
 __device__ __forceinline__ void walk_recurrent_back(Layer const& below, Layer const& layer, Control* control,
                                                     Above const& above, int every_spike, int first,
                                                     Member const* members, int* states,
@@ -157,7 +158,8 @@ __device__ __forceinline__ void walk_recurrent_back(Layer const& below, Layer co
         Layer const& its = place.layer;
         int spikes = its.spike_counts[(size_t)sample * its.stride + place.neuron];
         jumps_of(its, lane_of(sample, place.neuron), spikes);
-        return Adjoint{0.0f, 0.0f, spikes};
+        Driven start = Loss::start(its, sample, place.neuron, every_spike);
+        return Adjoint{start.mu_voltage, start.mu_current, spikes};
     });
     int heard = below.counts[sample], turn = 0, grazing = 0;
     float owed = 0.0f;  // the error of a spike where it arrived over later connections
@@ -171,10 +173,17 @@ __device__ __forceinline__ void walk_recurrent_back(Layer const& below, Layer co
             Decay const& decay = neurons.decay_of(place);
             Record interval = neurons.are_alike() ? record : record_of(decay, length, record.source);
             sweep(at.mu_voltage, at.mu_current, interval, decay.ratio);
-            layer.mu[adjoint_place(layer, lane_of(sample, place.column), r - 1)] = at.mu_current;
+            float mu_voltage = at.mu_voltage, mu_current = at.mu_current;
+            if (Loss::drives) {
+                Driven driven = Loss::at(place.layer, sample, place.neuron, every_spike, times[r]);
+                mu_voltage += driven.mu_voltage;
+                mu_current += driven.mu_current;
+            }
+            layer.mu[adjoint_place(layer, lane_of(sample, place.column), r - 1)] = mu_current;
             if (!wanted) return;
             float weight = layer.weights[(size_t)record.source * layer.stride + place.column];
-            part += weight * (at.mu_current - at.mu_voltage) / decay.tau_syn;
+            part += weight * (mu_current - mu_voltage) / decay.tau_syn;
+            if (Loss::drives) part += Loss::moved(place.layer, sample, place.neuron, every_spike, r - 1);
         });
         if (sender < 0) heard--;
         if (!wanted) continue;
@@ -191,10 +200,8 @@ __device__ __forceinline__ void walk_recurrent_back(Layer const& below, Layer co
         // The sender's spike ended the interval before.
         neurons.at(sender, [&](Place const& place, NothingFixed const&, Adjoint& at) {
             at.spikes--;
-            float tau = -neurons.decay_of(place).tau_syn;
-            float before =
-                back_over_spike(place, sample, at.spikes, at.mu_voltage / tau, error, above, every_spike, grazing);
-            at.mu_voltage = before * tau;
+            at.mu_voltage = driven_over_spike<Loss>(neurons.decay_of(place), place, sample, at.spikes, times[r],
+                                                    at.mu_voltage, error, above, every_spike, grazing);
         });
     }
     if (grazing > 0) atomicAdd(&control->grazing, (unsigned long long)grazing);
@@ -224,12 +231,12 @@ extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_recurrent_backward
     int every_spike, int first, Layer below) {
     // The warps' sums, of one arrival and the next in turn.
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_recurrent_back<OneEach>(below, layer, control, {above_errors, above_width, above_tiles}, every_spike, first,
+    walk_recurrent_back<OneEach, Undriven>(below, layer, control, {above_errors, above_width, above_tiles}, every_spike, first,
                                  nullptr, nullptr, sums);
 }
 
 extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_recurrent_backward_large(
     Layer layer, Control* control, int every_spike, int first, Layer below, Member const* members, int* states) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_recurrent_back<SeveralEach>(below, layer, control, {}, every_spike, first, members, states, sums);
+    walk_recurrent_back<SeveralEach, Undriven>(below, layer, control, {}, every_spike, first, members, states, sums);
 }

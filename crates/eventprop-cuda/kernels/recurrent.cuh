@@ -2,6 +2,7 @@
 #pragma once
 #include "adjoint.cuh"
 #include "crossing.cuh"
+#include "drive.cuh"
 #include "neurons.cuh"
 
 // In the lower half of a spike's key: the neuron has run away.
@@ -57,6 +58,20 @@ __device__ __forceinline__ float back_over_spike(Place const& place, int sample,
     if (place.member) layer.spike_slopes[slot] = before - after;
     grazing += jumps.grazing;
     return before;
+}
+
+// The same where the walk carries `mu_voltage`, before and after, and `Loss` drives the voltage too.
+template <class Loss>
+__device__ __forceinline__ float driven_over_spike(Decay const& decay, Place const& place, int sample, int k, float time,
+                                                   float mu_voltage, float error, Above above, int kind, int& grazing) {
+    Layer const& its = place.layer;
+    float tau = -decay.tau_syn;
+    if (!Loss::drives) return back_over_spike(place, sample, k, mu_voltage / tau, error, above, kind, grazing) * tau;
+    Driven driven = Loss::at(its, sample, place.neuron, kind, time);
+    error += Loss::error(its, sample, place.neuron, kind, k, time);
+    float after = (mu_voltage + driven.mu_voltage) / tau;
+    float before = back_over_spike(place, sample, k, after, error, above, 0, grazing);
+    return (before - Loss::impulse(its, sample, place.neuron, kind, k)) * tau - driven.mu_voltage;
 }
 
 // What became of a sample's walk: the neuron of the spike last found has run away, or room for `needed` spikes of a

@@ -117,7 +117,8 @@ impl BatchBuffers {
             list_places: device.unset(events)?,
             losses: device.unset(room.samples)?,
             predictions: device.unset(room.samples)?,
-            input_gradient: device.unset(room.samples * room.width(0))?,
+            // Nobody writes it where nobody hears the input.
+            input_gradient: device.zeros(room.samples * room.width(0))?,
             layers,
         })
     }
@@ -125,6 +126,12 @@ impl BatchBuffers {
     /// The buffers of layer number `index` above the input.
     pub(crate) fn layer(&self, index: usize) -> &LayerBuffers {
         &self.layers[index]
+    }
+
+    /// The measurements of the output layer, which is number `index` above the input, and the derivatives by them.
+    pub(crate) fn output_mut(&mut self, index: usize) -> (&Buffer<f32>, &mut Buffer<f32>) {
+        let LayerBuffers { outputs, derivatives, .. } = &mut self.layers[index];
+        (outputs, derivatives)
     }
 
     /// Forgets what lacked room.
@@ -229,7 +236,8 @@ impl LayerBuffers {
             spike_ranks: device.unset(spikes)?,
             needed: device.zeros(2)?,
             outputs: device.zeros(neurons)?,
-            derivatives: device.unset(neurons)?,
+            // Of layers that are not the output too.
+            derivatives: device.zeros(neurons)?,
             peaks: device.unset(neurons)?,
             peak_elapsed: device.unset(neurons)?,
             peak_currents: device.unset(neurons)?,

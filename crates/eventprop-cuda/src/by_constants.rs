@@ -4,10 +4,10 @@ use crate::abi::Layer;
 use crate::constants::describe;
 use crate::device::Shape;
 use crate::plan::WARP;
-use crate::program::{Program, THREADS, kind, neurons};
+use crate::program::{Program, THREADS};
+use crate::walks::{Voltage, neurons};
 use bytemuck::bytes_of;
 use lif_core::engine::EngineError;
-use lif_core::loss::Readout;
 
 /// Warps that share the samples of a sum: ADDERS of `kernels/constants.cu`.
 const ADDERS: u32 = 16;
@@ -63,12 +63,11 @@ impl Program<'_> {
         let parts = self.batch.constant_parts.address();
         let shape = neurons(layer, layer.samples);
         if !plan.spikes {
-            let is_maximum = self.loss.kind == kind(Readout::VMax);
-            let kernel = match (is_maximum, plan.delays) {
-                (true, false) => "li_maximum_constants",
-                (true, true) => "li_maximum_constants_delayed",
-                (false, false) => "li_mean_constants",
-                (false, true) => "li_mean_constants_delayed",
+            let kernel = match (self.measured(member), plan.delays) {
+                (Some(Voltage::Maximum), false) => "li_maximum_constants",
+                (Some(Voltage::Maximum), true) => "li_maximum_constants_delayed",
+                (_, false) => "li_mean_constants",
+                (_, true) => "li_mean_constants_delayed",
             };
             let arguments: [&[u8]; 3] = [bytes_of(layer), bytes_of(&control), bytes_of(&parts)];
             return self.device.launch(kernel, shape, &arguments);
@@ -81,7 +80,9 @@ impl Program<'_> {
             (true, true) => "lif_constants_queued_delayed",
         };
         let (errors, width, tiles) = self.above(member);
-        let every_spike = i32::from(self.loss.kind == kind(Readout::SpikeTimeSum));
+        // Where nobody hears the layer, the loss's derivatives: see the way back.
+        let tiles = if plan.is_recurrent() { tiles } else { tiles.max(0) };
+        let every_spike = self.every_spike();
         let are_known = i32::from(plan.is_recurrent());
         self.device.launch(
             kernel,

@@ -9,13 +9,14 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 67] = [
+pub(crate) const KERNELS: [&str; 84] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
     "lif_forward_delayed",
     "lif_merge",
     "join_arrivals",
+    "loss_errors",
     "collect_errors",
     "lif_recurrent",
     "lif_recurrent_backward",
@@ -41,6 +42,22 @@ pub(crate) const KERNELS: [&str; 67] = [
     "li_mean_backward_delayed",
     "lif_backward",
     "lif_backward_delayed",
+    "measure_recurrent",
+    "measure_queued",
+    "measure_queued_delayed",
+    "lif_recurrent_backward_driven",
+    "lif_recurrent_backward_driven_large",
+    "lif_queued_backward_driven",
+    "lif_queued_backward_delayed_driven",
+    "lif_queued_backward_driven_large",
+    "lif_queued_backward_delayed_driven_large",
+    "lif_maximum",
+    "lif_mean",
+    "lif_mean_delayed",
+    "lif_mean_backward",
+    "lif_mean_backward_delayed",
+    "lif_maximum_backward",
+    "lif_maximum_backward_delayed",
     "weight_gradient",
     "sum_errors",
     "input_gradient",
@@ -84,7 +101,7 @@ pub(crate) const KERNELS: [&str; 67] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 32] = [
+const SOURCES: [&str; 35] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/warp.cuh"),
     include_str!("../kernels/decay.cuh"),
@@ -94,6 +111,7 @@ const SOURCES: [&str; 32] = [
     include_str!("../kernels/crossing.cuh"),
     include_str!("../kernels/adjoint.cuh"),
     include_str!("../kernels/trace.cuh"),
+    include_str!("../kernels/drive.cuh"),
     include_str!("../kernels/neurons.cuh"),
     include_str!("../kernels/recurrent.cuh"),
     include_str!("../kernels/queue.cuh"),
@@ -107,9 +125,11 @@ const SOURCES: [&str; 32] = [
     include_str!("../kernels/loss.cu"),
     include_str!("../kernels/li_backward.cu"),
     include_str!("../kernels/lif_backward.cu"),
+    include_str!("../kernels/lif_voltage.cu"),
     include_str!("../kernels/lif_recurrent.cu"),
     include_str!("../kernels/lif_queued.cu"),
     include_str!("../kernels/lif_queued_backward.cu"),
+    include_str!("../kernels/recurrent_voltage.cu"),
     include_str!("../kernels/weight_gradient.cu"),
     include_str!("../kernels/lif_constants.cu"),
     include_str!("../kernels/li_constants.cu"),

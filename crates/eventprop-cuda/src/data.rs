@@ -13,6 +13,8 @@ pub(crate) struct Data {
     /// one, f whether it is the first.
     pub(crate) links: Buffer<i32>,
     pub(crate) labels: Buffer<i32>,
+    /// The same on the host, for losses that are evaluated there.
+    pub(crate) given_labels: Vec<u32>,
     samples: usize,
 }
 
@@ -25,6 +27,7 @@ impl Data {
             sources: device.unset(spikes)?,
             links: device.unset(spikes)?,
             labels: device.unset(samples)?,
+            given_labels: Vec::new(),
             samples: 0,
         })
     }
@@ -58,6 +61,7 @@ impl Data {
         device.write(&flat.times, &mut self.times)?;
         device.write(&flat.sources, &mut self.sources)?;
         device.write(&flat.links, &mut self.links)?;
+        self.given_labels = labels.to_vec();
         let labels: Vec<i32> = labels.iter().map(|&label| label as i32).collect();
         device.write(&labels, &mut self.labels)
     }

@@ -3,8 +3,9 @@ use crate::batch::{BatchBuffers, Constants, Settings};
 use crate::constants;
 use crate::data::{Data, longest};
 use crate::device::{Buffer, Device, Graph};
+use crate::loss;
 use crate::plan::{self, DenseLayer, NAME, order};
-use crate::program::{Program, Queue, describe_loss};
+use crate::program::{Program, Queue};
 use crate::sizes::Room;
 use crate::weights::Weights;
 use lif_core::engine::{BatchStatistics, EngineError, Training, UpdateStatistics};
@@ -90,6 +91,9 @@ pub(crate) enum Task {
     Differentiate,
     Update,
     Train,
+    /// The last two from losses and derivatives that are there.
+    DifferentiateBack,
+    TrainBack,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +125,6 @@ impl CudaEngine {
         let device = Device::open(options.device)?;
         let parameters = Parameters::initial(network);
         let plan = plan::plan(network, &training, &parameters, options.recurrent_threads)?;
-        let (loss, readout) = plan::known_loss(&training)?;
         let mut weights = Weights::new(&device, network, &plan)?;
         device.write(&weights.layout.pack(&parameters), &mut weights.values)?;
         let activity: Result<_, _> = plan.iter().map(|layer| device.zeros(layer.targets)).collect();
@@ -150,7 +153,7 @@ impl CudaEngine {
             host_gradient: None,
             network: network.clone(),
             parameters,
-            loss: describe_loss(loss, readout),
+            loss: loss::describe(&*training.objective),
             plan,
             recurrent_threads: options.recurrent_threads,
             training,
@@ -354,9 +357,13 @@ impl CudaEngine {
         let norm = matches!(self.training.clip, Some(Clip::Norm(_)));
         let graph = self.device.record(|_| match task {
             Task::Infer => program.infer(),
-            Task::Differentiate => program.differentiate(input_errors),
+            Task::Differentiate => {
+                program.evaluate().and_then(|()| program.differentiate(input_errors))
+            }
             Task::Update => program.update(norm),
-            Task::Train => program.train(input_errors, norm),
+            Task::Train => program.evaluate().and_then(|()| program.train(input_errors, norm)),
+            Task::DifferentiateBack => program.differentiate(input_errors),
+            Task::TrainBack => program.train(input_errors, norm),
         })?;
         Ok(Recorded { key, graph, _members: program.members })
     }
@@ -385,7 +392,11 @@ impl CudaEngine {
         self.samples = samples;
         loop {
             self.reset()?;
-            self.start(task, source, samples)?;
+            if task == Task::Infer || !self.has_own_loss() {
+                self.start(task, source, samples)?;
+            } else {
+                self.start_with_own_loss(task, source, &(0..samples as u32).collect::<Vec<_>>())?;
+            }
             let outcome = self.outcome()?;
             self.check(&outcome)?;
             if outcome.capacity == 0 {

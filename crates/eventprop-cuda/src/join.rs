@@ -8,7 +8,7 @@ use bytemuck::bytes_of;
 use lif_core::engine::EngineError;
 
 impl Program<'_> {
-    /// Makes one list of records of what layer number `index` above the input hears, if it hears several.
+    /// Makes one list of records of what layer number `index` above the input hears, if it hears several, or none.
     pub(crate) fn join_arrivals(&self, index: usize) -> Result<(), EngineError> {
         let Some(join) = self.batch.lists.join(index) else { return Ok(()) };
         self.device.launch(
@@ -36,6 +36,19 @@ impl Program<'_> {
         let (Some(_), Some(list)) = (self.batch.lists.collected(from), self.errors(from)) else {
             return Ok(());
         };
+        let has_loss = from == self.plan.len() && self.looks_at_spikes();
+        if has_loss {
+            self.device.launch(
+                "loss_errors",
+                self.block_a_sample(),
+                &[
+                    bytes_of(self.output()),
+                    bytes_of(&list),
+                    bytes_of(&self.every_spike()),
+                    bytes_of(&self.queue.control.address()),
+                ],
+            )?;
+        }
         for (number, target) in targets(self.plan, from).iter().enumerate() {
             let ranks: Address = match self.batch.lists.join(target.index) {
                 Some(join) => join.ranks[target.input].address(),
@@ -48,7 +61,7 @@ impl Program<'_> {
                     bytes_of(&list),
                     bytes_of(&self.descriptions.to_below[target.index]),
                     bytes_of(&ranks),
-                    bytes_of(&i32::from(number > 0)),
+                    bytes_of(&i32::from(number > 0 || has_loss)),
                     bytes_of(&self.queue.control.address()),
                 ],
             )?;

@@ -19,8 +19,10 @@ mod groups;
 mod join;
 mod library;
 mod lists;
+mod loss;
 #[cfg(feature = "nccl")]
 mod nccl;
+mod own_loss;
 mod plan;
 mod probe;
 mod program;
@@ -28,6 +30,7 @@ mod resident;
 mod shared_weights;
 mod sizes;
 mod spread;
+mod walks;
 mod weights;
 mod wiring;
 

@@ -36,12 +36,13 @@ impl Lists {
         input_errors: bool,
         arrivals: &[&LayerBuffers],
     ) -> Result<Self, EngineError> {
-        let own = (0..plan.len()).map(|from| {
+        let positions = 0..=plan.len();
+        let own = positions.clone().map(|from| {
             let lengths = room.list(plan, from);
             lengths.map(|lengths| LayerBuffers::new(device, lengths)).transpose()
         });
         let own: Vec<Option<LayerBuffers>> = own.collect::<Result<_, _>>()?;
-        let collected = (0..plan.len()).map(|from| {
+        let collected = positions.map(|from| {
             let len = room.collected(plan, from, input_errors);
             (len > 0).then(|| device.unset(len)).transpose()
         });

@@ -3,10 +3,10 @@
 use crate::abi::Decay;
 use crate::constants::{decay, is_heterogeneous, lists};
 use crate::groups::groups;
-use crate::wiring::{Inputs, check_heard, inputs, places};
+use crate::wiring::{Inputs, inputs, places};
 use lif_core::engine::{EngineError, Training};
-use lif_core::loss::{KnownLoss, Readout};
-use lif_core::network::{Layer, Network, Neuron};
+use lif_core::loss::Readout;
+use lif_core::network::{Layer, Network, Neuron, NeuronConstants};
 use lif_core::{ParameterId, Parameters};
 
 /// The name that selects the engine.
@@ -113,9 +113,9 @@ impl DenseLayer {
         self.inputs.iter().chain(&self.recurrent)
     }
 
-    /// Whether what it hears from below has to be made one list of several.
+    /// Whether what it hears from below has to be made one list of several, or of none.
     pub(crate) fn is_joined(&self) -> bool {
-        self.inputs.len() > 1
+        !self.members.is_empty() && self.inputs.len() != 1
     }
 
     /// Whether its matrices are parameters as they lie: neither shared nor fixed, and with delays for all
@@ -129,7 +129,7 @@ impl DenseLayer {
 
     /// Whether anyone asks for the errors of what it hears from below.
     pub(crate) fn wants_errors(&self, input_errors: bool) -> bool {
-        input_errors || self.inputs.iter().any(|input| input.from > 0)
+        self.inputs.iter().any(|input| input.from > 0 || input_errors)
     }
 
     /// Whether its neurons hear one another and remember in memory: several a thread, or of several layers, or for what
@@ -178,7 +178,7 @@ pub(crate) fn plan(
     parameters: &Parameters<f32>,
     recurrent_threads: usize,
 ) -> Result<Vec<DenseLayer>, EngineError> {
-    let readout = known_loss(training)?.1;
+    let readout = training.objective.readout();
     let duration = network.duration() as f32;
     let groups = groups(network);
     let layers = (1..network.layers().len()).map(|position| {
@@ -192,7 +192,7 @@ pub(crate) fn plan(
         let (turn, group) = found.map_or((0, &[][..]), |(turn, group)| (turn, group));
         let hears = match group {
             [] => Inputs { below: Vec::new(), recurrent: Vec::new(), copies: 0 },
-            _ => inputs(network, group)?,
+            _ => inputs(network, group),
         };
         let Inputs { below, recurrent, copies } = hears;
         let own_rows: usize = places(network, group).iter().sum();
@@ -253,27 +253,33 @@ fn threads(neurons: usize, is_plain: bool, most: usize) -> usize {
     neurons.div_ceil(rounds).next_multiple_of(WARP)
 }
 
-/// The training's loss and what it measures.
-pub(crate) fn known_loss(training: &Training<f32>) -> Result<(KnownLoss, Readout), EngineError> {
-    match training.objective.known() {
-        Some(loss) => Ok((loss, training.objective.readout())),
-        None => unsupported("custom losses are"),
-    }
-}
-
 /// Refuses what the engine cannot compute.
 pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), EngineError> {
     for layer in network.layers() {
         check_layer(layer)?;
     }
-    let (_, readout) = known_loss(training)?;
-    match (readout.needs_spikes(), network.output().is_lif()) {
-        (true, false) => unsupported("spike-time losses on an output that never spikes are")?,
-        (false, true) => unsupported("voltage losses on a spiking output layer are")?,
-        _ => {}
+    match (training.objective.readout().needs_spikes(), network.output().is_lif()) {
+        (true, false) => unsupported("spike-time losses on an output that never spikes are"),
+        (false, true) => check_driven(network.output(), training),
+        _ => Ok(()),
     }
-    check_heard(network)?;
-    groups(network).iter().try_for_each(|group| inputs(network, group).map(drop))
+}
+
+/// Refuses what is not computed where a loss looks at voltages of neurons that spike.
+fn check_driven(output: &Layer, training: &Training<f32>) -> Result<(), EngineError> {
+    if training.needs_constant_gradients() {
+        return unsupported(
+            "gradients by the constants of neurons, where the voltages of an output that spikes are measured, are",
+        );
+    }
+    let own =
+        |constants: &NeuronConstants| constants.tau_mem.len() > 1 || constants.tau_syn.len() > 1;
+    if output.constants().is_some_and(own) {
+        return unsupported(
+            "time constants of single neurons of an output that spikes, where its voltages are measured, are",
+        );
+    }
+    Ok(())
 }
 
 fn check_layer(layer: &Layer) -> Result<(), EngineError> {

@@ -6,15 +6,15 @@ use crate::data::Data;
 use crate::device::{Buffer, Device, Shape};
 use crate::plan::{DenseLayer, WARP};
 use crate::sizes::GROUP;
+use crate::walks::{neurons, whole};
 use crate::weights::Weights;
 use bytemuck::bytes_of;
 use lif_core::engine::EngineError;
-use lif_core::loss::{KnownLoss, Loss, Readout};
 
 /// Threads of a block where nothing else decides.
 pub(crate) const THREADS: u32 = 256;
 /// Warps of a block that walks neurons: WALKERS of `kernels/walk.cuh`.
-const WARPS: usize = 4;
+pub(crate) const WARPS: usize = 4;
 /// Warps that share the samples of one gradient: SUMMERS of `kernels/weight_gradient.cu`.
 const SUMMERS: u32 = 16;
 /// Neurons of a block that sorts: SORT_NEURONS of `kernels/sort_arrivals.cu`.
@@ -52,18 +52,8 @@ pub(crate) struct Program<'a> {
 }
 
 impl Program<'_> {
-    /// From the input spikes to the outputs and predictions.
-    pub(crate) fn infer(&self) -> Result<(), EngineError> {
-        self.forward()?;
-        let predictions = self.batch.predictions.address();
-        self.device.launch(
-            "predict",
-            self.warp_a_sample(),
-            &[bytes_of(self.output()), bytes_of(&self.loss.kind), bytes_of(&predictions)],
-        )
-    }
-
-    fn forward(&self) -> Result<(), EngineError> {
+    /// From the input spikes to the output layer.
+    pub(crate) fn forward(&self) -> Result<(), EngineError> {
         let Self { device, data, queue, weights, .. } = self;
         weights.spread(device)?;
         self.spread_constants()?;
@@ -98,24 +88,6 @@ impl Program<'_> {
         Ok(())
     }
 
-    fn walk_forward(&self, index: usize, layer: &Layer) -> Result<(), EngineError> {
-        let plan = &self.plan[index];
-        let (kernel, shape) = (self.walk(index, false), neurons(layer, layer.samples));
-        let control = self.queue.control.address();
-        if !plan.spikes {
-            return self.device.launch(kernel, shape, &[bytes_of(layer)]);
-        }
-        if !plan.is_recurrent() {
-            return self.device.launch(kernel, shape, &[bytes_of(layer), bytes_of(&control)]);
-        }
-        let (copies, shared) = (plan.copies as i32, self.shared(index));
-        let below = &self.descriptions.to_below[index];
-        let mut arguments =
-            vec![bytes_of(below), bytes_of(layer), bytes_of(&control), bytes_of(&copies)];
-        arguments.extend(shared.iter().flatten().map(bytes_of));
-        self.device.launch(kernel, whole(plan, layer.samples), &arguments)
-    }
-
     /// Puts the spikes of layer number `index` above the input into the lists of those who hear it.
     fn merge(&self, index: usize) -> Result<(), EngineError> {
         let Some(lists) = self.lists.get(index + 1) else { return Ok(()) };
@@ -135,7 +107,7 @@ impl Program<'_> {
     }
 
     /// What a walk of several neurons a thread is told besides: its layers, and where its neurons remember.
-    fn shared(&self, index: usize) -> Option<[Address; 2]> {
+    pub(crate) fn shared(&self, index: usize) -> Option<[Address; 2]> {
         let members = self.members[index].as_ref()?;
         Some([members.address(), self.batch.states.address()])
     }
@@ -159,13 +131,14 @@ impl Program<'_> {
     pub(crate) fn above(&self, index: usize) -> (Address, i32, i32) {
         match self.errors(index + 1) {
             Some(above) => (above.errors, above.width, above.tiles),
-            None => (0, 0, if index + 1 == self.plan.len() { 0 } else { -1 }),
+            None if index + 1 == self.plan.len() && self.looks_at_spikes() => (0, 0, 0),
+            None => (0, 0, -1),
         }
     }
 
-    /// Outputs and predictions, the losses, the gradient, the statistics.
+    /// The gradient and the statistics, from the losses and their derivatives.
     pub(crate) fn differentiate(&self, input_errors: bool) -> Result<(), EngineError> {
-        self.gradient(input_errors)?;
+        self.backward(input_errors)?;
         self.finish("finish_batch")
     }
 
@@ -179,14 +152,12 @@ impl Program<'_> {
 
     /// [`Program::differentiate`], then [`Program::update`].
     pub(crate) fn train(&self, input_errors: bool, norm: bool) -> Result<(), EngineError> {
-        self.gradient(input_errors)?;
+        self.backward(input_errors)?;
         self.change(norm)?;
         self.finish("finish_step")
     }
 
-    fn gradient(&self, input_errors: bool) -> Result<(), EngineError> {
-        self.forward()?;
-        self.evaluate()?;
+    fn backward(&self, input_errors: bool) -> Result<(), EngineError> {
         for &index in self.order.iter().rev() {
             self.layer_backward(index)?;
         }
@@ -243,6 +214,9 @@ impl Program<'_> {
                 &[bytes_of(&parts), bytes_of(&control)],
             )?;
         }
+        if count == 0 {
+            return self.change_constants();
+        }
         device.launch(
             "update_parameters",
             Shape { grid: ((count as u32).div_ceil(THREADS), 1), block: (THREADS, 1) },
@@ -259,71 +233,6 @@ impl Program<'_> {
             ],
         )?;
         self.change_constants()
-    }
-
-    fn evaluate(&self) -> Result<(), EngineError> {
-        let Self { device, queue, data, batch, .. } = self;
-        device.launch(
-            "evaluate_loss",
-            self.warp_a_sample(),
-            &[
-                bytes_of(self.output()),
-                bytes_of(&self.loss),
-                bytes_of(&queue.control.address()),
-                bytes_of(&queue.steps.address()),
-                bytes_of(&queue.order.address()),
-                bytes_of(&data.labels.address()),
-                bytes_of(&batch.losses.address()),
-                bytes_of(&batch.predictions.address()),
-            ],
-        )
-    }
-
-    /// The kernel in which neurons walk through what arrives, or `back`: where synapses have delays, each
-    /// in an order of its own.
-    fn walk(&self, index: usize, back: bool) -> &'static str {
-        let plan = &self.plan[index];
-        let is_maximum = self.loss.kind == kind(Readout::VMax);
-        let names = match (plan.spikes, is_maximum, back) {
-            _ if plan.is_recurrent() => return recurrent_walk(plan, back),
-            (true, _, false) => [
-                "lif_forward",
-                "lif_forward_delayed",
-                "lif_forward_heterogeneous",
-                "lif_forward_delayed_heterogeneous",
-            ],
-            (true, _, true) => [
-                "lif_backward",
-                "lif_backward_delayed",
-                "lif_backward_heterogeneous",
-                "lif_backward_delayed_heterogeneous",
-            ],
-            (false, true, false) => [
-                "li_maximum",
-                "li_maximum_delayed",
-                "li_maximum_heterogeneous",
-                "li_maximum_delayed_heterogeneous",
-            ],
-            (false, true, true) => [
-                "li_maximum_backward",
-                "li_maximum_backward_delayed",
-                "li_maximum_backward_heterogeneous",
-                "li_maximum_backward_delayed_heterogeneous",
-            ],
-            (false, false, false) => [
-                "li_mean",
-                "li_mean_delayed",
-                "li_mean_heterogeneous",
-                "li_mean_delayed_heterogeneous",
-            ],
-            (false, false, true) => [
-                "li_mean_backward",
-                "li_mean_backward_delayed",
-                "li_mean_backward_heterogeneous",
-                "li_mean_backward_delayed_heterogeneous",
-            ],
-        };
-        names[usize::from(plan.delays) + 2 * usize::from(plan.heterogeneous)]
     }
 
     /// Puts what each neuron of a layer with delays hears into its order, in the memory of the adjoint,
@@ -349,7 +258,9 @@ impl Program<'_> {
         let (layer, plan) = (&self.descriptions.walks[index], &self.plan[index]);
         plan.members.iter().try_for_each(|&member| self.collect_errors(member + 1))?;
         let (above_errors, above_width, above_tiles) = self.above(index);
-        let every_spike = i32::from(self.loss.kind == kind(Readout::SpikeTimeSum));
+        // Where nobody hears the layer, the loss's derivatives, which are 0 unless it is the output.
+        let above_tiles = if plan.is_recurrent() { above_tiles } else { above_tiles.max(0) };
+        let told_of_loss = self.told_of_loss(index);
         let control = self.queue.control.address();
         let shared = self.shared(index);
         let below = &self.descriptions.to_below[index];
@@ -365,7 +276,7 @@ impl Program<'_> {
                         bytes_of(&above_tiles),
                     ]);
                 }
-                arguments.extend([bytes_of(&every_spike), bytes_of(&first)]);
+                arguments.extend([bytes_of(&told_of_loss), bytes_of(&first)]);
                 let shape = if plan.is_recurrent() {
                     arguments.push(bytes_of(below));
                     arguments.extend(shared.iter().flatten().map(bytes_of));
@@ -407,6 +318,9 @@ impl Program<'_> {
     }
 
     fn weight_gradient(&self, layer: &Layer, first: i32, samples: i32) -> Result<(), EngineError> {
+        if layer.sources == 0 {
+            return Ok(());
+        }
         // Large batches are shared among many warps, small ones leave room for several tiles in a block.
         let shares = (samples as u32).div_ceil(GROUP as u32).min(SUMMERS);
         let tiles = (layer.tiles as u32).min((WARPS as u32).div_ceil(shares));
@@ -445,7 +359,7 @@ impl Program<'_> {
         )
     }
 
-    fn warp_a_sample(&self) -> Shape {
+    pub(crate) fn warp_a_sample(&self) -> Shape {
         let warps = WARPS as u32;
         Shape { grid: (self.samples().div_ceil(warps), 1), block: (WARP as u32, warps) }
     }
@@ -454,62 +368,8 @@ impl Program<'_> {
         self.descriptions.layers[0].samples as u32
     }
 
-    fn output(&self) -> &Layer {
+    pub(crate) fn output(&self) -> &Layer {
         &self.descriptions.layers[self.plan.len() - 1]
-    }
-}
-
-/// The same in a layer whose neurons hear one another: with delays each has a queue of its own, and where there are
-/// many a thread walks several.
-fn recurrent_walk(plan: &DenseLayer, back: bool) -> &'static str {
-    let [forward, backward, large, large_backward] = match (plan.has_delays(), plan.delays) {
-        (false, _) => [
-            "lif_recurrent",
-            "lif_recurrent_backward",
-            "lif_recurrent_large",
-            "lif_recurrent_backward_large",
-        ],
-        (true, false) => {
-            ["lif_queued", "lif_queued_backward", "lif_queued_large", "lif_queued_backward_large"]
-        }
-        (true, true) => [
-            "lif_queued_delayed",
-            "lif_queued_backward_delayed",
-            "lif_queued_delayed_large",
-            "lif_queued_backward_delayed_large",
-        ],
-    };
-    match (plan.is_large(), back) {
-        (false, false) => forward,
-        (false, true) => backward,
-        (true, false) => large,
-        (true, true) => large_backward,
-    }
-}
-
-/// The loss as kernels are given it.
-pub(crate) fn describe_loss(known: KnownLoss, readout: Readout) -> abi::Loss {
-    let kind = kind(readout);
-    match known.loss {
-        Loss::TtfsCrossEntropy { tau, alpha, tau_early } => abi::Loss {
-            kind,
-            tau: tau as f32,
-            alpha: alpha as f32,
-            tau_early: tau_early as f32,
-            skips_silent_label: i32::from(known.skips_silent_label),
-        },
-        _ => abi::Loss { kind, ..abi::Loss::default() },
-    }
-}
-
-/// See the READOUT_ constants of `kernels/types.cuh`.
-pub(crate) fn kind(readout: Readout) -> i32 {
-    match readout {
-        Readout::FirstSpike => 0,
-        Readout::SpikeTimeSum => 1,
-        Readout::VMax => 2,
-        Readout::Mean => 3,
-        Readout::ExpMean => 4,
     }
 }
 
@@ -517,22 +377,4 @@ pub(crate) fn kind(readout: Readout) -> i32 {
 fn parts(layer: &Layer) -> impl Iterator<Item = (i32, i32)> {
     let (all, chunk) = (layer.samples, layer.chunk);
     (0..all).step_by(chunk as usize).map(move |first| (first, chunk.min(all - first)))
-}
-
-/// A thread a neuron and sample; small layers put several samples into a block.
-pub(crate) fn neurons(layer: &Layer, samples: i32) -> Shape {
-    let tiles = (layer.tiles as usize).min(WARPS);
-    let together = WARPS / tiles;
-    Shape {
-        grid: (
-            (samples as u32).div_ceil(together as u32),
-            (layer.tiles as usize).div_ceil(tiles) as u32,
-        ),
-        block: ((tiles * WARP) as u32, together as u32),
-    }
-}
-
-/// A block a sample, all neurons of the layer in it.
-fn whole(plan: &DenseLayer, samples: i32) -> Shape {
-    Shape { grid: (samples as u32, 1), block: (plan.threads as u32, 1) }
 }

@@ -45,7 +45,9 @@ impl Resident<f32> for CudaEngine {
         self.check_order(order, size, rates).map_err(at(0))?;
         self.make_room(size.min(order.len()), self.kept_arrivals).map_err(at(0))?;
         let steps: Vec<&[u32]> = order.chunks(size).collect();
-        let (mut next, mut look) = (0, STEPS_BETWEEN_LOOKS);
+        // The host evaluates a loss of one's own after each.
+        let most = if self.has_own_loss() { 1 } else { STEPS_BETWEEN_LOOKS };
+        let (mut next, mut look) = (0, most);
         while next < steps.len() {
             let end = steps.len().min(next + look);
             let outcome = self.run_steps(&steps[next..end], &rates[next..end]).map_err(at(next))?;
@@ -58,7 +60,7 @@ impl Resident<f32> for CudaEngine {
             let alone = end == next + 1;
             next += outcome.cursor as usize;
             self.steps += outcome.cursor as u64;
-            look = STEPS_BETWEEN_LOOKS;
+            look = most;
             if outcome.is_faulty() {
                 // Later steps may have left marks of their own; only a step by itself says what it met.
                 if alone || outcome.parameter_not_finite != NONE {
@@ -88,9 +90,13 @@ impl CudaEngine {
         self.set_queue(&ranges, &steps.concat(), rates)?;
         self.reset()?;
         self.host_gradient = None;
-        for &(_, samples) in &ranges {
-            self.start(Task::Train, Source::Resident, samples)?;
-            self.samples = samples;
+        for samples in steps {
+            if self.has_own_loss() {
+                self.start_with_own_loss(Task::Train, Source::Resident, samples)?;
+            } else {
+                self.start(Task::Train, Source::Resident, samples.len())?;
+            }
+            self.samples = samples.len();
         }
         self.outcome()
     }

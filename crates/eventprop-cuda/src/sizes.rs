@@ -201,8 +201,9 @@ impl Room {
         let all = (0..layers.len()).flat_map(|index| {
             let below = self.below(layers, index, input_errors);
             let lengths = self.lengths(layers, index, input_errors);
-            std::iter::once(lengths).chain(below).chain(self.list(layers, index))
+            std::iter::once(lengths).chain(below)
         });
+        let all = all.chain((0..=layers.len()).filter_map(|from| self.list(layers, from)));
         let (mut bytes, mut adjoint, mut events) = (0, 0, 0);
         for lengths in all {
             let Lengths { samples, events: e, heads, errors, neurons, spikes, .. } = lengths;
@@ -211,12 +212,13 @@ impl Room {
             adjoint = adjoint.max(lengths.adjoint);
             events = events.max(e);
         }
-        for (from, layer) in layers.iter().enumerate() {
+        for layer in layers {
             let ranks = self.ranks(layer);
-            bytes += 4 * (ranks.iter().sum::<usize>() + self.collected(layers, from, input_errors));
-            bytes += size_of::<List>() * ranks.len();
+            bytes += 4 * ranks.iter().sum::<usize>() + size_of::<List>() * ranks.len();
         }
         // States, parts of derivatives, losses, predictions, the merging's lists and the inputs' gradient.
+        let collected = (0..=layers.len()).map(|from| self.collected(layers, from, input_errors));
+        bytes += 4 * collected.sum::<usize>();
         adjoint += self.states(layers) + self.constant_parts(layers);
         bytes + 4 * (adjoint + 2 * self.samples + 2 * events + self.samples * self.width(0))
     }
@@ -303,22 +305,49 @@ mod tests {
             let connections = pairs
                 .map(|&(from, to)| ConnectionSpec { delays, ..ConnectionSpec::dense(from, to) });
             let network = Network::new(30.0, layers.clone(), connections.collect()).unwrap();
-            let exact = Training::exact(Loss::VmaxCrossEntropy {});
-            let parameters = Parameters::initial(&network);
-            let plain = Training { constant_gradients: false, ..exact.clone() };
-            let plans = [exact, plain].map(|t| plan(&network, &t, &parameters, threads).unwrap());
-            for (plan, input_errors) in plans.iter().flat_map(|plan| [(plan, false), (plan, true)])
-            {
-                let room = Room { samples: 50, arrivals: 900, ..Room::new(plan, 1 << 20) };
-                let device = Device::open(0).unwrap();
-                let before = device.free_memory().unwrap();
-                let batch = BatchBuffers::new(&device, plan, &room, input_errors).unwrap();
-                let taken = before - device.free_memory().unwrap();
-                let bytes = room.bytes(plan, input_errors);
-                // A buffer of no length takes 16 bytes.
-                assert!((bytes..bytes + 4096).contains(&taken), "{taken} instead of {bytes}");
-                drop(batch);
+            for constant_gradients in [false, true] {
+                let exact = Training::exact(Loss::VmaxCrossEntropy {});
+                let training = Training { constant_gradients, ..exact };
+                let parameters = Parameters::initial(&network);
+                assert_allocated(&plan(&network, &training, &parameters, threads).unwrap());
             }
+        }
+        around_the_output();
+    }
+
+    /// The same where layers hear nobody, where nobody hears them, and where others hear the output.
+    fn around_the_output() {
+        for pairs in [
+            &[("in", "out"), ("out", "first"), ("out", "second"), ("second", "second")][..],
+            &[("in", "out"), ("out", "second"), ("first", "out"), ("first", "second")],
+            &[("first", "second")],
+            &[],
+        ] {
+            let layers = vec![
+                LayerSpec::input("in", 30),
+                LayerSpec::lif("first", 40, 20.0, 5.0),
+                LayerSpec::lif("second", 50, 20.0, 5.0),
+                LayerSpec::lif("out", 10, 20.0, 5.0),
+            ];
+            let connections = pairs.iter().map(|&(from, to)| ConnectionSpec::dense(from, to));
+            let network = Network::new(30.0, layers, connections.collect()).unwrap();
+            let training = Training::exact(Loss::SpikeTimeSum {});
+            let plan = plan(&network, &training, &Parameters::initial(&network), 1024).unwrap();
+            assert_allocated(&plan);
+        }
+    }
+
+    fn assert_allocated(plan: &[DenseLayer]) {
+        let room = Room { samples: 50, arrivals: 900, ..Room::new(plan, 1 << 20) };
+        for input_errors in [false, true] {
+            let device = Device::open(0).unwrap();
+            let before = device.free_memory().unwrap();
+            let batch = BatchBuffers::new(&device, plan, &room, input_errors).unwrap();
+            let taken = before - device.free_memory().unwrap();
+            let bytes = room.bytes(plan, input_errors);
+            // A buffer of no length takes 16 bytes.
+            assert!((bytes..bytes + 4096).contains(&taken), "{taken} instead of {bytes}");
+            drop(batch);
         }
     }
 }

@@ -1,7 +1,6 @@
-//! Which layers hear which: what the engine cannot wire is refused here.
+//! Which layers hear which.
 
-use crate::plan::{DenseLayer, Input, Synapses, WARP, unsupported};
-use lif_core::engine::EngineError;
+use crate::plan::{DenseLayer, Input, Synapses, WARP};
 use lif_core::network::{Connection, ConnectionKind, Network};
 
 /// What the layers of a group hear, as rows of one matrix that has a column for each of their neurons.
@@ -51,20 +50,17 @@ pub(crate) fn needs_list(layers: &[DenseLayer], from: usize) -> bool {
     !targets.is_empty() && !targets.iter().any(|target| target.alone)
 }
 
-/// Whether the errors of its spikes lie in several places, or among those of others.
+/// Whether the errors of its spikes lie in several places, the loss's among them, or among those of others.
 pub(crate) fn needs_collecting(layers: &[DenseLayer], from: usize) -> bool {
     match targets(layers, from)[..] {
         [] => false,
-        [target] => !target.alone,
+        [target] => !target.alone || from == layers.len(),
         _ => true,
     }
 }
 
 /// The connections into the layers of a group.
-///
-/// # Errors
-/// [`EngineError::Unsupported`] names what the engine cannot compute.
-pub(crate) fn inputs(network: &Network, group: &[usize]) -> Result<Inputs, EngineError> {
+pub(crate) fn inputs(network: &Network, group: &[usize]) -> Inputs {
     let places = places(network, group);
     let place = |layer| group.iter().position(|&member| member == layer);
     let first = |member: usize| places[..member].iter().sum::<usize>();
@@ -100,9 +96,6 @@ pub(crate) fn inputs(network: &Network, group: &[usize]) -> Result<Inputs, Engin
             }
         }
     }
-    if below.is_empty() {
-        return unsupported("layers that hear neither the input nor another layer are");
-    }
     // After the rows of those below; each connection between the same two layers has rows of its own.
     let own: usize = places.iter().sum();
     let mut copies = 0;
@@ -114,14 +107,5 @@ pub(crate) fn inputs(network: &Network, group: &[usize]) -> Result<Inputs, Engin
         recurrent[position].first += rows + copy * own;
         copies = copies.max(copy + 1);
     }
-    Ok(Inputs { below, recurrent, copies })
-}
-
-/// Refuses layers that the output does not depend on.
-pub(crate) fn check_heard(network: &Network) -> Result<(), EngineError> {
-    let (reaches, output) = (network.reaches(), network.output_index());
-    match (1..output).all(|layer| reaches[layer][output]) {
-        true => Ok(()),
-        false => unsupported("layers from which no way leads to the output are"),
-    }
+    Inputs { below, recurrent, copies }
 }

@@ -139,7 +139,7 @@ fn recurrent_layers(between: bool, within: bool) {
             let mut cuda = draw.cuda(draw.training());
             let statistics = cuda.differentiate(draw.batch()).unwrap();
             draw.assert_same_in_parts(&cuda, statistics);
-            let mut cpu = draw.cpu(draw.training());
+            let mut cpu = draw.cpu();
             cpu.differentiate(draw.batch()).unwrap();
             let counts = (cuda.spikes(1).spike_count(), cpu.spikes(1).spike_count());
             assert!(counts.0 > 150, "{} spikes", counts.0);
@@ -180,7 +180,7 @@ fn many_arrivals_are_sorted() {
             let mut cuda = draw.cuda(draw.training());
             let statistics = cuda.differentiate(draw.batch()).unwrap();
             draw.assert_same_in_parts(&cuda, statistics);
-            let mut cpu = draw.cpu(draw.training());
+            let mut cpu = draw.cpu();
             cpu.differentiate(draw.batch()).unwrap();
             assert!(cuda.spikes(1).spike_count() > 50, "{}", cuda.spikes(1).spike_count());
             assert_eq!(cuda.spikes(1).spike_count(), cpu.spikes(1).spike_count());
@@ -218,7 +218,7 @@ fn room_is_made_for_many_spikes() {
         assert_eq!(total, engine.spikes(1).spike_count() as u64);
         assert_eq!(engine.differentiate(draw.batch()).unwrap(), first);
         assert_eq!(engine.gradient(), gradient);
-        let mut cpu = draw.cpu(draw.training());
+        let mut cpu = draw.cpu();
         cpu.differentiate(draw.batch()).unwrap();
         assert!(error(&weights(&gradient), &weights(&cpu.gradient())) < 5e-3);
     });
@@ -266,7 +266,7 @@ fn silent_labels_are_skipped() {
             engine.differentiate(draw.batch()).unwrap();
             (weights(&engine.gradient()), engine.input_gradient().to_vec())
         };
-        let mut cpu = draw.cpu(skipping.clone());
+        let mut cpu = draw.cpu_with(skipping.clone());
         let (expected, found) = (gradient(&mut *cpu), gradient(&mut draw.cuda(skipping)));
         let all = gradient(&mut draw.cuda(draw.training()));
         assert!(error(&found.0, &expected.0) < 5e-3 && error(&found.1, &expected.1) < 5e-3);

@@ -9,7 +9,7 @@ mod draw;
 #[path = "common/lively.rs"]
 mod lively;
 
-use agree::{List, engines_agree, engines_agree_with, error};
+use agree::{CONSTANTS, engines_agree, engines_agree_with, error};
 use common::for_each_schedule;
 use draw::{Draw, INPUTS, uniform};
 use eventprop_cuda::CudaOptions;
@@ -18,21 +18,9 @@ use lif_core::loss::Loss;
 use lif_core::network::{ConnectionKindSpec, ConnectionSpec, LayerSpec, OneOrMany};
 use lif_core::optimiser::{Clip, LearningRates, Optimiser};
 use lif_core::update::{MIN_TAU, MIN_THRESHOLD};
-use lif_core::{LayerParameters, Network, Parameters, SpikeBatch};
+use lif_core::{Network, SpikeBatch};
 use lively::{draw, is_spiking, layer, losses};
 use proptest::prelude::*;
-
-/// The lists of constants of a gradient, each of all layers.
-const LISTS: [List; 4] = [
-    ("tau_mem", |parameters| of_layers(parameters, |layer| &layer.tau_mem)),
-    ("tau_syn", |parameters| of_layers(parameters, |layer| &layer.tau_syn)),
-    ("threshold", |parameters| of_layers(parameters, |layer| &layer.threshold)),
-    ("bias", |parameters| of_layers(parameters, |layer| &layer.bias)),
-];
-
-fn of_layers(parameters: &Parameters<f32>, of: fn(&LayerParameters<f32>) -> &Vec<f32>) -> Vec<f32> {
-    parameters.layers.iter().flat_map(of).copied().collect()
-}
 
 /// A layer whose constants are each one for all or one a neuron; ratios of time constants are integers here and there.
 fn drawn_layer(
@@ -126,7 +114,7 @@ fn dense_draws(
 }
 
 fn agree<S: Strategy<Value = Draw>>(draws: impl Fn() -> S) {
-    engines_agree_with(CudaOptions::default(), &LISTS, draws);
+    engines_agree_with(CudaOptions::default(), &CONSTANTS, draws);
 }
 
 #[test]
@@ -211,7 +199,7 @@ fn training_learns_what_the_cpu_engine_learns() {
             let network = dense(&mut uniform, 30, is_spiking(loss), others, delayed);
             let draw = draw(network, loss, 4, &mut uniform);
             let training = learning(&draw, optimiser, clip);
-            let mut cpu = draw.cpu(training.clone());
+            let mut cpu = draw.cpu_with(training.clone());
             let mut cuda = draw.cuda(training);
             assert_eq!(cuda.parameters(), draw.parameters);
             for step in 0..5 {
@@ -224,7 +212,7 @@ fn training_learns_what_the_cpu_engine_learns() {
                 assert!(off <= clipped.clipped / 50, "{clipped:?} {by_cuda:?}");
             }
             let (expected, found) = (cpu.parameters(), cuda.parameters());
-            for (what, of) in LISTS {
+            for (what, of) in CONSTANTS {
                 let (start, expected, found) = (of(&draw.parameters), of(&expected), of(&found));
                 let change = |end: &[f32]| -> Vec<f32> {
                     end.iter().zip(&start).map(|(end, start)| end - start).collect()
@@ -242,7 +230,7 @@ fn training_learns_what_the_cpu_engine_learns() {
             let values =
                 |engine: &mut dyn Engine<f32>| engine.infer(&learned.spikes).unwrap().values;
             let found = values(&mut cuda);
-            let others = [values(&mut plain), values(&mut *learned.cpu(learned.training()))];
+            let others = [values(&mut plain), values(&mut *learned.cpu())];
             assert!(others.iter().all(|expected| error(&found, expected) < 1e-4));
         }
     });
@@ -266,7 +254,7 @@ fn learned_constants_stay_above_their_bounds() {
             engine.parameters()
         });
         let bounds = [MIN_TAU as f32, MIN_TAU as f32, MIN_THRESHOLD as f32];
-        for ((what, of), bound) in LISTS.into_iter().zip(bounds) {
+        for ((what, of), bound) in CONSTANTS.into_iter().zip(bounds) {
             let least = trained.iter().flat_map(of).fold(f32::INFINITY, f32::min);
             assert_eq!(least, bound, "{what}");
         }
@@ -307,7 +295,9 @@ fn kept_samples_train_constants_as_given_ones() {
         }
         assert_eq!(kept.parameters(), given.parameters());
         assert_eq!(kept.optimiser_state(), given.optimiser_state());
-        LISTS.iter().for_each(|(_, of)| assert_ne!(of(&kept.parameters()), of(&draw.parameters)));
+        CONSTANTS
+            .iter()
+            .for_each(|(_, of)| assert_ne!(of(&kept.parameters()), of(&draw.parameters)));
     });
 }
 
@@ -332,7 +322,9 @@ fn room_is_made_before_constants_change() {
                 (engine.parameters(), engine.optimiser_state())
             });
             assert!(trained[0] == trained[1]);
-            LISTS.iter().for_each(|(_, of)| assert_ne!(of(&trained[0].0), of(&draw.parameters)));
+            CONSTANTS
+                .iter()
+                .for_each(|(_, of)| assert_ne!(of(&trained[0].0), of(&draw.parameters)));
         }
     });
 }

@@ -14,10 +14,10 @@ mod lively;
 use agree::engines_agree;
 use common::for_each_schedule;
 use draw::{Draw, INPUTS, spikes, uniform};
-use eventprop_cuda::{CudaEngine, CudaOptions};
+use eventprop_cuda::CudaOptions;
 use kept::train_both_ways;
 use lif_core::Network;
-use lif_core::engine::{Engine, EngineError, Training};
+use lif_core::engine::Engine;
 use lif_core::loss::Loss;
 use lif_core::network::{ConnectionKindSpec, ConnectionSpec, LayerSpec};
 use lively::{draw, is_spiking, layer, losses};
@@ -214,43 +214,5 @@ fn room_is_made_for_many_spikes() {
         assert_eq!(engine.differentiate(draw.batch()).unwrap(), first);
         assert_eq!((engine.gradient(), engine.input_gradient()), (gradient.clone(), &inputs[..]));
         assert_eq!(draw.compare(CudaOptions::default(), &[]).unwrap(), counts);
-    });
-}
-
-/// What the engine cannot wire it names.
-#[test]
-fn refusals_are_named() {
-    for_each_schedule(|_, schedule| {
-        if schedule > 0 {
-            return;
-        }
-        let plain = |from: &str, to: &str| ConnectionSpec::dense(from, to);
-        let cases = [
-            (vec![plain("0", "1"), plain("0", "out")], "no way leads to the output"),
-            (
-                vec![plain("0", "1"), plain("1", "1"), plain("0", "out")],
-                "no way leads to the output",
-            ),
-            (
-                vec![plain("0", "out"), plain("out", "1"), plain("1", "1")],
-                "no way leads to the output",
-            ),
-            (vec![plain("1", "1"), plain("1", "out")], "layers that hear neither"),
-            (vec![plain("1", "out"), plain("out", "1")], "layers that hear neither"),
-        ];
-        for (connections, what) in cases {
-            let layers =
-                vec![LayerSpec::input("0", INPUTS), layer("1", 9, true), layer("out", 7, true)];
-            let network = Network::new(30.0, layers, connections).unwrap();
-            let training = Training::exact(Loss::SpikeTimeSum {});
-            let training = Training { constant_gradients: false, ..training };
-            match CudaEngine::new(&network, training, CudaOptions::default()) {
-                Err(EngineError::Unsupported { capability, .. }) => {
-                    assert!(capability.contains(what), "{capability}");
-                }
-                Err(error) => panic!("{error}"),
-                Ok(_) => panic!("not refused: {what}"),
-            }
-        }
     });
 }

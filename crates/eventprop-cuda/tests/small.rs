@@ -28,6 +28,8 @@ struct Case {
     skips: bool,
     /// The constants of neurons are learned.
     constants: bool,
+    /// Outputs spike, and a layer hears them that nobody hears.
+    tail: bool,
 }
 
 const SMALLEST: Case = Case {
@@ -40,6 +42,7 @@ const SMALLEST: Case = Case {
     recurrent: false,
     skips: false,
     constants: false,
+    tail: false,
 };
 
 #[test]
@@ -61,6 +64,13 @@ fn every_kernel_runs() {
         Case { constants: true, delays: true, ..mean },
         Case { constants: true, ..recurrent },
         Case { constants: true, delays: true, ..recurrent },
+        Case { loss: Loss::SpikeTimeSum {}, tail: true, ..SMALLEST },
+        Case { tail: true, ..SMALLEST },
+        Case { delays: true, tail: true, ..SMALLEST },
+        Case { tail: true, ..mean },
+        Case { delays: true, tail: true, ..mean },
+        Case { hidden: 16, recurrent: true, ..mean },
+        Case { hidden: 16, recurrent: true, delays: true, ..mean },
     ];
     for_each_schedule(|_, _| {
         for case in cases {
@@ -93,7 +103,12 @@ fn train(case: Case, steps: usize) -> Vec<f64> {
     let mut engine = CudaEngine::new(&network, training, CudaOptions::default()).unwrap();
     let mut parameters = Parameters::initial(&network);
     let first = if case.convolved { 3.0 } else { 1.0 };
-    let second = if case.spikes > 100 { 0.05 } else { 1.0 };
+    let second = match case {
+        // Some outputs spike, some do not.
+        Case { tail: true, loss: Loss::VmaxCrossEntropy {}, .. } => 0.2,
+        Case { spikes: 100.., .. } => 0.05,
+        _ => 1.0,
+    };
     for (connection, scale) in parameters.connections.iter_mut().zip([first, second, 0.0, 0.0]) {
         for (position, delay) in connection.delays.iter_mut().enumerate() {
             *delay = (position * 7 % 12) as f32 * 0.3;
@@ -128,7 +143,7 @@ fn inputs(sample: usize, count: usize) -> impl Iterator<Item = (f32, u32)> {
     })
 }
 
-/// With delays and recurrence outputs hear one another too: hidden neurons without delays from below, outputs with
+/// With recurrence, and delays or a loss on their voltages, outputs hear one another too: with delays hidden neurons without delays from below, outputs with
 /// them.
 fn network(case: Case) -> Network {
     let Case { hidden, delays, recurrent, .. } = case;
@@ -136,7 +151,8 @@ fn network(case: Case) -> Network {
         LayerSpec::input("in", 6).with_shape([1, 2, 3]),
         LayerSpec::lif("hidden", hidden, 20.0, 5.0).with_shape([hidden / 4, 2, 2]),
     ];
-    layers.push(if recurrent {
+    layers.extend(case.tail.then(|| LayerSpec::lif("tail", 4, 20.0, 5.0)));
+    layers.push(if recurrent || case.tail {
         LayerSpec::lif("out", 3, 20.0, 5.0)
     } else {
         LayerSpec::li("out", 3, 20.0, 5.0)
@@ -150,10 +166,12 @@ fn network(case: Case) -> Network {
     let second = ConnectionSpec { delays, ..ConnectionSpec::dense("hidden", "out") };
     let mut connections = vec![first, second];
     connections.extend(case.skips.then(|| ConnectionSpec::dense("in", "out")));
+    connections.extend(case.tail.then(|| ConnectionSpec::dense("out", "tail")));
     if recurrent {
         let own = |layer| ConnectionSpec { delays, ..ConnectionSpec::dense(layer, layer) };
         connections.push(own("hidden"));
-        connections.extend(delays.then(|| own("out")));
+        let hears_itself = delays || matches!(case.loss, Loss::ExpMeanCrossEntropy {});
+        connections.extend(hears_itself.then(|| own("out")));
     }
     Network::new(20.0, layers, connections).unwrap()
 }

@@ -5,7 +5,7 @@ use super::model::Model;
 use super::neurons::{BlockNeurons, Spiking};
 use super::piece::Piece;
 use super::readout::{AT_START, Measurement, Peaks};
-use super::record::{ALL_LANES, Mark, MarkKind, Record};
+use super::record::{ALL_LANES, Arrival, BlockRecord, Mark, MarkKind, Record};
 use super::walk::Scratch;
 use super::{lane, lane_mut};
 use crate::lanes::{LANES, LaneReal, Lanes};
@@ -167,6 +167,7 @@ impl<'a, T: LaneReal> Reverse<'a, T> {
         if self.reverser.costates[block].active {
             self.arrivals(block, entry);
         }
+        self.kinks(block, entry);
         for mark in own.marks_of(entry).iter().rev() {
             match mark.kind {
                 MarkKind::Release => self.release(block, mark),
@@ -326,25 +327,31 @@ impl<'a, T: LaneReal> Reverse<'a, T> {
         derivative * forcing.density.at(costate.time) * jump
     }
 
-    /// The impulses of voltages that were highest at the end of piece `piece`. If an arrival ended
-    /// it, the maximum moves with the arrival, along the slope before it.
+    /// The impulses of voltages that were highest at the end of piece `piece`.
     fn impulses(&mut self, block: usize, piece: usize) {
         let Some((peaks, derivative)) = self.peaks_of(block) else { return };
-        let own = &self.record.blocks[block];
         let neurons = &self.model.blocks[block];
         for lane in 0..neurons.lanes {
-            if peaks.place[lane] == AT_START || peaks.place[lane] != 2 * piece as u32 + 1 {
+            if is_at_end(peaks, lane, piece) {
+                let derivative = self::lane(&derivative, lane);
+                let costate = &mut self.reverser.costates[block];
+                *lane_mut(&mut costate.lambda.v, lane) -=
+                    derivative * self::lane(&neurons.decays.rate_mem, lane);
+                costate.active = true;
+            }
+        }
+    }
+
+    /// If an arrival ended the piece at whose end a voltage was highest, the maximum moves with the arrival, along the
+    /// slope before it.
+    fn kinks(&mut self, block: usize, entry: usize) {
+        let Some((peaks, derivative)) = self.peaks_of(block) else { return };
+        for lane in 0..self.model.blocks[block].lanes {
+            if !is_at_end(peaks, lane, entry) {
                 continue;
             }
-            let derivative = self::lane(&derivative, lane);
-            let costate = &mut self.reverser.costates[block];
-            *lane_mut(&mut costate.lambda.v, lane) -=
-                derivative * self::lane(&neurons.decays.rate_mem, lane);
-            costate.active = true;
-            let arrivals = if piece < own.entries.len() { own.arrivals_of(piece) } else { &[] };
-            let reaching = |lanes: u32| lanes == ALL_LANES || lanes as usize == lane;
-            if let Some(arrival) = arrivals.iter().find(|arrival| reaching(arrival.lane)) {
-                let kink = derivative * peaks.slope[lane];
+            if let Some(arrival) = mover(&self.record.blocks[block], lane, entry) {
+                let kink = self::lane(&derivative, lane) * peaks.slope[lane];
                 self.reverser.errors[arrival.spike as usize] += kink;
                 if arrival.lane != ALL_LANES {
                     let delays = &mut self.gradient.delays[arrival.row as usize];
@@ -359,6 +366,32 @@ impl<'a, T: LaneReal> Reverse<'a, T> {
         let position = block.checked_sub(self.model.layouts[self.model.output].first_block)?;
         Some((self.peaks.get(position)?, *self.by_peak.get(position)?))
     }
+}
+
+/// The first arrival at a lane at the moment of entry `entry`. A spike of the block itself ends a piece for all its lanes,
+/// and arrives with a later entry of the same moment. None where the lane itself spikes: what was highest there moves with
+/// that.
+fn mover<T: LaneReal>(own: &BlockRecord<T>, lane: usize, entry: usize) -> Option<&Arrival> {
+    let time = own.entries[entry].time;
+    let moment = (entry..own.entries.len()).take_while(|&entry| own.entries[entry].time == time);
+    for entry in moment {
+        let spikes =
+            |mark: &Mark<T>| mark.lane as usize == lane && matches!(mark.kind, MarkKind::Spike(_));
+        if own.marks_of(entry).iter().any(spikes) {
+            return None;
+        }
+        let reaches =
+            |arrival: &&Arrival| arrival.lane == ALL_LANES || arrival.lane as usize == lane;
+        if let Some(arrival) = own.arrivals_of(entry).iter().find(reaches) {
+            return Some(arrival);
+        }
+    }
+    None
+}
+
+/// Whether a lane's voltage was highest at the end of piece `piece`.
+fn is_at_end<T>(peaks: &Peaks<T>, lane: usize, piece: usize) -> bool {
+    peaks.place[lane] != AT_START && peaks.place[lane] == 2 * piece as u32 + 1
 }
 
 /// A block's lanes of a list of one value an output neuron; 0 in lanes without a neuron.

@@ -1,12 +1,15 @@
 //! That engines find the same, and the engine the same of parts as of the whole.
+// Each test file uses a part of it.
+#![allow(dead_code)]
 
 use crate::common::for_each_schedule;
 use crate::draw::{Draw, delays, weights};
 use eventprop_cpu::{CpuOptions, Precision};
 use eventprop_cuda::{CudaEngine, CudaOptions};
 use lif_core::engine::{Batch, BatchStatistics, Engine, Training};
+use lif_core::network::Layer;
 use lif_core::reference::Reference;
-use lif_core::{Parameters, SpikeBatch};
+use lif_core::{LayerParameters, Parameters, Real, SpikeBatch};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::cell::Cell;
@@ -14,9 +17,44 @@ use std::cell::Cell;
 /// What lists of parameters are called, and where they are.
 pub(crate) type List = (&'static str, fn(&Parameters<f32>) -> Vec<f32>);
 
+/// The lists of constants of a gradient, each of all layers.
+pub(crate) const CONSTANTS: [List; 4] = [
+    ("tau_mem", |parameters| of_layers(parameters, |layer| &layer.tau_mem)),
+    ("tau_syn", |parameters| of_layers(parameters, |layer| &layer.tau_syn)),
+    ("threshold", |parameters| of_layers(parameters, |layer| &layer.threshold)),
+    ("bias", |parameters| of_layers(parameters, |layer| &layer.bias)),
+];
+
+fn of_layers(parameters: &Parameters<f32>, of: fn(&LayerParameters<f32>) -> &Vec<f32>) -> Vec<f32> {
+    parameters.layers.iter().flat_map(of).copied().collect()
+}
+
+/// How a draw is trained besides by its loss.
+pub(crate) trait Settings {
+    fn change<T: Real>(&self, training: Training<T>) -> Training<T>;
+}
+
+/// As it is.
+pub(crate) struct Unchanged;
+
+impl Settings for Unchanged {
+    fn change<T: Real>(&self, training: Training<T>) -> Training<T> {
+        training
+    }
+}
+
 impl Draw {
+    /// Where every other draw is compared in gradients by constants too: which.
+    pub(crate) fn some_constants(&self) -> &'static [List] {
+        if self.labels.len().is_multiple_of(2) { &CONSTANTS } else { &[] }
+    }
+
     /// The fast engine where it takes the network, else the general one.
-    pub(crate) fn cpu(&self, training: Training<f32>) -> Box<dyn Engine<f32>> {
+    pub(crate) fn cpu(&self) -> Box<dyn Engine<f32>> {
+        self.cpu_with(self.training())
+    }
+
+    pub(crate) fn cpu_with(&self, training: Training<f32>) -> Box<dyn Engine<f32>> {
         let options = CpuOptions { threads: Some(1) };
         let mut engine = f32::engine(&self.network, training, options).unwrap();
         engine.load(&self.parameters).unwrap();
@@ -24,24 +62,26 @@ impl Draw {
     }
 
     /// CUDA = CPU = reference, unless a spike is so near to vanishing that single precision decides; also in `constants`,
-    /// if there are any. Returns the spikes of each layer between input and output.
+    /// if there are any. Returns the spikes of each layer between input and output that spikes.
     pub(crate) fn compare(
         &self,
         options: CudaOptions,
         constants: &[List],
     ) -> Result<Vec<usize>, TestCaseError> {
-        let training =
-            Training { constant_gradients: !constants.is_empty(), ..Training::exact(self.loss) };
-        let mut reference = Reference::new(&self.network, Training::exact(self.loss)).unwrap();
-        reference.load(&self.parameters.cast()).unwrap();
-        let mut exact = SpikeBatch::new();
-        for train in self.spikes.iter() {
-            let train = train.iter().map(|(time, source)| (f64::from(time), source));
-            exact.push_sorted(train).unwrap();
-        }
-        let batch = Batch { spikes: &exact, labels: &self.labels };
-        let expected = reference.differentiate(batch).unwrap();
-        let mut cpu = self.cpu(training.clone());
+        self.compare_with(options, constants, &Unchanged)
+    }
+
+    /// The same of engines that are trained otherwise.
+    pub(crate) fn compare_with(
+        &self,
+        options: CudaOptions,
+        constants: &[List],
+        settings: &impl Settings,
+    ) -> Result<Vec<usize>, TestCaseError> {
+        let (reference, expected) = self.reference(settings);
+        let constant_gradients = !constants.is_empty();
+        let training = settings.change(Training { constant_gradients, ..self.training() });
+        let mut cpu = self.cpu_with(training.clone());
         cpu.differentiate(self.batch()).unwrap();
         let mut cuda = CudaEngine::new(&self.network, training, options).unwrap();
         cuda.load(&self.parameters).unwrap();
@@ -56,6 +96,7 @@ impl Draw {
         if counts(&*cpu) != found {
             return Err(TestCaseError::reject("a spike at the edge of vanishing"));
         }
+        prop_assert_eq!(cuda.take_activity(), cpu.take_activity());
         let mut tolerance = 0.0;
         let others: [List; 2] = [("delays", delays), ("weights", weights)];
         for (what, of) in constants.iter().copied().chain(others) {
@@ -68,9 +109,26 @@ impl Draw {
         }
         let inputs = error(cuda.input_gradient(), cpu.input_gradient());
         prop_assert!(inputs < tolerance, "inputs {}", inputs);
+        let mut layers = self.network.layers()[1..output].iter();
         found.truncate(output - 1);
+        found.retain(|_| layers.next().is_some_and(Layer::is_lif));
         println!("{} samples, spikes {found:?}, tolerance {tolerance}", self.spikes.len());
         Ok(found)
+    }
+
+    /// The reference with what it finds.
+    pub(crate) fn reference(&self, settings: &impl Settings) -> (Reference, BatchStatistics) {
+        let exactly = settings.change(Training::exact(self.loss));
+        let mut reference = Reference::new(&self.network, exactly).unwrap();
+        reference.load(&self.parameters.cast()).unwrap();
+        let mut exact = SpikeBatch::new();
+        for train in self.spikes.iter() {
+            let train = train.iter().map(|(time, source)| (f64::from(time), source));
+            exact.push_sorted(train).unwrap();
+        }
+        let batch = Batch { spikes: &exact, labels: &self.labels };
+        let found = reference.differentiate(batch).unwrap();
+        (reference, found)
     }
 
     /// What `whole` found is found where the adjoint is cut into the smallest parts: to the bit but for sums
@@ -107,6 +165,14 @@ pub(crate) fn engines_agree_with<S: Strategy<Value = Draw>>(
     constants: &[List],
     draws: impl Fn() -> S,
 ) {
+    engines_agree_where(draws, |draw| draw.compare(options, constants));
+}
+
+/// The same by a comparison of one's own, which returns the spikes of layers.
+pub(crate) fn engines_agree_where<S: Strategy>(
+    draws: impl Fn() -> S,
+    compare: impl Fn(&S::Value) -> Result<Vec<usize>, TestCaseError>,
+) {
     for_each_schedule(|_, schedule| {
         let compared = Cell::new(0);
         let config = ProptestConfig { cases: 12, failure_persistence: None, ..<_>::default() };
@@ -115,7 +181,7 @@ pub(crate) fn engines_agree_with<S: Strategy<Value = Draw>>(
             &[schedule as u8; 32],
         );
         let outcome = TestRunner::new_with_rng(config, rng).run(&draws(), |draw| {
-            let counts = draw.compare(options, constants)?;
+            let counts = compare(&draw)?;
             compared.set(compared.get() + usize::from(counts.iter().all(|&count| count > 0)));
             Ok(())
         });

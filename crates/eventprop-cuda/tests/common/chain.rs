@@ -1,4 +1,6 @@
 //! Chains of dense layers.
+// Each test file uses a part of it.
+#![allow(dead_code)]
 
 use crate::draw::INPUTS;
 use lif_core::Network;

@@ -1,4 +1,6 @@
 //! That training on kept samples is training on given ones.
+// Each test file uses a part of it.
+#![allow(dead_code)]
 
 use crate::common::for_each_schedule;
 use crate::draw::{Draw, delays, fill_delays, spikes, uniform, weights};
@@ -10,6 +12,14 @@ use lif_core::{Network, Parameters, SpikeBatch};
 /// Batches of kept samples train as the same batches given one by one, to the bit; also where room has
 /// to be made under way.
 pub(crate) fn train_both_ways(network: &Network) {
+    train_both_ways_with(network, |training| training);
+}
+
+/// The same for a training changed by `change`.
+pub(crate) fn train_both_ways_with(
+    network: &Network,
+    change: impl Fn(Training<f32>) -> Training<f32>,
+) {
     for_each_schedule(|_, schedule| {
         let mut parameters = Parameters::<f32>::initial(network);
         let mut uniform = uniform(40 + schedule);
@@ -23,13 +33,13 @@ pub(crate) fn train_both_ways(network: &Network) {
         let labels: Vec<u32> = (0..23).map(|sample| sample % 7).collect();
         let loss = Loss::VmaxCrossEntropy {};
         let draw = Draw { network: network.clone(), parameters, spikes, labels, loss };
-        let training = Training {
+        let training = change(Training {
             learning_rates: LearningRates { delays: 20.0, ..LearningRates::default() },
             optimiser: Optimiser::ADAM,
             clip: Some(Clip::Norm(0.05)),
             input_gradients: false,
             ..draw.training()
-        };
+        });
         let order: Vec<u32> = (0..23).map(|position| position * 5 % 23).collect();
         let (size, rates) = (4, [0.01, 0.02, 0.03, 0.02, 0.01, 0.005]);
 

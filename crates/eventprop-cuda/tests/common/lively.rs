@@ -1,4 +1,6 @@
 //! Random networks in which all layers spike, a few times a neuron.
+// Each test file uses a part of it.
+#![allow(dead_code)]
 
 use crate::draw::{Draw, fill_delays, spikes};
 use lif_core::loss::Loss;
