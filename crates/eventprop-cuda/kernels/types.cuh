@@ -78,6 +78,18 @@ struct Layer {
     int* peak_intervals;  // or -1 for time 0
 };
 
+// What else the neurons of a layer need time for after a spike, and what is kept of it.
+struct Recovery {
+    float refractory;  // ms for which they are held at the reset
+    float beta, tau;   // by how much a spike raises the threshold, and the time constant in ms with which that decays
+    int padding;
+    // Of each spike, by neuron: where the reset is left [sample][slot][stride].
+    float* rises;    // tau_mem V' just after
+    float* mems;     // decay of a voltage from the start of the interval to there
+    float* drives;   // what a current at the start of the interval would have added to the voltage
+    int* intervals;  // the record
+};
+
 // One of the layers that hear one another and are walked together. What they hear is described once, as if they were one
 // layer, whose columns are the first's neurons, then the second's, and so on.
 struct Member {
@@ -162,7 +174,7 @@ struct Loss {
 
 static_assert(sizeof(Record) == 16 && sizeof(Layer) == 336 && sizeof(Step) == 64, "as in abi.rs");
 static_assert(sizeof(Loss) == 20 && sizeof(Control) == 104 && sizeof(List) == 64, "as in abi.rs");
-static_assert(sizeof(Member) == 352, "as in abi.rs");
+static_assert(sizeof(Member) == 352 && sizeof(Recovery) == 48, "as in abi.rs");
 
 __device__ __forceinline__ bool is_faulty(Control const* control) {
     Faults const& f = control->faults;

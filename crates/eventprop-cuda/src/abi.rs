@@ -75,6 +75,20 @@ pub(crate) struct Layer {
     pub(crate) peak_intervals: Address,
 }
 
+/// What else the neurons of a layer need time for after a spike, and what is kept of it.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Recovery {
+    pub(crate) refractory: f32,
+    pub(crate) beta: f32,
+    pub(crate) tau: f32,
+    pub(crate) padding: i32,
+    pub(crate) rises: Address,
+    pub(crate) mems: Address,
+    pub(crate) drives: Address,
+    pub(crate) intervals: Address,
+}
+
 /// One of several layers that are walked together.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
@@ -181,6 +195,6 @@ impl Control {
 
 const _: () = {
     assert!(size_of::<Layer>() == 336 && size_of::<Step>() == 64);
-    assert!(size_of::<Member>() == 352);
+    assert!(size_of::<Member>() == 352 && size_of::<Recovery>() == 48);
     assert!(size_of::<Loss>() == 20 && size_of::<Control>() == 104 && size_of::<List>() == 64);
 };

@@ -9,11 +9,15 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 44] = [
+pub(crate) const KERNELS: [&str; 50] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
     "lif_forward_delayed",
+    "lif_refractory",
+    "lif_refractory_delayed",
+    "lif_adaptive",
+    "lif_adaptive_delayed",
     "lif_merge",
     "join_arrivals",
     "collect_errors",
@@ -41,6 +45,8 @@ pub(crate) const KERNELS: [&str; 44] = [
     "li_mean_backward_delayed",
     "lif_backward",
     "lif_backward_delayed",
+    "lif_recovering_backward",
+    "lif_recovering_backward_delayed",
     "weight_gradient",
     "sum_errors",
     "input_gradient",
@@ -61,13 +67,15 @@ pub(crate) const KERNELS: [&str; 44] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 27] = [
+const SOURCES: [&str; 31] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/warp.cuh"),
     include_str!("../kernels/decay.cuh"),
     include_str!("../kernels/arrivals.cuh"),
     include_str!("../kernels/walk.cuh"),
     include_str!("../kernels/crossing.cuh"),
+    include_str!("../kernels/falling.cuh"),
+    include_str!("../kernels/recovery.cuh"),
     include_str!("../kernels/adjoint.cuh"),
     include_str!("../kernels/trace.cuh"),
     include_str!("../kernels/neurons.cuh"),
@@ -76,12 +84,14 @@ const SOURCES: [&str; 27] = [
     include_str!("../kernels/stream_inputs.cu"),
     include_str!("../kernels/sort_arrivals.cu"),
     include_str!("../kernels/lif_forward.cu"),
+    include_str!("../kernels/lif_recovering.cu"),
     include_str!("../kernels/lif_merge.cu"),
     include_str!("../kernels/join_arrivals.cu"),
     include_str!("../kernels/li_forward.cu"),
     include_str!("../kernels/loss.cu"),
     include_str!("../kernels/li_backward.cu"),
     include_str!("../kernels/lif_backward.cu"),
+    include_str!("../kernels/lif_recovering_backward.cu"),
     include_str!("../kernels/lif_recurrent.cu"),
     include_str!("../kernels/lif_queued.cu"),
     include_str!("../kernels/lif_queued_backward.cu"),

@@ -6,7 +6,7 @@ use crate::wiring::{Inputs, check_heard, inputs, places};
 use lif_core::engine::{EngineError, Training};
 use lif_core::loss::{KnownLoss, Readout};
 use lif_core::network::{Layer, Network, Neuron};
-use lif_core::{Parameters, per_neuron};
+use lif_core::{LayerParameters, Parameters, per_neuron};
 
 /// The name that selects the engine.
 pub(crate) const NAME: &str = "cuda";
@@ -61,6 +61,17 @@ pub(crate) struct DenseLayer {
     pub(crate) pull: (f64, f64),
     /// Its time constants.
     pub(crate) decay: Decay,
+    /// What its neurons need time for after a spike, if anything.
+    pub(crate) recovery: Option<Recovery>,
+}
+
+/// What keeps a neuron from its next spike for a while.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Recovery {
+    /// For so many ms it is held at its reset.
+    pub(crate) refractory: f32,
+    /// Each spike raises the threshold by the first; that decays with the second in ms.
+    pub(crate) adaptation: Option<(f32, f32)>,
 }
 
 /// A connection into a layer.
@@ -208,6 +219,7 @@ pub(crate) fn plan(
             rate: if position == network.output_index() { rate } else { 0.0 },
             pull: (if strength == 0.0 { 0.0 } else { pull / strength }, strength),
             decay: decay(values.tau_mem[0], values.tau_syn[0]),
+            recovery: recovery(layer, values),
         })
     });
     layers.collect()
@@ -257,7 +269,7 @@ pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), E
         _ => {}
     }
     check_heard(network)?;
-    groups(network).iter().try_for_each(|group| inputs(network, group).map(drop))
+    groups(network).iter().try_for_each(|group| check_group(network, group))
 }
 
 /// The bias currents and thresholds of a layer's neurons and of its padding, which never spikes.
@@ -293,13 +305,30 @@ fn check_layer(layer: &Layer) -> Result<(), EngineError> {
     if constants.tau_mem.len() > 1 || constants.tau_syn.len() > 1 {
         return unsupported("time constants of single neurons are");
     }
-    if constants.refractory > 0.0 {
-        return unsupported("refractory times are");
+    Ok(())
+}
+
+/// Refuses what neurons that hear one another cannot have: `group` is walked together.
+fn check_group(network: &Network, group: &[usize]) -> Result<(), EngineError> {
+    if inputs(network, group)?.recurrent.is_empty() {
+        return Ok(());
     }
-    if constants.adaptation.is_some() {
-        return unsupported("adaptive thresholds are");
+    for constants in group.iter().filter_map(|&layer| network.layers()[layer].constants()) {
+        if constants.refractory > 0.0 {
+            return unsupported("refractory times of recurrent layers are");
+        }
+        if constants.adaptation.is_some() {
+            return unsupported("adaptive thresholds of recurrent layers are");
+        }
     }
     Ok(())
+}
+
+fn recovery(layer: &Layer, values: &LayerParameters<f32>) -> Option<Recovery> {
+    let refractory = layer.constants().map_or(0.0, |constants| constants.refractory as f32);
+    let beta = values.adaptation_beta.first().copied();
+    let adaptation = beta.zip(values.adaptation_tau.first().copied());
+    (refractory > 0.0 || adaptation.is_some()).then_some(Recovery { refractory, adaptation })
 }
 
 pub(crate) fn unsupported<V>(capability: &str) -> Result<V, EngineError> {

@@ -4,7 +4,7 @@ use crate::abi::{self, Address, Layer};
 use crate::batch::{BatchBuffers, Descriptions};
 use crate::data::Data;
 use crate::device::{Buffer, Device, Shape};
-use crate::plan::{DenseLayer, WARP};
+use crate::plan::{DenseLayer, Recovery, WARP};
 use crate::sizes::GROUP;
 use crate::weights::Weights;
 use bytemuck::bytes_of;
@@ -100,7 +100,9 @@ impl Program<'_> {
             return self.device.launch(kernel, shape, &[bytes_of(layer)]);
         }
         if !plan.is_recurrent() {
-            return self.device.launch(kernel, shape, &[bytes_of(layer), bytes_of(&control)]);
+            let mut arguments = vec![bytes_of(layer), bytes_of(&control)];
+            arguments.extend(self.descriptions.recoveries[index].as_ref().map(bytes_of));
+            return self.device.launch(kernel, shape, &arguments);
         }
         let (copies, shared) = (plan.copies as i32, self.shared(index));
         let below = &self.descriptions.to_below[index];
@@ -278,6 +280,7 @@ impl Program<'_> {
         let is_maximum = self.loss.kind == kind(Readout::VMax);
         let [common, own] = match (plan.spikes, is_maximum, back) {
             _ if plan.is_recurrent() => return recurrent_walk(plan, back),
+            (true, _, back) if let Some(recovery) = plan.recovery => recovering_walk(recovery, back),
             (true, _, false) => ["lif_forward", "lif_forward_delayed"],
             (true, _, true) => ["lif_backward", "lif_backward_delayed"],
             (false, true, false) => ["li_maximum", "li_maximum_delayed"],
@@ -334,6 +337,7 @@ impl Program<'_> {
                     whole(plan, samples)
                 } else {
                     arguments.push(bytes_of(&samples));
+                    arguments.extend(self.descriptions.recoveries[index].as_ref().map(bytes_of));
                     shape
                 };
                 self.device.launch(kernel, shape, &arguments)?;
@@ -417,6 +421,15 @@ impl Program<'_> {
 
     fn output(&self) -> &Layer {
         &self.descriptions.layers[self.plan.len() - 1]
+    }
+}
+
+/// The same, each without delays and with, where neurons need time to recover from a spike.
+fn recovering_walk(recovery: Recovery, back: bool) -> [&'static str; 2] {
+    match (back, recovery.adaptation) {
+        (false, None) => ["lif_refractory", "lif_refractory_delayed"],
+        (false, Some(_)) => ["lif_adaptive", "lif_adaptive_delayed"],
+        (true, _) => ["lif_recovering_backward", "lif_recovering_backward_delayed"],
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Lengths {
     pub(crate) errors: usize,
     pub(crate) neurons: usize,
     pub(crate) spikes: usize,
+    /// Where neurons need time to recover: the same again.
+    pub(crate) recoveries: usize,
     pub(crate) adjoint: usize,
     /// Where synapses have delays: arrivals in the neurons' own orders, and neurons.
     pub(crate) heard: usize,
@@ -140,11 +142,13 @@ impl Room {
     ) -> Lengths {
         let layer = &layers[index];
         let slots = if layer.spikes { self.spikes[index].0 } else { 0 };
+        let spikes = self.samples * slots * layer.stride;
         let of_neurons = Lengths {
             samples: self.samples,
             slots,
             neurons: self.samples * layer.stride,
-            spikes: self.samples * slots * layer.stride,
+            spikes,
+            recoveries: if layer.recovery.is_some() { spikes } else { 0 },
             ..Lengths::default()
         };
         if layer.members.is_empty() {
@@ -201,7 +205,7 @@ impl Room {
         for lengths in all {
             let Lengths { samples, events: e, heads, errors, neurons, spikes, .. } = lengths;
             bytes += 4 * (samples + 7 * e + heads + errors + 7 * neurons + 6 * spikes + 2);
-            bytes += 4 * (2 * lengths.heard + lengths.hearers);
+            bytes += 4 * (2 * lengths.heard + lengths.hearers + 4 * lengths.recoveries);
             adjoint = adjoint.max(lengths.adjoint);
             events = events.max(e);
         }

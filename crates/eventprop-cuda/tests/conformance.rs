@@ -11,7 +11,7 @@ use lif_core::Network;
 use lif_core::engine::{EngineError, Training};
 
 /// Kinds of network that the engine computes.
-const KINDS: [Kind; 14] = [
+const KINDS: [Kind; 16] = [
     Kind::Skip,
     Kind::Dense,
     Kind::DenseInteger,
@@ -19,6 +19,8 @@ const KINDS: [Kind; 14] = [
     Kind::DenseEqual,
     Kind::DenseNearEqual,
     Kind::Bias,
+    Kind::Refractory,
+    Kind::Adaptive,
     Kind::Conv,
     Kind::Recurrent,
     Kind::FeedForwardDelays,
