@@ -280,7 +280,9 @@ impl Program<'_> {
         let is_maximum = self.loss.kind == kind(Readout::VMax);
         let [common, own] = match (plan.spikes, is_maximum, back) {
             _ if plan.is_recurrent() => return recurrent_walk(plan, back),
-            (true, _, back) if let Some(recovery) = plan.recovery => recovering_walk(recovery, back),
+            (true, _, back) if let Some(recovery) = plan.recovery => {
+                recovering_walk(recovery, back)
+            }
             (true, _, false) => ["lif_forward", "lif_forward_delayed"],
             (true, _, true) => ["lif_backward", "lif_backward_delayed"],
             (false, true, false) => ["li_maximum", "li_maximum_delayed"],

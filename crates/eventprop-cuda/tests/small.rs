@@ -8,7 +8,7 @@ use common::for_each_schedule;
 use eventprop_cuda::{CudaEngine, CudaOptions};
 use lif_core::engine::{Batch, Engine, Training};
 use lif_core::loss::Loss;
-use lif_core::network::{ConnectionKindSpec, ConnectionSpec, LayerSpec};
+use lif_core::network::{Adaptation, ConnectionKindSpec, ConnectionSpec, LayerSpec};
 use lif_core::optimiser::{Clip, Optimiser};
 use lif_core::{Network, Parameters, SpikeBatch};
 
@@ -26,6 +26,9 @@ struct Case {
     recurrent: bool,
     /// Outputs hear the input too.
     skips: bool,
+    /// What hidden neurons have.
+    refractory: Option<f64>,
+    adaptation: Option<Adaptation>,
 }
 
 const SMALLEST: Case = Case {
@@ -37,6 +40,8 @@ const SMALLEST: Case = Case {
     convolved: false,
     recurrent: false,
     skips: false,
+    refractory: None,
+    adaptation: None,
 };
 
 #[test]
@@ -44,6 +49,9 @@ fn every_kernel_runs() {
     let mean = Case { loss: Loss::ExpMeanCrossEntropy {}, ..SMALLEST };
     let loss = Loss::TtfsCrossEntropy { tau: 2.0, alpha: 0.01, tau_early: 10.0 };
     let recurrent = Case { loss, hidden: 40, recurrent: true, ..SMALLEST };
+    let refractory = Case { refractory: Some(0.8), ..SMALLEST };
+    let adaptation = Some(Adaptation { beta: 0.2, tau: 6.0 });
+    let adaptive = Case { adaptation, ..refractory };
     let cases = [
         Case { hidden: 264, spikes: 110, ..SMALLEST },
         Case { delays: true, skips: true, ..SMALLEST },
@@ -52,6 +60,10 @@ fn every_kernel_runs() {
         Case { delays: true, ..mean },
         recurrent,
         Case { delays: true, ..recurrent },
+        Case { hidden: 40, spikes: 110, ..refractory },
+        Case { delays: true, ..refractory },
+        Case { hidden: 40, spikes: 110, ..adaptive },
+        Case { delays: true, ..adaptive },
     ];
     for_each_schedule(|_, _| {
         for case in cases {
@@ -112,10 +124,11 @@ fn inputs(sample: usize, count: usize) -> impl Iterator<Item = (f32, u32)> {
 /// With delays and recurrence outputs hear one another too: hidden neurons without delays from below, outputs with
 /// them.
 fn network(case: Case) -> Network {
-    let Case { hidden, delays, recurrent, .. } = case;
+    let Case { hidden, delays, recurrent, refractory, adaptation, .. } = case;
     let mut layers = vec![
         LayerSpec::input("in", 6).with_shape([1, 2, 3]),
-        LayerSpec::lif("hidden", hidden, 20.0, 5.0).with_shape([hidden / 4, 2, 2]),
+        LayerSpec { refractory, adaptation, ..LayerSpec::lif("hidden", hidden, 20.0, 5.0) }
+            .with_shape([hidden / 4, 2, 2]),
     ];
     layers.push(if recurrent {
         LayerSpec::lif("out", 3, 20.0, 5.0)
