@@ -36,10 +36,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     let mut passed = cargo_test(&[]).status()?.success()
         && ranks()?
-        && watched("initcheck", &["small", "conformance", "recurrent"])?
+        && watched("initcheck", &["small", "conformance", "recurrent", "recovery"])?
         && watched(
             "racecheck",
-            &["small", "conformance", "agreement", "consistency", "skip", "recurrent"],
+            &["small", "conformance", "agreement", "consistency", "skip", "recurrent", "recovery"],
         )?;
     if passed && !args.without_tsan {
         passed = sanitized()?;

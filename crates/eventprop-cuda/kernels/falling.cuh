@@ -2,7 +2,7 @@
 // voltage above the threshold turns, of which there are two places at most, and a crossing is sought where that grows
 // from below 0 to above: none is missed, and none taken for another.
 #pragma once
-#include "decay.cuh"
+#include "crossing.cuh"
 
 #define NO_TURN (-1.0f)
 // Decays after so many of their time constants have no sign left in single precision.
@@ -29,7 +29,7 @@ __device__ __forceinline__ float root_in(float low, float high, float resolution
         bool fast = fabsf(2.0f * at.value) < fabsf(last_step * at.slope);
         float next = inside && fast ? newton : 0.5f * (low + high);
         last_step = fabsf(next - x);
-        if (last_step <= 1.1920929e-7f * fabsf(x)) return next;
+        if (last_step <= EPSILON * fabsf(x)) return next;
         x = next;
     }
     return x;
@@ -75,7 +75,7 @@ struct Falling {
         float start = turning(from).value, end = turning(to).value;
         if (!((start < 0.0f && end > 0.0f) || (start > 0.0f && end < 0.0f))) return NO_TURN;
         float sign = start < 0.0f ? 1.0f : -1.0f;
-        return root_in(from, to, 1.1920929e-7f * fabsf(start), [&](float s) {
+        return root_in(from, to, EPSILON * fabsf(start), [&](float s) {
             Jet at = turning(s);
             return Jet{sign * at.value, sign * at.slope};
         });
@@ -95,7 +95,7 @@ struct Falling {
             if (end < 0.0f) continue;
             float above = distance(end).value;
             if (below < 0.0f && above >= 0.0f) {
-                return root_in(low, end, 1.1920929e-7f * fabsf(base), [&](float s) { return distance(s); });
+                return root_in(low, end, EPSILON * fabsf(base), [&](float s) { return distance(s); });
             }
             low = end;
             below = above;

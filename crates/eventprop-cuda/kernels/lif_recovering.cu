@@ -1,5 +1,5 @@
 // Leaky integrate-and-fire neurons that need time to recover from a spike (recovery.cuh), through all arrivals of a
-// sample: the walk of lif_forward, with more to remember.
+// sample: the walk of lif_forward, with more to remember. It shares what stands there besides.
 #include "recovery.cuh"
 #include "walk.cuh"
 

@@ -1,6 +1,6 @@
 // The adjoint of leaky integrate-and-fire neurons that need time to recover from a spike: where a neuron leaves its
 // reset, lambda_V falls to 0 and what it was counts for the time of the spike (equations 12 and 14 of
-// docs/derivation.md).
+// docs/derivation.md). The way back through what arrived is that of lif_backward.
 
 // A neuron's spikes and the ends of their recoveries on the way back: spike k is turn 2 k, its recovery 2 k + 1. The
 // last recovery is none, for nothing comes after it.

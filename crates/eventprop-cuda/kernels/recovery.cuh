@@ -1,7 +1,6 @@
 // What keeps a neuron from its next spike for a while: the reset at which it is held, and a threshold that each spike
 // raises and that falls again. Whatever the ratio of time constants, its way through an interval is measured in ms.
 #pragma once
-#include "crossing.cuh"
 #include "falling.cuh"
 
 // No spike before the end of the interval.

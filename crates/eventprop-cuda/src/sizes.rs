@@ -266,7 +266,7 @@ mod tests {
     use lif_core::network::{ConnectionSpec, LayerSpec};
     use lif_core::{Network, Parameters};
 
-    /// A batch takes what was computed for it: lists, ranks and collected errors too.
+    /// A batch takes what was computed for it: lists, ranks, collected errors and recoveries too.
     #[test]
     fn bytes_are_those_allocated() {
         let layers = vec![
@@ -300,7 +300,9 @@ mod tests {
             let pairs = chain.iter().chain(&around[..chosen]);
             let connections = pairs
                 .map(|&(from, to)| ConnectionSpec { delays, ..ConnectionSpec::dense(from, to) });
-            let network = Network::new(30.0, layers.clone(), connections.collect()).unwrap();
+            let mut layers = layers.clone();
+            layers[2].refractory = (chosen == 2).then_some(1.0);
+            let network = Network::new(30.0, layers, connections.collect()).unwrap();
             let training = Training::exact(Loss::VmaxCrossEntropy {});
             let plan = plan(&network, &training, &Parameters::initial(&network), threads).unwrap();
             let room = Room { samples: 50, arrivals: 900, ..Room::new(&plan, 1 << 20) };
