@@ -25,7 +25,7 @@ fn kernels() -> Result<PathBuf> {
 const BARRIERS: [&str; 2] = ["__syncthreads();", "__syncwarp();"];
 
 /// The tests that must notice a missing barrier, the shortest first.
-const CHOSEN: [&str; 5] = ["small", "agreement", "consistency", "skip", "recurrent"];
+const CHOSEN: [&str; 6] = ["small", "agreement", "consistency", "skip", "recurrent", "constants"];
 
 /// What cargo starts a test with.
 const RUNNER: &str = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER";
@@ -36,10 +36,19 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     let mut passed = cargo_test(&[]).status()?.success()
         && ranks()?
-        && watched("initcheck", &["small", "conformance", "recurrent", "recovery"])?
+        && watched("initcheck", &["small", "conformance", "recurrent", "constants", "recovery"])?
         && watched(
             "racecheck",
-            &["small", "conformance", "agreement", "consistency", "skip", "recurrent", "recovery"],
+            &[
+                "small",
+                "conformance",
+                "agreement",
+                "consistency",
+                "skip",
+                "recurrent",
+                "constants",
+                "recovery",
+            ],
         )?;
     if passed && !args.without_tsan {
         passed = sanitized()?;

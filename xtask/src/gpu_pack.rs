@@ -25,8 +25,17 @@ pub(crate) struct Args {
     accept: Option<PathBuf>,
 }
 
-const TESTS: [&str; 8] =
-    ["probe", "small", "conformance", "agreement", "consistency", "skip", "recurrent", "recovery"];
+const TESTS: [&str; 9] = [
+    "probe",
+    "small",
+    "conformance",
+    "agreement",
+    "consistency",
+    "skip",
+    "recurrent",
+    "constants",
+    "recovery",
+];
 /// What may be carried to the machine.
 const MAX_BYTES: u64 = 60 << 20;
 

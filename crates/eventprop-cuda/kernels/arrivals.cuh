@@ -3,8 +3,13 @@
 #pragma once
 #include "decay.cuh"
 
+// What stands where there is no record: nothing arrives and no time passes.
+__device__ __forceinline__ Record no_record() { return {1.0f, 1.0f, 0.0f, NO_EVENT}; }
+
 // Without delays all neurons of a layer hear the same at the same times: one list of records for all.
 struct CommonArrivals {
+    typedef CommonArrivals Order;
+
     Record const* records;
     float const* starts;
     float const* weighting;
@@ -17,7 +22,10 @@ struct CommonArrivals {
         return {layer.records + row, layer.times + row, layer.factors + row, count, count};
     }
 
+    static __device__ __forceinline__ Decay const& decay_of(Layer const& layer, int) { return layer.decay; }
+
     __device__ __forceinline__ Record record(int r) const { return records[r]; }
+    __device__ __forceinline__ int source(int r) const { return records[r].source; }
     __device__ __forceinline__ float start(int r) const { return starts[r]; }
     __device__ __forceinline__ float factor(int r) const { return weighting[r]; }
     __device__ __forceinline__ int event(int r) const { return r - 1; }
@@ -28,6 +36,8 @@ struct CommonArrivals {
 #define TOO_LATE (0xffffffffull << 32)
 
 struct OwnArrivals {
+    typedef OwnArrivals Order;
+
     Layer const& layer;
     unsigned long long const* keys;  // a row of neurons an arrival
     Record const* senders;
@@ -40,6 +50,8 @@ struct OwnArrivals {
                 layer.counts[sample], count};
     }
 
+    static __device__ __forceinline__ Decay const& decay_of(Layer const& layer, int) { return layer.decay; }
+
     __device__ __forceinline__ unsigned long long key(int r) const {
         return keys[(size_t)(r - 1) * layer.stride];
     }
@@ -48,9 +60,28 @@ struct OwnArrivals {
         if (r == 0) return 0.0f;
         return r > count ? layer.duration : __uint_as_float((unsigned)(key(r) >> 32));
     }
+    __device__ __forceinline__ int source(int r) const { return r == 0 ? -1 : senders[event(r)].source; }
     __device__ __forceinline__ Record record(int r) const {
-        int source = r == 0 ? -1 : senders[event(r)].source;
-        return record_of(layer.decay, start(r + 1) - start(r), source);
+        return record_of(layer.decay, start(r + 1) - start(r), source(r));
     }
     __device__ __forceinline__ float factor(int r) const { return expf(-layer.rate * start(r)); }
+};
+
+// Either, where each neuron has time constants of its own: it computes its decays itself.
+template <class Arrivals>
+struct Heterogeneous : Arrivals {
+    Decay const& decay;
+
+    static __device__ __forceinline__ Decay const& decay_of(Layer const& layer, int neuron) {
+        return layer.decays[neuron];
+    }
+
+    static __device__ __forceinline__ Heterogeneous of(Layer const& layer, int sample, int neuron) {
+        return {Arrivals::of(layer, sample, neuron), decay_of(layer, neuron)};
+    }
+
+    __device__ __forceinline__ Record record(int r) const {
+        if (r > this->count) return no_record();
+        return record_of(decay, this->start(r + 1) - this->start(r), this->source(r));
+    }
 };

@@ -6,6 +6,14 @@ struct Interval {
     float mem, syn, drive;
 };
 
+// That of two time constants; src/constants.rs does the same.
+__device__ __forceinline__ Decay decay_with(float tau_mem, float tau_syn) {
+    float difference = (tau_mem - tau_syn) / (tau_mem * tau_syn);
+    float ratio = tau_mem / tau_syn;
+    bool is_integer = ratio >= 2.0f && ratio <= 10.0f && ratio == rintf(ratio);
+    return {tau_mem, tau_syn, difference, 1.0f / (tau_mem * difference), ratio, is_integer ? (int)ratio : 0};
+}
+
 // (exp(z) - 1)/z for |z| < 1/2.
 __device__ __forceinline__ float phi(float z) {
     float sum = 1.0f / 40320.0f;

@@ -9,7 +9,7 @@ __device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first,
     lane.sample += first;
     size_t place = (size_t)lane.sample * layer.stride + lane.neuron;
     Arrivals arrivals = Arrivals::of(layer, lane.sample, lane.neuron);
-    Decay const& decay = layer.decay;
+    Decay const& decay = Arrivals::decay_of(layer, lane.neuron);
 
     bool is_neuron = lane.neuron < layer.targets;
     float derivative = is_neuron ? layer.derivatives[place] : 0.0f;
@@ -20,7 +20,7 @@ __device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first,
     bool turns = interval >= 0 && inside < 0.0f && interval < arrivals.count;
     float moved = turns ? derivative * (layer.peak_currents[place] - layer.peaks[place]) / decay.tau_mem : 0.0f;
 
-    Trace<Arrivals, errors> trace(layer, lane, arrivals, parts);
+    Trace<typename Arrivals::Order, errors> trace(layer, decay, lane, arrivals, parts);
     int top = trace.leave_silent(arrivals, last_of(arrivals, min(interval + 1, arrivals.count)));
     float mu_voltage = 0.0f, mu_current = 0.0f;
     auto still = [&](int r, float weight) {
@@ -49,7 +49,7 @@ __device__ __forceinline__ void walk_mean_back(Layer const& layer, int first, in
     if (lane.sample >= samples || !lane.exists) return;
     lane.sample += first;
     Arrivals arrivals = Arrivals::of(layer, lane.sample, lane.neuron);
-    Decay const& decay = layer.decay;
+    Decay const& decay = Arrivals::decay_of(layer, lane.neuron);
 
     bool is_neuron = lane.neuron < layer.targets;
     float derivative = is_neuron ? layer.derivatives[(size_t)lane.sample * layer.stride + lane.neuron] : 0.0f;
@@ -58,7 +58,7 @@ __device__ __forceinline__ void walk_mean_back(Layer const& layer, int first, in
     float last = arrivals.factor(arrivals.count + 1);
     float mu_voltage = -voltage * last;
     float mu_current = -current * last;
-    Trace<Arrivals, errors> trace(layer, lane, arrivals, parts);
+    Trace<typename Arrivals::Order, errors> trace(layer, decay, lane, arrivals, parts);
     int top = trace.leave_silent(arrivals, arrivals.count);
     auto still = [&](int r, float weight) {
         float factor = arrivals.factor(min(r, arrivals.count));
@@ -93,4 +93,26 @@ extern "C" __global__ void li_mean_backward_delayed(Layer layer, int first, int 
     __shared__ Parts parts;
     __shared__ Rings rings;
     walk_mean_back<OwnArrivals, true>(layer, first, samples, parts, rings);
+}
+extern "C" __global__ void li_maximum_backward_heterogeneous(Layer layer, int first, int samples) {
+    __shared__ Parts parts;
+    __shared__ Rings rings;
+    if (layer.wants_errors) walk_maximum_back<Heterogeneous<CommonArrivals>, true>(layer, first, samples, parts, rings);
+    else walk_maximum_back<Heterogeneous<CommonArrivals>, false>(layer, first, samples, parts, rings);
+}
+extern "C" __global__ void li_maximum_backward_delayed_heterogeneous(Layer layer, int first, int samples) {
+    __shared__ Parts parts;
+    __shared__ Rings rings;
+    walk_maximum_back<Heterogeneous<OwnArrivals>, true>(layer, first, samples, parts, rings);
+}
+extern "C" __global__ void li_mean_backward_heterogeneous(Layer layer, int first, int samples) {
+    __shared__ Parts parts;
+    __shared__ Rings rings;
+    if (layer.wants_errors) walk_mean_back<Heterogeneous<CommonArrivals>, true>(layer, first, samples, parts, rings);
+    else walk_mean_back<Heterogeneous<CommonArrivals>, false>(layer, first, samples, parts, rings);
+}
+extern "C" __global__ void li_mean_backward_delayed_heterogeneous(Layer layer, int first, int samples) {
+    __shared__ Parts parts;
+    __shared__ Rings rings;
+    walk_mean_back<Heterogeneous<OwnArrivals>, true>(layer, first, samples, parts, rings);
 }

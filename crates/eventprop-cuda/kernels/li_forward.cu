@@ -8,6 +8,7 @@ __device__ __forceinline__ void measure_maximum(Layer const& layer, Rings& rings
     int neuron = blockIdx.y * blockDim.x + threadIdx.x;
     if (sample >= layer.samples || neuron >= layer.stride) return;
     Arrivals arrivals = Arrivals::of(layer, sample, neuron);
+    Decay const& decay = Arrivals::decay_of(layer, neuron);
     float bias = layer.bias[neuron];
     float u = -bias, current = 0.0f;
     float peak = u, peak_elapsed = -1.0f, peak_current = 0.0f;
@@ -19,8 +20,8 @@ __device__ __forceinline__ void measure_maximum(Layer const& layer, Rings& rings
         float current_end = current * record.syn;
         // It rises at the start, falls at the end, and the current bounds what lies between.
         if (current > u && u_end > current_end && current > peak) {
-            float s = time_of_extremum(layer.decay, u, current);
-            float height = current * expf(-s / layer.decay.tau_syn);
+            float s = time_of_extremum(decay, u, current);
+            float height = current * expf(-s / decay.tau_syn);
             if (height > peak) {
                 peak = height;
                 peak_interval = r;
@@ -66,7 +67,7 @@ __device__ __forceinline__ void measure_mean(Layer const& layer, Rings& rings) {
         current *= record.syn;
     };
     Walk<Arrivals>(layer, arrivals, neuron, rings).forward(visit, still);
-    Decay const& decay = layer.decay;
+    Decay const& decay = Arrivals::decay_of(layer, neuron);
     float last = arrivals.factor(arrivals.count + 1);
     float currents = (arrived - last * current) * (decay.tau_syn / fmaf(decay.tau_syn, layer.rate, 1.0f));
     float voltages = (currents - decay.tau_mem * fmaf(last, u, bias)) / fmaf(decay.tau_mem, layer.rate, 1.0f);
@@ -90,4 +91,20 @@ extern "C" __global__ void li_mean(Layer layer) {
 extern "C" __global__ void li_mean_delayed(Layer layer) {
     __shared__ Rings rings;
     measure_mean<OwnArrivals>(layer, rings);
+}
+extern "C" __global__ void li_maximum_heterogeneous(Layer layer) {
+    __shared__ Rings rings;
+    measure_maximum<Heterogeneous<CommonArrivals>>(layer, rings);
+}
+extern "C" __global__ void li_maximum_delayed_heterogeneous(Layer layer) {
+    __shared__ Rings rings;
+    measure_maximum<Heterogeneous<OwnArrivals>>(layer, rings);
+}
+extern "C" __global__ void li_mean_heterogeneous(Layer layer) {
+    __shared__ Rings rings;
+    measure_mean<Heterogeneous<CommonArrivals>>(layer, rings);
+}
+extern "C" __global__ void li_mean_delayed_heterogeneous(Layer layer) {
+    __shared__ Rings rings;
+    measure_mean<Heterogeneous<OwnArrivals>>(layer, rings);
 }

@@ -3,10 +3,9 @@
 
 // The jumps at a neuron's spikes, the last first: between them lambda_V only decays. What each leaves at the
 // start of its interval takes the place of the decays that carry it there.
-__device__ __forceinline__ void jump_back(Layer const& layer, Control* control, Lane const& lane, int spikes,
-                                          size_t slots, float const* above_errors, int above_width,
+__device__ __forceinline__ void jump_back(Layer const& layer, Decay const& decay, Control* control, Lane const& lane,
+                                          int spikes, size_t slots, float const* above_errors, int above_width,
                                           int above_tiles, int every_spike) {
-    Decay const& decay = layer.decay;
     Jumps jumps = jumps_of(layer, lane, spikes);
     // lambda_V just before the neuron's next spike, and when that is.
     float next = 0.0f, next_time = 0.0f;
@@ -62,13 +61,14 @@ template <class Arrivals, bool errors, class Begin>
 __device__ __forceinline__ void take_back(Layer const& layer, Lane const& lane, Begin const& begin, Parts& parts,
                                           Rings& rings) {
     Arrivals arrivals = Arrivals::of(layer, lane.sample, lane.neuron);
-    Trace<Arrivals, errors> trace(layer, lane, arrivals, parts);
+    Decay const& decay = Arrivals::decay_of(layer, lane.neuron);
+    Trace<typename Arrivals::Order, errors> trace(layer, decay, lane, arrivals, parts);
     auto turns = begin();
     int top = trace.leave_silent(arrivals, last_of(arrivals, turns.interval));
     float mu_voltage = 0.0f, mu_current = 0.0f;
     auto still = [&](int r, float weight) { trace.arrive(arrivals, r, weight, mu_voltage, mu_current, 0.0f); };
     auto visit = [&](int r, Record const& record, float weight) {
-        sweep(mu_voltage, mu_current, record, layer.decay.ratio);
+        sweep(mu_voltage, mu_current, record, decay.ratio);
         while (turns.interval == r) turns.take(mu_voltage, mu_current);
         still(r, weight);
     };
@@ -87,7 +87,8 @@ __device__ __forceinline__ void walk_lif_back(Layer const& layer, Control* contr
     lane.sample += first;
     int spikes = layer.spike_counts[(size_t)lane.sample * layer.stride + lane.neuron];
     size_t slots = (size_t)lane.sample * layer.slots * layer.stride + lane.neuron;
-    jump_back(layer, control, lane, spikes, slots, above_errors, above_width, above_tiles, every_spike);
+    jump_back(layer, Arrivals::decay_of(layer, lane.neuron), control, lane, spikes, slots, above_errors, above_width,
+              above_tiles, every_spike);
     auto begin = [&] { return Spikes(layer, spikes, slots); };
     if (layer.wants_errors) take_back<Arrivals, true>(layer, lane, begin, parts, rings);
     else take_back<Arrivals, false>(layer, lane, begin, parts, rings);
@@ -111,4 +112,20 @@ extern "C" __global__ void lif_backward_delayed(Layer layer, Control* control,
     __shared__ Rings rings;
     walk_lif_back<OwnArrivals>(layer, control, above_errors, above_width, above_tiles, every_spike,
                                first, samples, parts, rings);
+}
+
+extern "C" __global__ void lif_backward_heterogeneous(Layer layer, Control* control, float const* above_errors, int above_width,
+        int above_tiles, int every_spike, int first, int samples) {
+    __shared__ Parts parts;
+    __shared__ Rings rings;
+    walk_lif_back<Heterogeneous<CommonArrivals>>(layer, control, above_errors, above_width, above_tiles, every_spike, first,
+                                        samples, parts, rings);
+}
+
+extern "C" __global__ void lif_backward_delayed_heterogeneous(Layer layer, Control* control, float const* above_errors, int above_width,
+        int above_tiles, int every_spike, int first, int samples) {
+    __shared__ Parts parts;
+    __shared__ Rings rings;
+    walk_lif_back<Heterogeneous<OwnArrivals>>(layer, control, above_errors, above_width, above_tiles, every_spike, first,
+                                        samples, parts, rings);
 }

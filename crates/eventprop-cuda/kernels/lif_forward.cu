@@ -18,9 +18,10 @@ struct After {
 };
 
 // Finds the spikes of one neuron in one interval, and its voltage at the end, which without any would be `u_end`.
+template <class Arrivals>
 __device__ __forceinline__ After spikes_in(Layer const& layer, int sample, int neuron, int record, float start, float end,
                                         Neuron at, float u_end, Interval step) {
-    Decay const& decay = layer.decay;
+    Decay const& decay = Arrivals::decay_of(layer, neuron);
     float u = at.u, current = at.current, threshold = at.threshold;
     Rest rest = {step, end - start};
     Interval before = {1.0f, 1.0f, 0.0f};
@@ -79,7 +80,8 @@ __device__ __forceinline__ void walk_lif(Layer const& layer, Control* control, R
         float current_end = at.current * record.syn;
         if (is_candidate(at.threshold, at.current, u_end, current_end)) {
             Interval step = {record.mem, record.syn, record.drive};
-            After after = spikes_in(layer, sample, neuron, r, arrivals.start(r), arrivals.start(r + 1), at, u_end, step);
+            After after = spikes_in<Arrivals>(layer, sample, neuron, r, arrivals.start(r), arrivals.start(r + 1), at,
+                                              u_end, step);
             u_end = after.u;
             at.spikes = after.spikes;
         }
@@ -102,4 +104,16 @@ extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_forw
     __grid_constant__ Layer const layer, Control* control) {
     __shared__ Rings rings;
     walk_lif<OwnArrivals>(layer, control, rings);
+}
+
+extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_forward_heterogeneous(
+    __grid_constant__ Layer const layer, Control* control) {
+    __shared__ Rings rings;
+    walk_lif<Heterogeneous<CommonArrivals>>(layer, control, rings);
+}
+
+extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_forward_delayed_heterogeneous(
+    __grid_constant__ Layer const layer, Control* control) {
+    __shared__ Rings rings;
+    walk_lif<Heterogeneous<OwnArrivals>>(layer, control, rings);
 }

@@ -50,11 +50,12 @@ __device__ __forceinline__ void take_over(Layer const& below, Layer const& layer
 
 // The neuron spikes at `time`, which is the events from number `event` on.
 __device__ __forceinline__ void spike(Layer const& below, Layer const& layer, int sample, Place const& place,
-                                      float threshold, int event, int copies, float time, Looker& at) {
+                                      Decay const& decay, float threshold, int event, int copies, float time,
+                                      Looker& at) {
     Layer const& its = place.layer;
     size_t row = (size_t)sample * layer.width;
     Walker& ahead = at.ahead;
-    ahead.current *= interval_of(its.decay, time - ahead.now).syn;
+    ahead.current *= interval_of(decay, time - ahead.now).syn;
     if (at.spikes < its.slots) {
         size_t slot = ((size_t)sample * its.slots + at.spikes) * its.stride + place.neuron;
         its.spike_times[slot] = time;
@@ -109,10 +110,12 @@ __device__ __forceinline__ void walk_queued(Layer const& below, Layer const& lay
         float horizon = window == windows ? layer.duration : layer.duration * ((float)window / windows);
         unsigned long long first = NONE;
         neurons.each([&](Place const& place, Fixed const& own, Looker& at) {
-            Decay const& decay = place.layer.decay;
+            Decay const& decay = neurons.decay_of(place);
             int column = place.column;
             Queue queue = Queue::of(below, layer, sample, column, at.queued);
-            if (winner == column) spike(below, layer, sample, place, own.threshold, latest, copies, last, at);
+            if (winner == column) {
+                spike(below, layer, sample, place, decay, own.threshold, latest, copies, last, at);
+            }
             if (at.ahead.now <= last) at.sure = at.ahead;
 #pragma unroll 1
             for (int copy = 0; copy < copies && winner >= 0; copy++) {

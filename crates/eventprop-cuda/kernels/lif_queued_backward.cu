@@ -89,7 +89,7 @@ __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const
         float part = 0.0f;
         neurons.each([&](Place const& place, Fixed const& own, Returner& at) {
             Lane lane = lane_of(sample, place.column);
-            return_to(at, time, own.arrivals, queue_of(place.column), layer, place.layer.decay, lane);
+            return_to(at, time, own.arrivals, queue_of(place.column), layer, neurons.decay_of(place), lane);
             // The spike's error at this neuron. Where it came too late it has none.
             float delay = layer.delays ? layer.delays[(size_t)sender * layer.stride + place.column] : 0.0f;
             size_t kept = adjoint_place(layer, lane, event);
@@ -102,9 +102,9 @@ __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const
         if (sender >= layer.targets) continue;
         owed = 0.0f;
         neurons.at(sender, [&](Place const& place, Fixed const&, Returner& at) {
-            rewind(at, time, place.layer.decay);
+            rewind(at, time, neurons.decay_of(place));
             at.spikes--;
-            float tau = -place.layer.decay.tau_syn;
+            float tau = -neurons.decay_of(place).tau_syn;
             float before =
                 back_over_spike(place, sample, at.spikes, at.mu_voltage / tau, error, above, every_spike, grazing);
             at.mu_voltage = before * tau;
@@ -113,7 +113,7 @@ __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const
     }
     neurons.each([&](Place const& place, Fixed const& own, Returner& at) {
         Lane lane = lane_of(sample, place.column);
-        return_to(at, 0.0f, own.arrivals, queue_of(place.column), layer, place.layer.decay, lane);
+        return_to(at, 0.0f, own.arrivals, queue_of(place.column), layer, neurons.decay_of(place), lane);
     });
     if (grazing > 0) atomicAdd(&control->grazing, (unsigned long long)grazing);
 }

@@ -21,7 +21,7 @@ struct Recovered {
 template <class Arrivals, class Threshold>
 __device__ __forceinline__ Recovered recover_in(Layer const& layer, Recovery const& recovery, int sample, int neuron,
                                              int record, float u, float current, Recovering<Threshold>& own) {
-    Decay decay = layer.decay;
+    Decay decay = Arrivals::decay_of(layer, neuron);
     decay.integer_ratio = 0;
     Arrivals arrivals = Arrivals::of(layer, sample, neuron);
     float reset = layer.reset - layer.bias[neuron];

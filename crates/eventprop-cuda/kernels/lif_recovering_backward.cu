@@ -30,10 +30,10 @@ struct SpikesAndRecoveries {
 };
 
 // The jumps at a neuron's spikes and recoveries, the last first. Between a spike and its recovery lambda_V is 0.
-__device__ __forceinline__ void jump_back(Layer const& layer, Recovery const& recovery, Control* control,
-                                          Lane const& lane, int spikes, size_t slots, float const* above_errors,
-                                          int above_width, int above_tiles, int every_spike) {
-    Decay const& decay = layer.decay;
+__device__ __forceinline__ void jump_back(Layer const& layer, Decay const& decay, Recovery const& recovery,
+                                          Control* control, Lane const& lane, int spikes, size_t slots,
+                                          float const* above_errors, int above_width, int above_tiles,
+                                          int every_spike) {
     Jumps jumps = jumps_of(layer, lane, spikes);
     jumps.least = layer.threshold[lane.neuron] * layer.slope_floor;
     // lambda_V and lambda_B just before the neuron's next spike, and when that is.
@@ -75,7 +75,8 @@ __device__ __forceinline__ void walk_recovering_back(Layer const& layer, Recover
     lane.sample += first;
     int spikes = layer.spike_counts[(size_t)lane.sample * layer.stride + lane.neuron];
     size_t slots = (size_t)lane.sample * layer.slots * layer.stride + lane.neuron;
-    jump_back(layer, recovery, control, lane, spikes, slots, above_errors, above_width, above_tiles, every_spike);
+    jump_back(layer, Arrivals::decay_of(layer, lane.neuron), recovery, control, lane, spikes, slots, above_errors,
+              above_width, above_tiles, every_spike);
     auto begin = [&] { return SpikesAndRecoveries(layer, recovery, spikes, slots); };
     if (layer.wants_errors) take_back<Arrivals, true>(layer, lane, begin, parts, rings);
     else take_back<Arrivals, false>(layer, lane, begin, parts, rings);

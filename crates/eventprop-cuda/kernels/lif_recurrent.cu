@@ -50,7 +50,7 @@ __device__ __forceinline__ void walk_recurrent(Layer const& below, Layer const& 
         neurons.each([&](Place const& place, Bounds const& own, Integrator& at) {
             Layer const& its = place.layer;
             if (source >= 0) {
-                Interval to = neurons.are_alike() ? step : interval_of(its.decay, elapsed);
+                Interval to = neurons.are_alike() ? step : interval_of(neurons.decay_of(place), elapsed);
                 at.u = fmaf(at.u, to.mem, at.current * to.drive);
                 at.current *= to.syn;
                 if (place.column == winner) {
@@ -70,9 +70,10 @@ __device__ __forceinline__ void walk_recurrent(Layer const& below, Layer const& 
                 }
             }
             unsigned tag = at.spikes < MAX_SPIKES ? place.column : place.column | RUNS_AWAY;
-            Interval ahead = neurons.are_alike() ? rest : interval_of(its.decay, end - now);
+            Decay const& own_decay = neurons.decay_of(place);
+            Interval ahead = neurons.are_alike() ? rest : interval_of(own_decay, end - now);
             unsigned long long next =
-                next_spike(its.decay, at.u, at.current, own.threshold, ahead, end - now, tag);
+                next_spike(own_decay, at.u, at.current, own.threshold, ahead, end - now, tag);
             if (next < first) first = next;
         });
         if (first != NONE) atomicMin(&earliest[turn], first);
@@ -167,7 +168,7 @@ __device__ __forceinline__ void walk_recurrent_back(Layer const& below, Layer co
         float part = 0.0f;
         float length = neurons.are_alike() ? 0.0f : times[r + 1] - times[r];
         neurons.each([&](Place const& place, NothingFixed const&, Adjoint& at) {
-            Decay const& decay = place.layer.decay;
+            Decay const& decay = neurons.decay_of(place);
             Record interval = neurons.are_alike() ? record : record_of(decay, length, record.source);
             sweep(at.mu_voltage, at.mu_current, interval, decay.ratio);
             layer.mu[adjoint_place(layer, lane_of(sample, place.column), r - 1)] = at.mu_current;
@@ -190,7 +191,7 @@ __device__ __forceinline__ void walk_recurrent_back(Layer const& below, Layer co
         // The sender's spike ended the interval before.
         neurons.at(sender, [&](Place const& place, NothingFixed const&, Adjoint& at) {
             at.spikes--;
-            float tau = -place.layer.decay.tau_syn;
+            float tau = -neurons.decay_of(place).tau_syn;
             float before =
                 back_over_spike(place, sample, at.spikes, at.mu_voltage / tau, error, above, every_spike, grazing);
             at.mu_voltage = before * tau;

@@ -1,5 +1,6 @@
 // The neurons that a block walks, and what each remembers on the way: a thread a neuron, which keeps it in registers;
-// or several a thread, of one layer or of several that hear one another, and it lies in memory. Walks are written once,
+// or several a thread, of one layer or of several that hear one another, each perhaps with time constants of its own,
+// and it lies in memory. Walks are written once,
 // over either. `Fixed` is what does not change for a neuron, `State` what does.
 #pragma once
 #include "types.cuh"
@@ -31,6 +32,7 @@ struct OneEach {
     __device__ __forceinline__ Place place(int column) const { return {layer, column, column, nullptr}; }
     // Whether an interval is the same for all neurons.
     static __device__ __forceinline__ bool are_alike() { return true; }
+    static __device__ __forceinline__ Decay const& decay_of(Place const& place) { return place.layer.decay; }
     // Calls act(layer) for each layer of the walk.
     template <class Act>
     __device__ __forceinline__ void each_layer(Act const& act) const {
@@ -77,7 +79,13 @@ struct SeveralEach {
         for (; neuron >= member->layer.stride; member++) neuron -= member->layer.stride;
         return {member->layer, neuron, column, member};
     }
-    __device__ __forceinline__ bool are_alike() const { return members->layer.stride == layer.stride; }
+    __device__ __forceinline__ bool are_alike() const {
+        return members->layer.stride == layer.stride && members->layer.decays == nullptr;
+    }
+    static __device__ __forceinline__ Decay const& decay_of(Place const& place) {
+        Layer const& its = place.layer;
+        return its.decays ? its.decays[place.neuron] : its.decay;
+    }
     template <class Act>
     __device__ __forceinline__ void each_layer(Act const& act) const {
         Member const* member = members;

@@ -40,7 +40,8 @@ struct Above {
 };
 
 // Goes back over a neuron's spike number `k`, of which the arrivals within the walk have the error `error`: lambda_V
-// just before it, from that just after.
+// just before it, from that just after. Where neurons lie in memory the jump takes the place of the spike's slope, for
+// the gradient by constants.
 __device__ __forceinline__ float back_over_spike(Place const& place, int sample, int k, float after, float error,
                                                  Above above, int every_spike, int& grazing) {
     Layer const& layer = place.layer;
@@ -53,6 +54,7 @@ __device__ __forceinline__ float back_over_spike(Place const& place, int sample,
         error += spike_error(layer, lane, k, slot, above.errors, above.width, above.tiles, every_spike);
     }
     float before = before_spike(jumps, layer.spike_slopes[slot], after, error);
+    if (place.member) layer.spike_slopes[slot] = before - after;
     grazing += jumps.grazing;
     return before;
 }

@@ -25,12 +25,12 @@ struct Trace<CommonArrivals, errors> {
     float per_syn;
     int stride, tiles, lane, events;
 
-    __device__ __forceinline__ Trace(Layer const& layer, Lane const& at, CommonArrivals const& arrivals,
-                                     Parts& all)
+    __device__ __forceinline__ Trace(Layer const& layer, Decay const& decay, Lane const& at,
+                                     CommonArrivals const& arrivals, Parts& all)
         : mu(layer.mu + adjoint_place(layer, at, 0)),
           totals(layer.errors + ((size_t)at.sample * layer.width * layer.tiles + at.tile)),
           parts(all[walker()]),
-          per_syn(1.0f / layer.decay.tau_syn),
+          per_syn(1.0f / decay.tau_syn),
           stride(layer.stride),
           tiles(layer.tiles),
           lane(at.neuron % WARP),
@@ -82,10 +82,11 @@ struct Trace<OwnArrivals, errors> {
     float per_syn;
     int stride;
 
-    __device__ __forceinline__ Trace(Layer const& layer, Lane const& at, OwnArrivals const&, Parts&)
+    __device__ __forceinline__ Trace(Layer const& layer, Decay const& decay, Lane const& at, OwnArrivals const&,
+                                     Parts&)
         : mu(layer.mu + adjoint_place(layer, at, 0)),
           by_time(layer.by_time + adjoint_place(layer, at, 0)),
-          per_syn(1.0f / layer.decay.tau_syn),
+          per_syn(1.0f / decay.tau_syn),
           stride(layer.stride) {}
 
     __device__ __forceinline__ int leave_silent(OwnArrivals const& arrivals, int top) {

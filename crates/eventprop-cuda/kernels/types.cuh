@@ -62,7 +62,7 @@ struct Layer {
     // Spikes of spiking layers, by neuron.
     int* spike_counts;     // [sample][stride]
     float* spike_times;    // [sample][slot][stride]
-    float* spike_slopes;   // tau_mem V' just before the spike
+    float* spike_slopes;   // tau_mem V' just before the spike; its jump of lambda_V once that is known
     float* spike_mems;     // decay of a voltage from the start of the interval to the spike
     float* spike_drives;   // what a current at the start of the interval has added to the voltage
     int* spike_intervals;  // the record; in the walks of queues how many arrivals came before
@@ -76,6 +76,8 @@ struct Layer {
     float* peak_elapsed; // time from the start of its interval, or -1 for the interval's end
     float* peak_currents;
     int* peak_intervals;  // or -1 for time 0
+    // Where neurons have time constants of their own, or for the gradient by constants; else null.
+    Decay const* decays;  // [stride]
 };
 
 // What else the neurons of a layer need time for after a spike, and what is kept of it.
@@ -112,6 +114,22 @@ struct List {
     int padding;
 };
 
+// What holds for the neurons of a layer: each has a list of values, and the gradient by them.
+#define TAU_MEM 0
+#define TAU_SYN 1
+#define THRESHOLD 2
+#define BIAS 3
+#define CONSTANTS 4
+struct Constant {
+    float const* values;  // one a neuron, or one for all; null where there is none
+    float* gradient;
+    int is_common;        // whether it is one for all
+    int padding;
+};
+struct Constants {
+    Constant of[CONSTANTS];
+};
+
 // How fast one kind of parameter learns.
 struct Pace {
     int learns;
@@ -125,6 +143,7 @@ struct Rule {
     float clip_value;  // 0: none
     double clip_norm;  // 0: none
     Pace weights, delays;
+    Pace constants[CONSTANTS];
 };
 
 // One step of a queue of steps.
@@ -132,6 +151,13 @@ struct Step {
     int first;  // its first entry in the queue's order of samples
     int samples;
     Rule rule;
+};
+
+// A list of constants among all parameters.
+struct Learned {
+    int first, count;
+    int constant;  // which of CONSTANTS
+    float lowest;  // what no update goes below
 };
 
 // What went wrong; everything 0 or NONE if nothing did.
@@ -172,9 +198,10 @@ struct Loss {
 #define READOUT_MEAN 3
 #define READOUT_WEIGHTED_MEAN 4
 
-static_assert(sizeof(Record) == 16 && sizeof(Layer) == 336 && sizeof(Step) == 64, "as in abi.rs");
+static_assert(sizeof(Record) == 16 && sizeof(Layer) == 344 && sizeof(Step) == 112, "as in abi.rs");
 static_assert(sizeof(Loss) == 20 && sizeof(Control) == 104 && sizeof(List) == 64, "as in abi.rs");
-static_assert(sizeof(Member) == 352 && sizeof(Recovery) == 48, "as in abi.rs");
+static_assert(sizeof(Member) == 360 && sizeof(Constants) == 96 && sizeof(Learned) == 16, "as in abi.rs");
+static_assert(sizeof(Recovery) == 48, "as in abi.rs");
 
 __device__ __forceinline__ bool is_faulty(Control const* control) {
     Faults const& f = control->faults;

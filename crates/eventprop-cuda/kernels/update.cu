@@ -38,25 +38,16 @@ extern "C" __global__ void gradient_norm(double const* parts, Control* control) 
     if (threadIdx.x == 0) control->norm = sqrt(sum);
 }
 
-// A thread a weight or delay; padding has no gradient and stays 0. `count` parameters, `real` without
-// padding; from `delays` on they are delays, which no update makes negative.
-extern "C" __global__ void update_parameters(float* parameters, float const* gradient, float* first,
-                                             float* second, int count, int real, int delays,
-                                             Control* control, Step const* steps) {
-    int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (is_faulty(control)) return;
-    Rule rule = steps[control->cursor].rule;
-    bool scaled = rule.clip_norm > 0.0 && control->norm > rule.clip_norm;
-    if (scaled && i == 0) atomicAdd(&control->clipped, (unsigned long long)real);
-    if (i >= count) return;
+// Changes parameter i by its gradient, and its moments; `scaled` if the gradient's norm is above the limit.
+__device__ __forceinline__ void change(float* parameters, float const* gradient, float* first, float* second, int i,
+                                       Rule const& rule, Pace const& pace, bool scaled, float lowest,
+                                       Control* control) {
     float g = gradient[i];
     if (scaled) g *= (float)(rule.clip_norm / control->norm);
     if (rule.clip_value > 0.0f && fabsf(g) > rule.clip_value) {
         g = copysignf(rule.clip_value, g);
         atomicAdd(&control->clipped, 1ull);
     }
-    bool is_delay = i >= delays;
-    Pace pace = is_delay ? rule.delays : rule.weights;
     if (!pace.learns) return;
     float p = parameters[i];
     if (rule.adam) {
@@ -70,10 +61,39 @@ extern "C" __global__ void update_parameters(float* parameters, float const* gra
         first[i] = m;
         p = fmaf(-pace.rate, m, p);
     }
-    parameters[i] = is_delay ? fmaxf(p, 0.0f) : p;
+    parameters[i] = fmaxf(p, lowest);
     // False for NaN too.
     if (!(fabsf(p) < __int_as_float(0x7f800000))) {
         atomicMin(&control->faults.parameter_not_finite, (unsigned long long)i);
+    }
+}
+
+// A thread a weight or delay; padding has no gradient and stays 0. `count` of them, `real`
+// parameters in all, without padding; from `delays` on they are delays, which no update makes negative.
+extern "C" __global__ void update_parameters(float* parameters, float const* gradient, float* first,
+                                             float* second, int count, int real, int delays,
+                                             Control* control, Step const* steps) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (is_faulty(control)) return;
+    Rule rule = steps[control->cursor].rule;
+    bool scaled = rule.clip_norm > 0.0 && control->norm > rule.clip_norm;
+    if (scaled && i == 0) atomicAdd(&control->clipped, (unsigned long long)real);
+    if (i >= count) return;
+    bool is_delay = i >= delays;
+    change(parameters, gradient, first, second, i, rule, is_delay ? rule.delays : rule.weights, scaled,
+           is_delay ? 0.0f : -__int_as_float(0x7f800000), control);
+}
+
+// The constants of neurons. Grid: a block of any size a list.
+extern "C" __global__ void update_constants(float* parameters, float const* gradient, float* first, float* second,
+                                            Learned const* lists, Control* control, Step const* steps) {
+    if (is_faulty(control)) return;
+    Rule const& rule = steps[control->cursor].rule;
+    Learned list = lists[blockIdx.x];
+    bool scaled = rule.clip_norm > 0.0 && control->norm > rule.clip_norm;
+    for (int i = threadIdx.x; i < list.count; i += blockDim.x) {
+        change(parameters, gradient, first, second, list.first + i, rule, rule.constants[list.constant], scaled,
+               list.lowest, control);
     }
 }
 

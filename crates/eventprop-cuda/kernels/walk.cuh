@@ -50,12 +50,9 @@ struct Column {
     }
 };
 
-// What stands where there is no record: nothing arrives and no time passes.
-__device__ __forceinline__ Record no_record() { return {1.0f, 1.0f, 0.0f, NO_EVENT}; }
-
 // Visits records with the weights of their arrivals: visit(r, record, weight), or still(r, weight) for one of several
-// arrivals of a moment, whose interval has no length. Neurons with delays have each their own way; theirs are not
-// fetched ahead.
+// arrivals of a moment, whose interval has no length. Neurons with delays, or with time constants of their own, have each
+// their own way; theirs are not fetched ahead.
 template <class Arrivals>
 struct Walk {
     Layer const& layer;

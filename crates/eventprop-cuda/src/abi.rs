@@ -73,6 +73,7 @@ pub(crate) struct Layer {
     pub(crate) peak_elapsed: Address,
     pub(crate) peak_currents: Address,
     pub(crate) peak_intervals: Address,
+    pub(crate) decays: Address,
 }
 
 /// What else the neurons of a layer need time for after a spike, and what is kept of it.
@@ -115,6 +116,33 @@ pub(crate) struct List {
     pub(crate) padding: i32,
 }
 
+/// One of the constants of a layer's neurons.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Constant {
+    pub(crate) values: Address,
+    pub(crate) gradient: Address,
+    pub(crate) is_common: i32,
+    pub(crate) padding: i32,
+}
+
+/// All of them.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Constants {
+    pub(crate) of: [Constant; 4],
+}
+
+/// A list of constants among all parameters.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Learned {
+    pub(crate) first: i32,
+    pub(crate) count: i32,
+    pub(crate) constant: i32,
+    pub(crate) lowest: f32,
+}
+
 /// How fast one kind of parameter learns.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
@@ -137,6 +165,7 @@ pub(crate) struct Rule {
     pub(crate) clip_norm: f64,
     pub(crate) weights: Pace,
     pub(crate) delays: Pace,
+    pub(crate) constants: [Pace; 4],
 }
 
 /// One step of a queue of steps.
@@ -194,7 +223,8 @@ impl Control {
 }
 
 const _: () = {
-    assert!(size_of::<Layer>() == 336 && size_of::<Step>() == 64);
-    assert!(size_of::<Member>() == 352 && size_of::<Recovery>() == 48);
+    assert!(size_of::<Layer>() == 344 && size_of::<Step>() == 112);
+    assert!(size_of::<Member>() == 360 && size_of::<Recovery>() == 48);
+    assert!(size_of::<Constants>() == 96 && size_of::<Learned>() == 16);
     assert!(size_of::<Loss>() == 20 && size_of::<Control>() == 104 && size_of::<List>() == 64);
 };

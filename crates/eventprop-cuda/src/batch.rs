@@ -16,6 +16,8 @@ pub(crate) struct BatchBuffers {
     below: Vec<Option<LayerBuffers>>,
     pub(crate) lists: Lists,
     adjoint: Buffer<f32>,
+    /// What neurons leave of the derivatives by their constants, a sample each.
+    pub(crate) constant_parts: Buffer<f32>,
     /// What neurons of large recurrent layers remember.
     pub(crate) states: Buffer<i32>,
     pub(crate) list_times: Buffer<f32>,
@@ -61,6 +63,8 @@ pub(crate) struct LayerBuffers {
 pub(crate) struct Constants {
     pub(crate) bias: Buffer<f32>,
     pub(crate) threshold: Buffer<f32>,
+    /// Where neurons have time constants of their own, or gradients by constants are wanted.
+    pub(crate) decays: Buffer<abi::Decay>,
 }
 
 /// The descriptions that kernels are given, by layer above the input.
@@ -113,6 +117,7 @@ impl BatchBuffers {
             lists: Lists::new(device, plan, room, input_errors, &arrivals)?,
             below,
             adjoint,
+            constant_parts: device.unset(room.constant_parts(plan))?,
             states: device.unset(room.states(plan))?,
             list_times: device.unset(events)?,
             list_places: device.unset(events)?,
@@ -173,6 +178,7 @@ impl BatchBuffers {
                 gradient,
                 bias: constants.bias.address(),
                 threshold: constants.threshold.address(),
+                decays: if plan.heterogeneous { constants.decays.address() } else { 0 },
                 activity: activity.address(),
                 mu: self.adjoint.address(),
                 by_time: if plan.has_delays() { self.adjoint.at(chunk * row) } else { 0 },

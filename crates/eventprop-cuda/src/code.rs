@@ -9,7 +9,7 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 50] = [
+pub(crate) const KERNELS: [&str; 73] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
@@ -55,6 +55,29 @@ pub(crate) const KERNELS: [&str; 50] = [
     "gradient_squares",
     "gradient_norm",
     "update_parameters",
+    "update_constants",
+    "spread_constants",
+    "sum_constants",
+    "lif_constants",
+    "lif_constants_delayed",
+    "lif_constants_queued",
+    "lif_constants_queued_delayed",
+    "li_maximum_constants",
+    "li_maximum_constants_delayed",
+    "li_mean_constants",
+    "li_mean_constants_delayed",
+    "lif_forward_heterogeneous",
+    "lif_forward_delayed_heterogeneous",
+    "lif_backward_heterogeneous",
+    "lif_backward_delayed_heterogeneous",
+    "li_maximum_heterogeneous",
+    "li_maximum_delayed_heterogeneous",
+    "li_maximum_backward_heterogeneous",
+    "li_maximum_backward_delayed_heterogeneous",
+    "li_mean_heterogeneous",
+    "li_mean_delayed_heterogeneous",
+    "li_mean_backward_heterogeneous",
+    "li_mean_backward_delayed_heterogeneous",
     "finish_batch",
     "finish_update",
     "finish_step",
@@ -67,10 +90,11 @@ pub(crate) const KERNELS: [&str; 50] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 31] = [
+const SOURCES: [&str; 36] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/warp.cuh"),
     include_str!("../kernels/decay.cuh"),
+    include_str!("../kernels/sensitivity.cuh"),
     include_str!("../kernels/arrivals.cuh"),
     include_str!("../kernels/walk.cuh"),
     include_str!("../kernels/crossing.cuh"),
@@ -81,6 +105,7 @@ const SOURCES: [&str; 31] = [
     include_str!("../kernels/neurons.cuh"),
     include_str!("../kernels/recurrent.cuh"),
     include_str!("../kernels/queue.cuh"),
+    include_str!("../kernels/dependent.cuh"),
     include_str!("../kernels/stream_inputs.cu"),
     include_str!("../kernels/sort_arrivals.cu"),
     include_str!("../kernels/lif_forward.cu"),
@@ -96,6 +121,9 @@ const SOURCES: [&str; 31] = [
     include_str!("../kernels/lif_queued.cu"),
     include_str!("../kernels/lif_queued_backward.cu"),
     include_str!("../kernels/weight_gradient.cu"),
+    include_str!("../kernels/lif_constants.cu"),
+    include_str!("../kernels/li_constants.cu"),
+    include_str!("../kernels/constants.cu"),
     include_str!("../kernels/shared_weights.cu"),
     include_str!("../kernels/update.cu"),
     include_str!("../kernels/ceilings.cu"),

@@ -1,5 +1,6 @@
 use crate::abi;
 use crate::batch::{BatchBuffers, Constants, Settings};
+use crate::constants;
 use crate::data::{Data, longest};
 use crate::device::{Buffer, Device, Graph};
 use crate::plan::{self, DenseLayer, NAME, order};
@@ -34,6 +35,7 @@ pub struct CudaEngine {
     pub(crate) batch: Option<BatchBuffers>,
     pub(crate) room: Room,
     constants: Vec<Constants>,
+    learned: Buffer<abi::Learned>,
     pub(crate) weights: Weights,
     pub(crate) data: [Option<Data>; 2],
     /// The most arrivals of a sample that is kept.
@@ -120,7 +122,8 @@ impl CudaEngine {
         let parameters = Parameters::initial(network);
         let plan = plan::plan(network, &training, &parameters, options.recurrent_threads)?;
         let (loss, readout) = plan::known_loss(&training)?;
-        let weights = Weights::new(&device, network, &plan)?;
+        let mut weights = Weights::new(&device, network, &plan)?;
+        device.write(&weights.layout.pack(&parameters), &mut weights.values)?;
         let activity: Result<_, _> = plan.iter().map(|layer| device.zeros(layer.targets)).collect();
         let queue = Queue {
             control: device.copy(&[abi::Control::fresh()])?,
@@ -131,7 +134,8 @@ impl CudaEngine {
             graphs: Vec::new(),
             batch: None,
             room: Room::new(&plan, options.adjoint_bytes),
-            constants: upload_constants(&device, &plan, &parameters)?,
+            constants: constants::upload(&device, &plan, &parameters)?,
+            learned: constants::learned(&device, network, &weights)?,
             weights,
             data: [None, None],
             kept_arrivals: 0,
@@ -159,7 +163,7 @@ impl CudaEngine {
         parameters: &Parameters<f32>,
     ) -> Result<(), EngineError> {
         self.plan = plan::plan(&self.network, &self.training, parameters, self.recurrent_threads)?;
-        self.constants = upload_constants(&self.device, &self.plan, parameters)?;
+        self.constants = constants::upload(&self.device, &self.plan, parameters)?;
         self.parameters.layers.clone_from(&parameters.layers);
         self.graphs.clear();
         Ok(())
@@ -229,12 +233,15 @@ impl CudaEngine {
             Some(Clip::Value(limit)) => (limit as f32, 0.0),
             Some(Clip::Norm(limit)) => (0.0, limit),
         };
-        let LearningRates { weights, delays, .. } = self.training.learning_rates;
+        let rates = self.training.learning_rates;
+        let LearningRates { weights, delays, .. } = rates;
+        let of_constants = [rates.tau_mem, rates.tau_syn, rates.threshold, rates.bias];
         let common = abi::Rule {
             clip_value,
             clip_norm,
             weights: pace(rule, weights, true),
             delays: pace(rule, delays, false),
+            constants: of_constants.map(|factor| pace(rule, factor, false)),
             ..abi::Rule::default()
         };
         match rule {
@@ -339,6 +346,9 @@ impl CudaEngine {
             queue: &self.queue,
             norm_parts: &self.norm_parts,
             loss: self.loss,
+            constants: &self.constants,
+            learned: &self.learned,
+            learns_constants: self.training.learning_rates.learns_constants(),
         };
         program.members = program.describe_members()?;
         let norm = matches!(self.training.clip, Some(Clip::Norm(_)));
@@ -460,19 +470,6 @@ pub(crate) fn statistics(outcome: &abi::Control) -> (BatchStatistics, UpdateStat
         ..BatchStatistics::default()
     };
     (batch, UpdateStatistics { clipped: outcome.clipped })
-}
-
-fn upload_constants(
-    device: &Device,
-    plan: &[DenseLayer],
-    parameters: &Parameters<f32>,
-) -> Result<Vec<Constants>, EngineError> {
-    plan.iter()
-        .map(|layer| {
-            let (bias, threshold) = plan::constants(layer, parameters);
-            Ok(Constants { bias: device.copy(&bias)?, threshold: device.copy(&threshold)? })
-        })
-        .collect()
 }
 
 /// What a failed read-back of parameters stands for: the trait has no error there.

@@ -1,14 +1,16 @@
 //! The CUDA engine of eventprop.
 //!
 //! The kernels are plain CUDA C++ (`kernels/`), compiled ahead of time and embedded (`code`); a
-//! network is layers that hear others (`plan`, `groups`, `wiring`), convolutions as dense matrices (`shared_weights`). Everything a batch
+//! network is layers that hear others (`plan`, `groups`, `wiring`, `constants`), convolutions as dense matrices (`shared_weights`). Everything a batch
 //! needs is allocated up front (`sizes`, `batch`, `lists`), its kernels are recorded once (`program`) and started again for every
 //! batch. `docs/CUDA.md` says how kernels divide the work and how they are checked without a GPU.
 
 mod abi;
 mod batch;
+mod by_constants;
 mod ceilings;
 mod code;
+mod constants;
 mod data;
 mod device;
 mod engine;

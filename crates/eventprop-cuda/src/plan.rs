@@ -1,12 +1,13 @@
 //! From a network to the layers that compute it; what this engine cannot do is refused here.
 
 use crate::abi::Decay;
+use crate::constants::{decay, is_heterogeneous, lists};
 use crate::groups::groups;
 use crate::wiring::{Inputs, check_heard, inputs, places};
 use lif_core::engine::{EngineError, Training};
 use lif_core::loss::{KnownLoss, Readout};
 use lif_core::network::{Layer, Network, Neuron};
-use lif_core::{LayerParameters, Parameters, per_neuron};
+use lif_core::{LayerParameters, ParameterId, Parameters};
 
 /// The name that selects the engine.
 pub(crate) const NAME: &str = "cuda";
@@ -59,8 +60,12 @@ pub(crate) struct DenseLayer {
     pub(crate) rate: f32,
     /// (target, strength) of the pull on its spike counts; all its rate targets together.
     pub(crate) pull: (f64, f64),
-    /// Its time constants.
+    /// Its time constants, or those of its first neuron.
     pub(crate) decay: Decay,
+    /// Whether each neuron computes its decays itself.
+    pub(crate) heterogeneous: bool,
+    /// The lists of its neurons' constants, with their lengths, if the gradient by them is wanted.
+    pub(crate) constants: Vec<(ParameterId, usize)>,
     /// What its neurons need time for after a spike, if anything.
     pub(crate) recovery: Option<Recovery>,
 }
@@ -138,9 +143,16 @@ impl DenseLayer {
         input_errors || self.inputs.iter().any(|input| input.from > 0)
     }
 
-    /// Whether its neurons hear one another and are several a thread, or of several layers.
+    /// Whether its neurons hear one another and remember in memory: several a thread, or of several layers, or for what
+    /// their constants do.
     pub(crate) fn is_large(&self) -> bool {
-        self.is_recurrent() && (self.columns > self.threads || self.members.len() > 1)
+        let is_plain = self.members.len() <= 1 && !self.heterogeneous && !self.by_constants();
+        self.is_recurrent() && (self.columns > self.threads || !is_plain)
+    }
+
+    /// Whether the gradient by the constants of its neurons is wanted.
+    pub(crate) fn by_constants(&self) -> bool {
+        !self.constants.is_empty()
     }
 
     /// Whether any of its synapses has a delay: its neurons hear each in an order of its own.
@@ -196,6 +208,11 @@ pub(crate) fn plan(
         let Inputs { below, recurrent, copies } = hears;
         let own_rows: usize = places(network, group).iter().sum();
         let columns = own_rows.next_multiple_of(WARP);
+        let wants_constants = training.needs_constant_gradients();
+        let is_plain = |group: &[usize]| {
+            let heterogeneous = |&layer| is_heterogeneous(&network.layers()[layer], training);
+            group.len() == 1 && !wants_constants && !group.iter().any(heterogeneous)
+        };
         Ok(DenseLayer {
             layer: position,
             members: group.iter().map(|layer| layer - 1).collect(),
@@ -210,7 +227,7 @@ pub(crate) fn plan(
             copies,
             targets: layer.size,
             stride: layer.size.next_multiple_of(WARP),
-            threads: threads(columns, group.len() > 1, recurrent_threads),
+            threads: threads(columns, is_plain(group), recurrent_threads),
             spikes: layer.is_lif(),
             reset: match &layer.neuron {
                 Neuron::Lif(constants) => constants.reset as f32,
@@ -218,7 +235,12 @@ pub(crate) fn plan(
             },
             rate: if position == network.output_index() { rate } else { 0.0 },
             pull: (if strength == 0.0 { 0.0 } else { pull / strength }, strength),
-            decay: decay(values.tau_mem[0], values.tau_syn[0]),
+            decay: decay(values, 0),
+            heterogeneous: is_heterogeneous(layer, training),
+            constants: match wants_constants {
+                true => lists(position, values).collect(),
+                false => Vec::new(),
+            },
             recovery: recovery(layer, values),
         })
     });
@@ -233,10 +255,10 @@ pub(crate) fn order(layers: &[DenseLayer]) -> Vec<usize> {
     walked
 }
 
-/// The threads of a block for so many neurons, up to `most`: a neuron each, or as few as it takes.
-fn threads(neurons: usize, several_layers: bool, most: usize) -> usize {
+/// The threads of a block for so many neurons, up to `most`: a neuron each, if the walk is plain, or as few as it takes.
+fn threads(neurons: usize, is_plain: bool, most: usize) -> usize {
     let whole = |most: usize| (most / WARP * WARP).max(WARP);
-    if neurons <= whole(most.min(MAX_THREADS)) && !several_layers {
+    if neurons <= whole(most.min(MAX_THREADS)) && is_plain {
         return neurons;
     }
     let rounds = neurons.div_ceil(whole(most.min(MAX_SHARED_THREADS))).max(1);
@@ -254,13 +276,7 @@ pub(crate) fn known_loss(training: &Training<f32>) -> Result<(KnownLoss, Readout
 /// Refuses what the engine cannot compute.
 pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), EngineError> {
     for layer in network.layers() {
-        check_layer(layer)?;
-    }
-    if training.learning_rates.learns_constants() {
-        return unsupported("learned constants of neurons are");
-    }
-    if training.needs_constant_gradients() {
-        return unsupported("gradients by the constants of neurons are");
+        check_layer(layer, training)?;
     }
     let (_, readout) = known_loss(training)?;
     match (readout.needs_spikes(), network.output().is_lif()) {
@@ -272,38 +288,16 @@ pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), E
     groups(network).iter().try_for_each(|group| check_group(network, group))
 }
 
-/// The bias currents and thresholds of a layer's neurons and of its padding, which never spikes.
-pub(crate) fn constants(plan: &DenseLayer, parameters: &Parameters<f32>) -> (Vec<f32>, Vec<f32>) {
-    let values = &parameters.layers[plan.layer];
-    let mut bias = values.bias.clone();
-    bias.resize(plan.stride, 0.0);
-    let mut threshold = vec![f32::INFINITY; plan.stride];
-    if plan.spikes {
-        for (neuron, threshold) in threshold[..plan.targets].iter_mut().enumerate() {
-            *threshold = *per_neuron(&values.threshold, neuron);
-        }
-    }
-    (bias, threshold)
-}
-
-fn decay(tau_mem: f32, tau_syn: f32) -> Decay {
-    let difference = (tau_mem - tau_syn) / (tau_mem * tau_syn);
-    let ratio = tau_mem / tau_syn;
-    let integer = (2..=10).find(|&integer| ratio == integer as f32);
-    Decay {
-        tau_mem,
-        tau_syn,
-        difference,
-        gain: (tau_mem * difference).recip(),
-        ratio,
-        integer_ratio: integer.unwrap_or(0),
-    }
-}
-
-fn check_layer(layer: &Layer) -> Result<(), EngineError> {
+fn check_layer(layer: &Layer, training: &Training<f32>) -> Result<(), EngineError> {
     let Some(constants) = layer.constants() else { return Ok(()) };
-    if constants.tau_mem.len() > 1 || constants.tau_syn.len() > 1 {
-        return unsupported("time constants of single neurons are");
+    if constants.refractory <= 0.0 && constants.adaptation.is_none() {
+        return Ok(());
+    }
+    if is_heterogeneous(layer, training) {
+        return unsupported("time constants of single neurons that recover from spikes are");
+    }
+    if training.needs_constant_gradients() {
+        return unsupported("gradients by constants of neurons that recover from spikes are");
     }
     Ok(())
 }

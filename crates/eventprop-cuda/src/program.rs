@@ -1,7 +1,7 @@
 //! Which kernels run, in which order and on how many threads.
 
 use crate::abi::{self, Address, Layer};
-use crate::batch::{BatchBuffers, Descriptions};
+use crate::batch::{BatchBuffers, Constants, Descriptions};
 use crate::data::Data;
 use crate::device::{Buffer, Device, Shape};
 use crate::plan::{DenseLayer, Recovery, WARP};
@@ -44,6 +44,11 @@ pub(crate) struct Program<'a> {
     pub(crate) queue: &'a Queue,
     pub(crate) norm_parts: &'a Buffer<f64>,
     pub(crate) loss: abi::Loss,
+    pub(crate) constants: &'a [Constants],
+    /// The lists of constants among all parameters.
+    pub(crate) learned: &'a Buffer<abi::Learned>,
+    /// Whether any of them changes.
+    pub(crate) learns_constants: bool,
 }
 
 impl Program<'_> {
@@ -61,6 +66,7 @@ impl Program<'_> {
     fn forward(&self) -> Result<(), EngineError> {
         let Self { device, data, queue, weights, .. } = self;
         weights.spread(device)?;
+        self.spread_constants()?;
         let (control, steps) = (queue.control.address(), queue.steps.address());
         for list in &self.lists[0] {
             // A thread an arrival, if a block has so many.
@@ -152,7 +158,7 @@ impl Program<'_> {
 
     /// Where the errors of the spikes of layer number `index` above the input lie, how wide the rows are, and how many
     /// parts each has: none where they are the loss's, -1 where there are none.
-    fn above(&self, index: usize) -> (Address, i32, i32) {
+    pub(crate) fn above(&self, index: usize) -> (Address, i32, i32) {
         match self.errors(index + 1) {
             Some(above) => (above.errors, above.width, above.tiles),
             None => (0, 0, if index + 1 == self.plan.len() { 0 } else { -1 }),
@@ -221,7 +227,8 @@ impl Program<'_> {
 
     fn change(&self, norm: bool) -> Result<(), EngineError> {
         let Self { device, weights, queue, norm_parts, .. } = self;
-        let count = weights.layout.len() as i32;
+        let all = weights.layout.len() as i32;
+        let count = weights.layout.first_constant() as i32;
         let real = weights.layout.parameters() as i32;
         let delays = weights.layout.first_delay() as i32;
         let control = queue.control.address();
@@ -230,7 +237,7 @@ impl Program<'_> {
             device.launch(
                 "gradient_squares",
                 Shape { grid: (norm_parts.len() as u32, 1), block: (THREADS, 1) },
-                &[bytes_of(&weights.gradient.address()), bytes_of(&count), bytes_of(&parts)],
+                &[bytes_of(&weights.gradient.address()), bytes_of(&all), bytes_of(&parts)],
             )?;
             device.launch(
                 "gradient_norm",
@@ -252,7 +259,8 @@ impl Program<'_> {
                 bytes_of(&control),
                 bytes_of(&queue.steps.address()),
             ],
-        )
+        )?;
+        self.change_constants()
     }
 
     fn evaluate(&self) -> Result<(), EngineError> {
@@ -278,19 +286,49 @@ impl Program<'_> {
     fn walk(&self, index: usize, back: bool) -> &'static str {
         let plan = &self.plan[index];
         let is_maximum = self.loss.kind == kind(Readout::VMax);
-        let [common, own] = match (plan.spikes, is_maximum, back) {
+        let names = match (plan.spikes, is_maximum, back) {
             _ if plan.is_recurrent() => return recurrent_walk(plan, back),
             (true, _, back) if let Some(recovery) = plan.recovery => {
-                recovering_walk(recovery, back)
+                return recovering_walk(recovery, plan.delays, back);
             }
-            (true, _, false) => ["lif_forward", "lif_forward_delayed"],
-            (true, _, true) => ["lif_backward", "lif_backward_delayed"],
-            (false, true, false) => ["li_maximum", "li_maximum_delayed"],
-            (false, true, true) => ["li_maximum_backward", "li_maximum_backward_delayed"],
-            (false, false, false) => ["li_mean", "li_mean_delayed"],
-            (false, false, true) => ["li_mean_backward", "li_mean_backward_delayed"],
+            (true, _, false) => [
+                "lif_forward",
+                "lif_forward_delayed",
+                "lif_forward_heterogeneous",
+                "lif_forward_delayed_heterogeneous",
+            ],
+            (true, _, true) => [
+                "lif_backward",
+                "lif_backward_delayed",
+                "lif_backward_heterogeneous",
+                "lif_backward_delayed_heterogeneous",
+            ],
+            (false, true, false) => [
+                "li_maximum",
+                "li_maximum_delayed",
+                "li_maximum_heterogeneous",
+                "li_maximum_delayed_heterogeneous",
+            ],
+            (false, true, true) => [
+                "li_maximum_backward",
+                "li_maximum_backward_delayed",
+                "li_maximum_backward_heterogeneous",
+                "li_maximum_backward_delayed_heterogeneous",
+            ],
+            (false, false, false) => [
+                "li_mean",
+                "li_mean_delayed",
+                "li_mean_heterogeneous",
+                "li_mean_delayed_heterogeneous",
+            ],
+            (false, false, true) => [
+                "li_mean_backward",
+                "li_mean_backward_delayed",
+                "li_mean_backward_heterogeneous",
+                "li_mean_backward_delayed_heterogeneous",
+            ],
         };
-        if plan.delays { own } else { common }
+        names[usize::from(plan.delays) + 2 * usize::from(plan.heterogeneous)]
     }
 
     /// Puts what each neuron of a layer with delays hears into its order, in the memory of the adjoint,
@@ -357,6 +395,7 @@ impl Program<'_> {
                 self.sum_errors(index, first, samples)?;
             }
         }
+        self.constant_gradient(index)?;
         self.weights.gather(self.device, index)
     }
 
@@ -426,13 +465,14 @@ impl Program<'_> {
     }
 }
 
-/// The same, each without delays and with, where neurons need time to recover from a spike.
-fn recovering_walk(recovery: Recovery, back: bool) -> [&'static str; 2] {
-    match (back, recovery.adaptation) {
+/// The same where neurons need time to recover from a spike.
+fn recovering_walk(recovery: Recovery, delays: bool, back: bool) -> &'static str {
+    let [common, own] = match (back, recovery.adaptation) {
         (false, None) => ["lif_refractory", "lif_refractory_delayed"],
         (false, Some(_)) => ["lif_adaptive", "lif_adaptive_delayed"],
         (true, _) => ["lif_recovering_backward", "lif_recovering_backward_delayed"],
-    }
+    };
+    if delays { own } else { common }
 }
 
 /// The same in a layer whose neurons hear one another: with delays each has a queue of its own, and where there are
@@ -479,7 +519,7 @@ pub(crate) fn describe_loss(known: KnownLoss, readout: Readout) -> abi::Loss {
 }
 
 /// See the READOUT_ constants of `kernels/types.cuh`.
-fn kind(readout: Readout) -> i32 {
+pub(crate) fn kind(readout: Readout) -> i32 {
     match readout {
         Readout::FirstSpike => 0,
         Readout::SpikeTimeSum => 1,
@@ -496,7 +536,7 @@ fn parts(layer: &Layer) -> impl Iterator<Item = (i32, i32)> {
 }
 
 /// A thread a neuron and sample; small layers put several samples into a block.
-fn neurons(layer: &Layer, samples: i32) -> Shape {
+pub(crate) fn neurons(layer: &Layer, samples: i32) -> Shape {
     let tiles = (layer.tiles as usize).min(WARPS);
     let together = WARPS / tiles;
     Shape {

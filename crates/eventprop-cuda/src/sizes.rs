@@ -194,6 +194,12 @@ impl Room {
         words.max().unwrap_or(0)
     }
 
+    /// What neurons leave of the derivatives by their constants, of which there are four: one layer's at a time.
+    pub(crate) fn constant_parts(&self, layers: &[DenseLayer]) -> usize {
+        let wanted = layers.iter().filter(|layer| layer.by_constants());
+        wanted.map(|layer| 4 * self.samples * layer.stride).max().unwrap_or(0)
+    }
+
     /// The bytes that a batch takes; `input_errors` says whether errors of inputs are wanted.
     pub(crate) fn bytes(&self, layers: &[DenseLayer], input_errors: bool) -> usize {
         let all = (0..layers.len()).flat_map(|index| {
@@ -214,8 +220,8 @@ impl Room {
             bytes += 4 * (ranks.iter().sum::<usize>() + self.collected(layers, from, input_errors));
             bytes += size_of::<List>() * ranks.len();
         }
-        // States, losses, predictions, the merging's lists and the inputs' gradient.
-        adjoint += self.states(layers);
+        // States, parts of derivatives, losses, predictions, the merging's lists and the inputs' gradient.
+        adjoint += self.states(layers) + self.constant_parts(layers);
         bytes + 4 * (adjoint + 2 * self.samples + 2 * events + self.samples * self.width(0))
     }
 
@@ -303,15 +309,18 @@ mod tests {
             let mut layers = layers.clone();
             layers[2].refractory = (chosen == 2).then_some(1.0);
             let network = Network::new(30.0, layers, connections.collect()).unwrap();
-            let training = Training::exact(Loss::VmaxCrossEntropy {});
-            let plan = plan(&network, &training, &Parameters::initial(&network), threads).unwrap();
-            let room = Room { samples: 50, arrivals: 900, ..Room::new(&plan, 1 << 20) };
-            for input_errors in [false, true] {
+            let exact = Training::exact(Loss::VmaxCrossEntropy {});
+            let parameters = Parameters::initial(&network);
+            let plain = Training { constant_gradients: false, ..exact.clone() };
+            let plans = [exact, plain].map(|t| plan(&network, &t, &parameters, threads).unwrap());
+            for (plan, input_errors) in plans.iter().flat_map(|plan| [(plan, false), (plan, true)])
+            {
+                let room = Room { samples: 50, arrivals: 900, ..Room::new(plan, 1 << 20) };
                 let device = Device::open(0).unwrap();
                 let before = device.free_memory().unwrap();
-                let batch = BatchBuffers::new(&device, &plan, &room, input_errors).unwrap();
+                let batch = BatchBuffers::new(&device, plan, &room, input_errors).unwrap();
                 let taken = before - device.free_memory().unwrap();
-                let bytes = room.bytes(&plan, input_errors);
+                let bytes = room.bytes(plan, input_errors);
                 // A buffer of no length takes 16 bytes.
                 assert!((bytes..bytes + 4096).contains(&taken), "{taken} instead of {bytes}");
                 drop(batch);

@@ -1,12 +1,13 @@
-//! Weights and delays, their gradient and the optimiser's moments: four buffers of one layout on the
-//! device, the weights of all layers one after the other, then their delays, rows padded.
+//! Parameters, their gradient and the optimiser's moments: four buffers of one layout on the device, the weights of all
+//! layers one after the other, then their delays, then constants of neurons if gradients by them are wanted, rows
+//! padded.
 
 use crate::abi::Address;
 use crate::device::{Buffer, Device};
 use crate::plan::{DenseLayer, Input, Synapses, WARP};
 use crate::shared_weights::SharedWeights;
 use lif_core::engine::EngineError;
-use lif_core::{Network, Parameters};
+use lif_core::{Network, ParameterId, Parameters};
 
 /// The four buffers, and the matrices of layers that are not dense by themselves.
 pub(crate) struct Weights {
@@ -28,18 +29,21 @@ pub(crate) struct Layout {
     starts: Vec<Vec<usize>>,
     /// The same for delays, of connections that have them.
     delays: Vec<Vec<Option<usize>>>,
-    /// Where the delays of all layers start.
+    /// Where the delays of all layers start, and the constants.
     first_delay: usize,
+    first_constant: usize,
 }
 
+/// A list of parameters: a matrix, or of constants a row.
 #[derive(Clone, Copy, Debug)]
-struct Matrix {
-    connection: usize,
-    is_delays: bool,
-    layer: usize,
-    first: usize,
+pub(crate) struct Matrix {
+    pub(crate) id: ParameterId,
+    /// The layer whose neurons it acts on.
+    pub(crate) layer: usize,
+    /// Where it starts.
+    pub(crate) first: usize,
     sources: usize,
-    targets: usize,
+    pub(crate) targets: usize,
     stride: usize,
 }
 
@@ -118,27 +122,39 @@ impl Weights {
 impl Layout {
     pub(crate) fn new(layers: &[DenseLayer]) -> Self {
         let (mut first, mut matrices) = (0, Vec::new());
-        let mut place = |input: &Input, is_delays| {
-            let [sources, targets, stride] = shape(input);
-            let (connection, layer) = (input.connection, input.to);
-            matrices.push(Matrix { connection, is_delays, layer, first, sources, targets, stride });
+        let mut place = |id, layer, [sources, targets, stride]: [usize; 3]| {
+            matrices.push(Matrix { id, layer, first, sources, targets, stride });
             first += sources * stride;
             first - sources * stride
         };
         let mut starts = Vec::new();
         for plan in layers {
             let own = plan.connections();
-            let own = own.map(|input| place(input, false));
+            let own = own
+                .map(|input| place(ParameterId::Weights(input.connection), input.to, shape(input)));
             starts.push(own.collect());
         }
         let delays = layers.iter().map(|plan| {
-            let own = plan.connections().map(|input| input.delays.then(|| place(input, true)));
+            let own = plan.connections().map(|input| {
+                let id = ParameterId::Delays(input.connection);
+                input.delays.then(|| place(id, input.to, shape(input)))
+            });
             own.collect()
         });
         let delays: Vec<Vec<Option<usize>>> = delays.collect();
-        let first_delay = matrices.iter().find(|matrix| matrix.is_delays);
-        let first_delay = first_delay.map_or(first, |matrix| matrix.first);
-        Self { matrices, starts, delays, first_delay }
+        for plan in layers {
+            for &(id, count) in &plan.constants {
+                place(id, plan.layer, [1, count, count.next_multiple_of(WARP)]);
+            }
+        }
+        let start_of = |is_wanted: fn(ParameterId) -> bool| {
+            let found = matrices.iter().find(|matrix| is_wanted(matrix.id));
+            found.map_or(first, |matrix| matrix.first)
+        };
+        let first_constant =
+            start_of(|id| !matches!(id, ParameterId::Weights(_) | ParameterId::Delays(_)));
+        let first_delay = start_of(|id| !matches!(id, ParameterId::Weights(_)));
+        Self { matrices, starts, delays, first_delay, first_constant }
     }
 
     /// Values in a buffer, padding included.
@@ -146,7 +162,7 @@ impl Layout {
         self.matrices.iter().map(|matrix| matrix.sources * matrix.stride).sum()
     }
 
-    /// Weights and delays without padding.
+    /// Parameters without padding.
     pub(crate) fn parameters(&self) -> usize {
         self.matrices.iter().map(|matrix| matrix.sources * matrix.targets).sum()
     }
@@ -164,18 +180,27 @@ impl Layout {
         self.first_delay
     }
 
+    /// Where constants start, after all delays.
+    pub(crate) fn first_constant(&self) -> usize {
+        self.first_constant
+    }
+
+    /// The lists of constants.
+    pub(crate) fn constants(&self) -> impl Iterator<Item = &Matrix> {
+        self.matrices.iter().filter(|matrix| matrix.first >= self.first_constant)
+    }
+
     /// The layer that a position belongs to.
     pub(crate) fn layer_of(&self, position: usize) -> usize {
         let found = self.matrices.iter().rev().find(|matrix| matrix.first <= position);
         found.map_or(0, |matrix| matrix.layer)
     }
 
-    /// The weights and delays of `parameters` as a buffer holds them.
+    /// The values of `parameters` as a buffer holds them.
     pub(crate) fn pack(&self, parameters: &Parameters<f32>) -> Vec<f32> {
         let mut packed = vec![0.0; self.len()];
         for matrix in &self.matrices {
-            let own = &parameters.connections[matrix.connection];
-            let values = if matrix.is_delays { &own.delays } else { &own.weights };
+            let values = parameters.list(matrix.id);
             let rows = packed[matrix.first..].chunks_exact_mut(matrix.stride);
             for (row, values) in rows.zip(values.chunks_exact(matrix.targets)) {
                 row[..matrix.targets].copy_from_slice(values);
@@ -184,15 +209,14 @@ impl Layout {
         packed
     }
 
-    /// Replaces the weights and delays of `parameters` by those of a buffer.
+    /// Replaces the values of `parameters` by those of a buffer.
     pub(crate) fn unpack(
         &self,
         packed: &[f32],
         mut parameters: Parameters<f32>,
     ) -> Parameters<f32> {
         for matrix in &self.matrices {
-            let own = &mut parameters.connections[matrix.connection];
-            let values = if matrix.is_delays { &mut own.delays } else { &mut own.weights };
+            let values = parameters.list_mut(matrix.id);
             let rows = packed[matrix.first..].chunks_exact(matrix.stride);
             for (row, values) in rows.zip(values.chunks_exact_mut(matrix.targets)) {
                 values.copy_from_slice(&row[..matrix.targets]);

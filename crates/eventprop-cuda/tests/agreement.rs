@@ -12,7 +12,6 @@ use agree::{engines_agree, error};
 use chain::{chain, chain_with, delayed_chain};
 use common::for_each_schedule;
 use draw::{Draw, INPUTS, delays, fill_delays, spikes, uniform, weights};
-use eventprop_cpu::{CpuOptions, Precision};
 use lif_core::engine::{Engine, Training};
 use lif_core::loss::{KnownLoss, Loss, Objective, Readout};
 use lif_core::network::ConnectionSpec;
@@ -140,7 +139,7 @@ fn recurrent_layers(between: bool, within: bool) {
             let mut cuda = draw.cuda(draw.training());
             let statistics = cuda.differentiate(draw.batch()).unwrap();
             draw.assert_same_in_parts(&cuda, statistics);
-            let mut cpu = draw.cpu();
+            let mut cpu = draw.cpu(draw.training());
             cpu.differentiate(draw.batch()).unwrap();
             let counts = (cuda.spikes(1).spike_count(), cpu.spikes(1).spike_count());
             assert!(counts.0 > 150, "{} spikes", counts.0);
@@ -181,7 +180,7 @@ fn many_arrivals_are_sorted() {
             let mut cuda = draw.cuda(draw.training());
             let statistics = cuda.differentiate(draw.batch()).unwrap();
             draw.assert_same_in_parts(&cuda, statistics);
-            let mut cpu = draw.cpu();
+            let mut cpu = draw.cpu(draw.training());
             cpu.differentiate(draw.batch()).unwrap();
             assert!(cuda.spikes(1).spike_count() > 50, "{}", cuda.spikes(1).spike_count());
             assert_eq!(cuda.spikes(1).spike_count(), cpu.spikes(1).spike_count());
@@ -219,7 +218,7 @@ fn room_is_made_for_many_spikes() {
         assert_eq!(total, engine.spikes(1).spike_count() as u64);
         assert_eq!(engine.differentiate(draw.batch()).unwrap(), first);
         assert_eq!(engine.gradient(), gradient);
-        let mut cpu = draw.cpu();
+        let mut cpu = draw.cpu(draw.training());
         cpu.differentiate(draw.batch()).unwrap();
         assert!(error(&weights(&gradient), &weights(&cpu.gradient())) < 5e-3);
     });
@@ -267,8 +266,7 @@ fn silent_labels_are_skipped() {
             engine.differentiate(draw.batch()).unwrap();
             (weights(&engine.gradient()), engine.input_gradient().to_vec())
         };
-        let options = CpuOptions { threads: Some(1) };
-        let mut cpu = f32::engine(&draw.network, skipping.clone(), options).unwrap();
+        let mut cpu = draw.cpu(skipping.clone());
         let (expected, found) = (gradient(&mut *cpu), gradient(&mut draw.cuda(skipping)));
         let all = gradient(&mut draw.cuda(draw.training()));
         assert!(error(&found.0, &expected.0) < 5e-3 && error(&found.1, &expected.1) < 5e-3);

@@ -11,13 +11,14 @@ use lif_core::Network;
 use lif_core::engine::{EngineError, Training};
 
 /// Kinds of network that the engine computes.
-const KINDS: [Kind; 16] = [
+const KINDS: [Kind; 17] = [
     Kind::Skip,
     Kind::Dense,
     Kind::DenseInteger,
     Kind::DenseOdd,
     Kind::DenseEqual,
     Kind::DenseNearEqual,
+    Kind::PerNeuron,
     Kind::Bias,
     Kind::Refractory,
     Kind::Adaptive,
@@ -40,6 +41,15 @@ fn in_parts(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f3
     Ok(Box::new(CudaEngine::new(network, training, options)?))
 }
 
+/// An engine that is not asked for gradients by constants, for which it walks other ways.
+fn plain(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f32>, EngineError> {
+    if training.needs_constant_gradients() {
+        let capability = String::from("here, gradients by constants are");
+        return Err(EngineError::Unsupported { engine: "cuda", capability });
+    }
+    engine(network, training)
+}
+
 #[test]
 fn gradients_are_the_reference_s() {
     for_each_schedule(|_, schedule| {
@@ -50,8 +60,9 @@ fn gradients_are_the_reference_s() {
 }
 
 fn gradients_agree(kinds: &[Kind], options: Options) {
-    let candidates = [("cuda", &engine as _), ("cuda in parts", &in_parts as _)]
-        .map(|(n, e)| Candidate::new::<f32>(n, e));
+    let candidates =
+        [("cuda", &engine as _), ("cuda in parts", &in_parts as _), ("cuda, plain", &plain as _)]
+            .map(|(n, e)| Candidate::new::<f32>(n, e));
     let table = run_engines(options, kinds, &candidates).unwrap();
     println!("{table}");
     let broken: Vec<_> = table.broken().filter(|broken| broken.contains("cuda")).collect();

@@ -285,7 +285,7 @@ fn room_is_made_for_many_spikes() {
             draw.assert_same_in_parts(&engine, first);
             assert_eq!(engine.differentiate(draw.batch()).unwrap(), first);
             assert_eq!(engine.gradient(), gradient);
-            draw.compare(CudaOptions::default()).unwrap();
+            draw.compare(CudaOptions::default(), &[]).unwrap();
         }
     });
 }

@@ -234,7 +234,7 @@ fn engines_agree_on_several_connections() {
 #[test]
 fn engines_agree_on_neurons_that_share_a_thread() {
     let options = CudaOptions { recurrent_threads: 32, ..CudaOptions::default() };
-    engines_agree_with(options, several_draws);
+    engines_agree_with(options, &[], several_draws);
 }
 
 #[test]
@@ -334,7 +334,7 @@ fn parts_find_the_same() {
 
 /// The spikes of each layer; none where one is so near to vanishing that single precision decides.
 fn compared(draw: &Draw) -> Option<Vec<usize>> {
-    match draw.compare(CudaOptions::default()) {
+    match draw.compare(CudaOptions::default(), &[]) {
         Err(TestCaseError::Reject(_)) => None,
         compared => Some(compared.unwrap()),
     }

@@ -187,7 +187,7 @@ fn arrivals_at_one_time_are_all_heard() {
         let network = two_hidden([40, 30], &pairs);
         let mut draw = draw(network, Loss::ExpMeanCrossEntropy {}, 3, &mut uniform);
         draw.spikes = spikes(3, 300, &mut uniform);
-        let counts = draw.compare(CudaOptions::default()).unwrap();
+        let counts = draw.compare(CudaOptions::default(), &[]).unwrap();
         assert!(counts.iter().all(|&count| count > 10), "{counts:?}");
     });
 }
@@ -213,7 +213,7 @@ fn room_is_made_for_many_spikes() {
         draw.assert_same_in_parts(&engine, first);
         assert_eq!(engine.differentiate(draw.batch()).unwrap(), first);
         assert_eq!((engine.gradient(), engine.input_gradient()), (gradient.clone(), &inputs[..]));
-        assert_eq!(draw.compare(CudaOptions::default()).unwrap(), counts);
+        assert_eq!(draw.compare(CudaOptions::default(), &[]).unwrap(), counts);
     });
 }
 

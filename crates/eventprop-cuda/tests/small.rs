@@ -9,7 +9,7 @@ use eventprop_cuda::{CudaEngine, CudaOptions};
 use lif_core::engine::{Batch, Engine, Training};
 use lif_core::loss::Loss;
 use lif_core::network::{Adaptation, ConnectionKindSpec, ConnectionSpec, LayerSpec};
-use lif_core::optimiser::{Clip, Optimiser};
+use lif_core::optimiser::{Clip, LearningRates, Optimiser};
 use lif_core::{Network, Parameters, SpikeBatch};
 
 /// A training of the smallest kind but for what it names.
@@ -29,6 +29,8 @@ struct Case {
     /// What hidden neurons have.
     refractory: Option<f64>,
     adaptation: Option<Adaptation>,
+    /// The constants of neurons are learned.
+    constants: bool,
 }
 
 const SMALLEST: Case = Case {
@@ -42,6 +44,7 @@ const SMALLEST: Case = Case {
     skips: false,
     refractory: None,
     adaptation: None,
+    constants: false,
 };
 
 #[test]
@@ -64,6 +67,12 @@ fn every_kernel_runs() {
         Case { delays: true, ..refractory },
         Case { hidden: 40, spikes: 110, ..adaptive },
         Case { delays: true, ..adaptive },
+        Case { constants: true, ..SMALLEST },
+        Case { constants: true, delays: true, skips: true, ..SMALLEST },
+        Case { constants: true, samples: 17, ..mean },
+        Case { constants: true, delays: true, ..mean },
+        Case { constants: true, ..recurrent },
+        Case { constants: true, delays: true, ..recurrent },
     ];
     for_each_schedule(|_, _| {
         for case in cases {
@@ -81,6 +90,16 @@ fn train(case: Case, steps: usize) -> Vec<f64> {
         optimiser: Optimiser::ADAM,
         clip: matches!(case.loss, Loss::VmaxCrossEntropy {}).then_some(Clip::Norm(1.0)),
         constant_gradients: false,
+        learning_rates: match case.constants {
+            true => LearningRates {
+                tau_mem: 1.0,
+                tau_syn: 1.0,
+                threshold: 1.0,
+                bias: 1.0,
+                ..<_>::default()
+            },
+            false => LearningRates::default(),
+        },
         ..Training::exact(case.loss)
     };
     let mut engine = CudaEngine::new(&network, training, CudaOptions::default()).unwrap();

@@ -116,6 +116,23 @@ impl<T: Real> Parameters<T> {
         }
     }
 
+    /// The list that `id` names.
+    ///
+    /// # Panics
+    /// If there is no such connection or layer.
+    pub fn list(&self, id: ParameterId) -> &[T] {
+        match id {
+            ParameterId::Weights(position) => &self.connections[position].weights,
+            ParameterId::Delays(position) => &self.connections[position].delays,
+            ParameterId::TauMem(position) => &self.layers[position].tau_mem,
+            ParameterId::TauSyn(position) => &self.layers[position].tau_syn,
+            ParameterId::Threshold(position) => &self.layers[position].threshold,
+            ParameterId::Bias(position) => &self.layers[position].bias,
+            ParameterId::AdaptationBeta(position) => &self.layers[position].adaptation_beta,
+            ParameterId::AdaptationTau(position) => &self.layers[position].adaptation_tau,
+        }
+    }
+
     /// Calls `visit` with the kind and the values of every list, connections first, in a fixed order.
     pub fn for_each<'a>(&'a self, mut visit: impl FnMut(ParameterId, &'a [T])) {
         for (position, connection) in self.connections.iter().enumerate() {

@@ -11,18 +11,27 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::cell::Cell;
 
+/// What lists of parameters are called, and where they are.
+pub(crate) type List = (&'static str, fn(&Parameters<f32>) -> Vec<f32>);
+
 impl Draw {
     /// The fast engine where it takes the network, else the general one.
-    pub(crate) fn cpu(&self) -> Box<dyn Engine<f32>> {
+    pub(crate) fn cpu(&self, training: Training<f32>) -> Box<dyn Engine<f32>> {
         let options = CpuOptions { threads: Some(1) };
-        let mut engine = f32::engine(&self.network, self.training(), options).unwrap();
+        let mut engine = f32::engine(&self.network, training, options).unwrap();
         engine.load(&self.parameters).unwrap();
         engine
     }
 
-    /// CUDA = CPU = reference, unless a spike is so near to vanishing that single precision decides. Returns the
-    /// spikes of each layer between input and output.
-    pub(crate) fn compare(&self, options: CudaOptions) -> Result<Vec<usize>, TestCaseError> {
+    /// CUDA = CPU = reference, unless a spike is so near to vanishing that single precision decides; also in `constants`,
+    /// if there are any. Returns the spikes of each layer between input and output.
+    pub(crate) fn compare(
+        &self,
+        options: CudaOptions,
+        constants: &[List],
+    ) -> Result<Vec<usize>, TestCaseError> {
+        let training =
+            Training { constant_gradients: !constants.is_empty(), ..Training::exact(self.loss) };
         let mut reference = Reference::new(&self.network, Training::exact(self.loss)).unwrap();
         reference.load(&self.parameters.cast()).unwrap();
         let mut exact = SpikeBatch::new();
@@ -32,9 +41,9 @@ impl Draw {
         }
         let batch = Batch { spikes: &exact, labels: &self.labels };
         let expected = reference.differentiate(batch).unwrap();
-        let mut cpu = self.cpu();
+        let mut cpu = self.cpu(training.clone());
         cpu.differentiate(self.batch()).unwrap();
-        let mut cuda = CudaEngine::new(&self.network, self.training(), options).unwrap();
+        let mut cuda = CudaEngine::new(&self.network, training, options).unwrap();
         cuda.load(&self.parameters).unwrap();
         let statistics = cuda.differentiate(self.batch()).unwrap();
         prop_assert!((statistics.loss - expected.loss).abs() <= 1e-4 * (1.0 + expected.loss.abs()));
@@ -48,7 +57,8 @@ impl Draw {
             return Err(TestCaseError::reject("a spike at the edge of vanishing"));
         }
         let mut tolerance = 0.0;
-        for (what, of) in [("delays", delays as fn(&_) -> _), ("weights", weights)] {
+        let others: [List; 2] = [("delays", delays), ("weights", weights)];
+        for (what, of) in constants.iter().copied().chain(others) {
             let (found, by_cpu) = (of(&cuda.gradient()), of(&cpu.gradient()));
             let exact = of(&reference.gradient().cast());
             tolerance = 5e-3_f32.max(2.0 * error(&by_cpu, &exact));
@@ -88,12 +98,13 @@ pub(crate) fn error(found: &[f32], expected: &[f32]) -> f32 {
 
 /// [`Draw::compare`] on random draws, in most of which all layers spike.
 pub(crate) fn engines_agree<S: Strategy<Value = Draw>>(draws: impl Fn() -> S) {
-    engines_agree_with(CudaOptions::default(), draws);
+    engines_agree_with(CudaOptions::default(), &[], draws);
 }
 
-/// The same of engines with such options.
+/// The same of engines with such options, also in gradients by constants.
 pub(crate) fn engines_agree_with<S: Strategy<Value = Draw>>(
     options: CudaOptions,
+    constants: &[List],
     draws: impl Fn() -> S,
 ) {
     for_each_schedule(|_, schedule| {
@@ -104,7 +115,7 @@ pub(crate) fn engines_agree_with<S: Strategy<Value = Draw>>(
             &[schedule as u8; 32],
         );
         let outcome = TestRunner::new_with_rng(config, rng).run(&draws(), |draw| {
-            let counts = draw.compare(options)?;
+            let counts = draw.compare(options, constants)?;
             compared.set(compared.get() + usize::from(counts.iter().all(|&count| count > 0)));
             Ok(())
         });

@@ -1,0 +1,141 @@
+//! The kernels for constants of neurons: from the parameters to what walks are given, to the gradient, to the update.
+
+use crate::abi::Layer;
+use crate::constants::describe;
+use crate::device::Shape;
+use crate::plan::WARP;
+use crate::program::{Program, THREADS, kind, neurons};
+use bytemuck::bytes_of;
+use lif_core::engine::EngineError;
+use lif_core::loss::Readout;
+
+/// Warps that share the samples of a sum: ADDERS of `kernels/constants.cu`.
+const ADDERS: u32 = 16;
+
+impl Program<'_> {
+    /// Gives the walks the constants as they were learned, if they are.
+    pub(crate) fn spread_constants(&self) -> Result<(), EngineError> {
+        for (plan, constants) in
+            self.plan.iter().zip(self.constants).filter(|_| self.learns_constants)
+        {
+            self.device.launch(
+                "spread_constants",
+                Shape { grid: ((plan.stride as u32).div_ceil(THREADS), 1), block: (THREADS, 1) },
+                &[
+                    bytes_of(&describe(self.weights, plan.layer)),
+                    bytes_of(&constants.decays.address()),
+                    bytes_of(&constants.threshold.address()),
+                    bytes_of(&constants.bias.address()),
+                    bytes_of(&(plan.targets as i32)),
+                    bytes_of(&(plan.stride as i32)),
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The gradient by the constants of the layers that are walked with layer number `index` above the input, if it is
+    /// wanted.
+    pub(crate) fn constant_gradient(&self, index: usize) -> Result<(), EngineError> {
+        let (plan, mut first) = (&self.plan[index], 0);
+        for &member in plan.members.iter().filter(|_| plan.by_constants()) {
+            let decays = self.constants[member].decays.address();
+            let layer = Layer { decays, ..self.descriptions.layers[member] };
+            self.leave_constants(index, member, &layer, first)?;
+            self.sum_constants(member, &layer)?;
+            first += layer.stride;
+        }
+        Ok(())
+    }
+
+    /// What each neuron of layer number `member`, which is column `first` of walk number `index` and those after, leaves
+    /// of each sample.
+    fn leave_constants(
+        &self,
+        index: usize,
+        member: usize,
+        layer: &Layer,
+        first: i32,
+    ) -> Result<(), EngineError> {
+        let (plan, descriptions) = (&self.plan[index], &self.descriptions);
+        let (below, heard) = (&descriptions.to_below[index], &descriptions.walks[index]);
+        let control = self.queue.control.address();
+        let parts = self.batch.constant_parts.address();
+        let shape = neurons(layer, layer.samples);
+        if !plan.spikes {
+            let is_maximum = self.loss.kind == kind(Readout::VMax);
+            let kernel = match (is_maximum, plan.delays) {
+                (true, false) => "li_maximum_constants",
+                (true, true) => "li_maximum_constants_delayed",
+                (false, false) => "li_mean_constants",
+                (false, true) => "li_mean_constants_delayed",
+            };
+            let arguments: [&[u8]; 3] = [bytes_of(layer), bytes_of(&control), bytes_of(&parts)];
+            return self.device.launch(kernel, shape, &arguments);
+        }
+        let is_queued = plan.is_recurrent() && plan.has_delays();
+        let kernel = match (is_queued, plan.delays) {
+            (false, false) => "lif_constants",
+            (false, true) => "lif_constants_delayed",
+            (true, false) => "lif_constants_queued",
+            (true, true) => "lif_constants_queued_delayed",
+        };
+        let (errors, width, tiles) = self.above(member);
+        let every_spike = i32::from(self.loss.kind == kind(Readout::SpikeTimeSum));
+        let are_known = i32::from(plan.is_recurrent());
+        self.device.launch(
+            kernel,
+            shape,
+            &[
+                bytes_of(layer),
+                bytes_of(below),
+                bytes_of(heard),
+                bytes_of(&first),
+                bytes_of(&control),
+                bytes_of(&errors),
+                bytes_of(&width),
+                bytes_of(&tiles),
+                bytes_of(&every_spike),
+                bytes_of(&are_known),
+                bytes_of(&parts),
+            ],
+        )
+    }
+
+    /// Adds up what the neurons of layer number `index` left.
+    fn sum_constants(&self, index: usize, layer: &Layer) -> Result<(), EngineError> {
+        let constants = describe(self.weights, self.plan[index].layer);
+        let tiles = layer.tiles as u32;
+        self.device.launch(
+            "sum_constants",
+            Shape { grid: (constants.of.len() as u32, tiles), block: (WARP as u32, ADDERS) },
+            &[
+                bytes_of(layer),
+                bytes_of(&self.queue.control.address()),
+                bytes_of(&constants),
+                bytes_of(&self.batch.constant_parts.address()),
+            ],
+        )
+    }
+
+    /// Changes constants by the gradient.
+    pub(crate) fn change_constants(&self) -> Result<(), EngineError> {
+        let Self { device, weights, queue, learned, .. } = self;
+        if learned.len() == 0 {
+            return Ok(());
+        }
+        device.launch(
+            "update_constants",
+            Shape { grid: (learned.len() as u32, 1), block: (THREADS, 1) },
+            &[
+                bytes_of(&weights.values.address()),
+                bytes_of(&weights.gradient.address()),
+                bytes_of(&weights.first.address()),
+                bytes_of(&weights.second.address()),
+                bytes_of(&learned.address()),
+                bytes_of(&queue.control.address()),
+                bytes_of(&queue.steps.address()),
+            ],
+        )
+    }
+}
