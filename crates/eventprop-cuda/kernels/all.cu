@@ -11,6 +11,7 @@
 #include "lif_backward.cu"
 #include "lif_recovering_backward.cu"
 #include "lif_recurrent.cu"
+#include "lif_recurrent_recovering.cu"
 #include "lif_queued.cu"
 #include "lif_queued_backward.cu"
 #include "weight_gradient.cu"

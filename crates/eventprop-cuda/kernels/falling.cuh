@@ -84,7 +84,8 @@ struct Falling {
     __device__ __forceinline__ float time_to(float dt) const {
         Jet first = distance(0.0f);
         if (first.value >= 0.0f && first.slope > 0.0f) return 0.0f;
-        float known = fminf(dt, FORGOTTEN * fmaxf(tau, fmaxf(decay.tau_mem, decay.tau_syn)));
+        float slowest = fmaxf(adaptation > 0.0f ? tau : 0.0f, fmaxf(decay.tau_mem, decay.tau_syn));
+        float known = fminf(dt, FORGOTTEN * slowest);
         float middle = split();
         if (middle < 0.0f || middle > known) middle = known;
         float low = 0.0f, below = first.value;

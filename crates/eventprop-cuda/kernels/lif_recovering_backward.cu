@@ -35,7 +35,7 @@ __device__ __forceinline__ void jump_back(Layer const& layer, Decay const& decay
                                           float const* above_errors, int above_width, int above_tiles,
                                           int every_spike) {
     Jumps jumps = jumps_of(layer, lane, spikes);
-    jumps.least = layer.threshold[lane.neuron] * layer.slope_floor;
+    float least = layer.threshold[lane.neuron] * layer.slope_floor;
     // lambda_V and lambda_B just before the neuron's next spike, and when that is.
     float next = 0.0f, next_adaptation = 0.0f, next_time = 0.0f;
     for (int k = spikes - 1; k >= 0; k--) {
@@ -51,9 +51,7 @@ __device__ __forceinline__ void jump_back(Layer const& layer, Decay const& decay
             adaptation = next_adaptation * expf((time - next_time) / recovery.tau);
         }
         error = fmaf(-recovery.beta, adaptation, error);
-        jumps.grazing += slope < jumps.least;
-        // Whatever the floor, rounding must not turn a slope over.
-        float before = error / fmaxf(fmaxf(slope, jumps.least), jumps.height * EPSILON);
+        float before = jumps.before_recovery(least, slope, error);
         next_adaptation = fmaf(-before, decay.tau_mem / recovery.tau, adaptation);
         next = before - jumps.pull;
         next_time = time;

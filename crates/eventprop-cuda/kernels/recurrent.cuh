@@ -39,6 +39,13 @@ struct Above {
     int width, tiles;
 };
 
+// The derivative by the time of spike number `k` that they found.
+__device__ __forceinline__ float error_above(Layer const& layer, Lane const& lane, int k, size_t slot, Above above,
+                                             int every_spike) {
+    if (above.tiles < 0) return 0.0f;
+    return spike_error(layer, lane, k, slot, above.errors, above.width, above.tiles, every_spike);
+}
+
 // Goes back over a neuron's spike number `k`, of which the arrivals within the walk have the error `error`: lambda_V
 // just before it, from that just after. Where neurons lie in memory the jump takes the place of the spike's slope, for
 // the gradient by constants.
@@ -50,9 +57,7 @@ __device__ __forceinline__ float back_over_spike(Place const& place, int sample,
     int spikes = layer.spike_counts[(size_t)lane.sample * layer.stride + lane.neuron];
     size_t slot = ((size_t)lane.sample * layer.slots + k) * layer.stride + lane.neuron;
     Jumps jumps = jumps_among(layer, lane, spikes);
-    if (above.tiles >= 0) {
-        error += spike_error(layer, lane, k, slot, above.errors, above.width, above.tiles, every_spike);
-    }
+    error += error_above(layer, lane, k, slot, above, every_spike);
     float before = before_spike(jumps, layer.spike_slopes[slot], after, error);
     if (place.member) layer.spike_slopes[slot] = before - after;
     grazing += jumps.grazing;

@@ -99,6 +99,7 @@ struct Member {
     // The errors of its spikes, of those who hear it from above: see spike_error. `above_tiles` is -1 if nobody does.
     float const* above_errors;
     int above_width, above_tiles;
+    Recovery recovery;  // where any neuron of the walk needs time to recover
 };
 
 // The spikes of one layer in order of time, one of several that are joined to what a layer hears. See Layer.
@@ -200,7 +201,7 @@ struct Loss {
 
 static_assert(sizeof(Record) == 16 && sizeof(Layer) == 344 && sizeof(Step) == 112, "as in abi.rs");
 static_assert(sizeof(Loss) == 20 && sizeof(Control) == 104 && sizeof(List) == 64, "as in abi.rs");
-static_assert(sizeof(Member) == 360 && sizeof(Constants) == 96 && sizeof(Learned) == 16, "as in abi.rs");
+static_assert(sizeof(Member) == 408 && sizeof(Constants) == 96 && sizeof(Learned) == 16, "as in abi.rs");
 static_assert(sizeof(Recovery) == 48, "as in abi.rs");
 
 __device__ __forceinline__ bool is_faulty(Control const* control) {

@@ -9,7 +9,7 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 73] = [
+pub(crate) const KERNELS: [&str; 75] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
@@ -25,6 +25,8 @@ pub(crate) const KERNELS: [&str; 73] = [
     "lif_recurrent_backward",
     "lif_recurrent_large",
     "lif_recurrent_backward_large",
+    "lif_recurrent_recovering",
+    "lif_recurrent_recovering_backward",
     "lif_queued",
     "lif_queued_delayed",
     "lif_queued_backward",
@@ -90,7 +92,7 @@ pub(crate) const KERNELS: [&str; 73] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 36] = [
+const SOURCES: [&str; 37] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/warp.cuh"),
     include_str!("../kernels/decay.cuh"),
@@ -118,6 +120,7 @@ const SOURCES: [&str; 36] = [
     include_str!("../kernels/lif_backward.cu"),
     include_str!("../kernels/lif_recovering_backward.cu"),
     include_str!("../kernels/lif_recurrent.cu"),
+    include_str!("../kernels/lif_recurrent_recovering.cu"),
     include_str!("../kernels/lif_queued.cu"),
     include_str!("../kernels/lif_queued_backward.cu"),
     include_str!("../kernels/weight_gradient.cu"),

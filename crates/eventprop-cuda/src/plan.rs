@@ -146,7 +146,10 @@ impl DenseLayer {
     /// Whether its neurons hear one another and remember in memory: several a thread, or of several layers, or for what
     /// their constants do.
     pub(crate) fn is_large(&self) -> bool {
-        let is_plain = self.members.len() <= 1 && !self.heterogeneous && !self.by_constants();
+        let is_plain = self.members.len() <= 1
+            && !self.heterogeneous
+            && !self.by_constants()
+            && self.recovery.is_none();
         self.is_recurrent() && (self.columns > self.threads || !is_plain)
     }
 
@@ -211,7 +214,9 @@ pub(crate) fn plan(
         let wants_constants = training.needs_constant_gradients();
         let is_plain = |group: &[usize]| {
             let heterogeneous = |&layer| is_heterogeneous(&network.layers()[layer], training);
-            group.len() == 1 && !wants_constants && !group.iter().any(heterogeneous)
+            group.len() == 1
+                && !wants_constants
+                && !group.iter().any(|layer| heterogeneous(layer) || recovers(network, *layer))
         };
         Ok(DenseLayer {
             layer: position,
@@ -241,7 +246,11 @@ pub(crate) fn plan(
                 true => lists(position, values).collect(),
                 false => Vec::new(),
             },
-            recovery: recovery(layer, values),
+            // Where one layer of a walk needs it all have it.
+            recovery: walked_with(&groups, position)
+                .iter()
+                .any(|&member| recovers(network, member))
+                .then(|| recovery(layer, values)),
         })
     });
     layers.collect()
@@ -304,25 +313,37 @@ fn check_layer(layer: &Layer, training: &Training<f32>) -> Result<(), EngineErro
 
 /// Refuses what neurons that hear one another cannot have: `group` is walked together.
 fn check_group(network: &Network, group: &[usize]) -> Result<(), EngineError> {
-    if inputs(network, group)?.recurrent.is_empty() {
+    let Inputs { below, recurrent, .. } = inputs(network, group)?;
+    let delays = below.iter().chain(&recurrent).any(|input| input.delays);
+    if recurrent.is_empty() || !delays {
         return Ok(());
     }
     for constants in group.iter().filter_map(|&layer| network.layers()[layer].constants()) {
         if constants.refractory > 0.0 {
-            return unsupported("refractory times of recurrent layers are");
+            return unsupported("refractory times of recurrent layers with delays are");
         }
         if constants.adaptation.is_some() {
-            return unsupported("adaptive thresholds of recurrent layers are");
+            return unsupported("adaptive thresholds of recurrent layers with delays are");
         }
     }
     Ok(())
 }
 
-fn recovery(layer: &Layer, values: &LayerParameters<f32>) -> Option<Recovery> {
+/// Whether the neurons of a layer need time to recover from a spike.
+fn recovers(network: &Network, layer: usize) -> bool {
+    let constants = network.layers()[layer].constants();
+    constants.is_some_and(|c| c.refractory > 0.0 || c.adaptation.is_some())
+}
+
+/// The layers that are walked together with the one at `position`.
+fn walked_with(groups: &[Vec<usize>], position: usize) -> &[usize] {
+    groups.iter().find(|group| group.contains(&position)).map_or(&[], |group| group)
+}
+
+fn recovery(layer: &Layer, values: &LayerParameters<f32>) -> Recovery {
     let refractory = layer.constants().map_or(0.0, |constants| constants.refractory as f32);
     let beta = values.adaptation_beta.first().copied();
-    let adaptation = beta.zip(values.adaptation_tau.first().copied());
-    (refractory > 0.0 || adaptation.is_some()).then_some(Recovery { refractory, adaptation })
+    Recovery { refractory, adaptation: beta.zip(values.adaptation_tau.first().copied()) }
 }
 
 pub(crate) fn unsupported<V>(capability: &str) -> Result<V, EngineError> {

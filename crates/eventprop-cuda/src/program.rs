@@ -148,7 +148,13 @@ impl Program<'_> {
             let members = plan.members.iter().filter(|_| plan.is_large()).map(|&member| {
                 let layer = self.descriptions.layers[member];
                 let (above_errors, above_width, above_tiles) = self.above(member);
-                abi::Member { layer, above_errors, above_width, above_tiles }
+                abi::Member {
+                    layer,
+                    above_errors,
+                    above_width,
+                    above_tiles,
+                    recovery: self.descriptions.recoveries[member].unwrap_or_default(),
+                }
             });
             let members: Vec<abi::Member> = members.collect();
             (!members.is_empty()).then(|| self.device.copy(&members)).transpose()
@@ -478,6 +484,9 @@ fn recovering_walk(recovery: Recovery, delays: bool, back: bool) -> &'static str
 /// The same in a layer whose neurons hear one another: with delays each has a queue of its own, and where there are
 /// many a thread walks several.
 fn recurrent_walk(plan: &DenseLayer, back: bool) -> &'static str {
+    if plan.recovery.is_some() {
+        return if back { "lif_recurrent_recovering_backward" } else { "lif_recurrent_recovering" };
+    }
     let [forward, backward, large, large_backward] = match (plan.has_delays(), plan.delays) {
         (false, _) => [
             "lif_recurrent",

@@ -307,7 +307,7 @@ mod tests {
             let connections = pairs
                 .map(|&(from, to)| ConnectionSpec { delays, ..ConnectionSpec::dense(from, to) });
             let mut layers = layers.clone();
-            layers[2].refractory = (chosen == 2).then_some(1.0);
+            layers[2].refractory = (!delays && chosen % 4 > 1).then_some(1.0);
             let network = Network::new(30.0, layers, connections.collect()).unwrap();
             let exact = Training::exact(Loss::VmaxCrossEntropy {});
             let parameters = Parameters::initial(&network);

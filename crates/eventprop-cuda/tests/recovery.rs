@@ -34,6 +34,7 @@ struct Kind {
 
 const REFRACTORY: Kind = Kind { refractory: true, adaptive: false };
 const ADAPTIVE: Kind = Kind { refractory: false, adaptive: true };
+const NEITHER: Kind = Kind { refractory: false, adaptive: false };
 const BOTH: Kind = Kind { refractory: true, adaptive: true };
 
 /// A layer of such neurons, with a reset and biases; integrators if it is the last and those do not spike.
@@ -59,29 +60,24 @@ fn layer(
     layer
 }
 
-/// Two hidden layers, around the first too; the first may hear itself, and is then of ordinary neurons. Each connection
-/// has delays with probability `delayed`.
+/// Two hidden layers, of neurons of a kind each, around the first too, and what leads `back`. Each connection has delays
+/// with probability `delayed`.
 fn dense(
     uniform: &mut impl FnMut() -> f64,
-    kind: Kind,
+    kinds: [Kind; 2],
     size: usize,
     spiking: bool,
     delayed: f64,
-    recurrent: bool,
+    back: &[(&str, &str)],
 ) -> Network {
-    let mut first = layer("1", size, kind, true, uniform);
-    let mut pairs = vec![("0", "1"), ("1", "2"), ("2", "out"), ("0", "2")];
-    if recurrent {
-        (first.refractory, first.adaptation) = (None, None);
-        pairs.push(("1", "1"));
-    }
     let layers = vec![
         LayerSpec::input("0", INPUTS),
-        first,
-        layer("2", 1 + size / 2, kind, true, uniform),
-        layer("out", 7, kind, spiking, uniform),
+        layer("1", size, kinds[0], true, uniform),
+        layer("2", 1 + size / 2, kinds[1], true, uniform),
+        layer("out", 7, kinds[1], spiking, uniform),
     ];
-    let connections = pairs.into_iter().map(|(from, to)| {
+    let pairs = [("0", "1"), ("1", "2"), ("2", "out"), ("0", "2")];
+    let connections = pairs.iter().chain(back).map(|&(from, to)| {
         let delays = uniform() < delayed;
         ConnectionSpec { delays, ..ConnectionSpec::dense(from, to) }
     });
@@ -124,12 +120,15 @@ fn convolved(
     Network::new(30.0, layers, connections).unwrap()
 }
 
-fn dense_draws(kind: Kind, delayed: f64, recurrent: bool) -> impl Strategy<Value = Draw> {
+fn dense_draws(
+    kinds: [Kind; 2],
+    delayed: f64,
+    back: &'static [(&str, &str)],
+) -> impl Strategy<Value = Draw> {
     let draws = (losses(), 2..=70_usize, 1..5_usize, any::<u64>()).prop_map(
         move |(loss, size, samples, seed)| {
             let mut uniform = uniform(seed);
-            let spiking = is_spiking(loss);
-            let network = dense(&mut uniform, kind, size, spiking, delayed, recurrent);
+            let network = dense(&mut uniform, kinds, size, is_spiking(loss), delayed, back);
             draw(network, loss, samples, &mut uniform)
         },
     );
@@ -152,33 +151,53 @@ fn is_clear(draw: &Draw) -> bool {
 
 #[test]
 fn engines_agree_on_refractory_times() {
-    engines_agree(|| dense_draws(REFRACTORY, 0.0, false));
+    engines_agree(|| dense_draws([REFRACTORY; 2], 0.0, &[]));
 }
 
 #[test]
 fn engines_agree_on_refractory_times_with_delays() {
-    engines_agree(|| dense_draws(REFRACTORY, 1.0, false));
+    engines_agree(|| dense_draws([REFRACTORY; 2], 1.0, &[]));
 }
 
 #[test]
 fn engines_agree_on_adaptive_thresholds() {
-    engines_agree(|| dense_draws(ADAPTIVE, 0.0, false));
+    engines_agree(|| dense_draws([ADAPTIVE; 2], 0.0, &[]));
 }
 
 #[test]
 fn engines_agree_on_adaptive_thresholds_with_delays() {
-    engines_agree(|| dense_draws(ADAPTIVE, 1.0, false));
+    engines_agree(|| dense_draws([ADAPTIVE; 2], 1.0, &[]));
 }
 
 #[test]
 fn engines_agree_on_both_some_with_delays() {
-    engines_agree(|| dense_draws(BOTH, 0.4, false));
+    engines_agree(|| dense_draws([BOTH; 2], 0.4, &[]));
 }
 
 /// Above a layer that hears itself.
 #[test]
 fn engines_agree_on_both_above_a_recurrent_layer() {
-    engines_agree(|| dense_draws(BOTH, 0.4, true));
+    engines_agree(|| dense_draws([NEITHER, BOTH], 0.4, &[("1", "1")]));
+}
+
+#[test]
+fn engines_agree_on_recurrent_refractory_times() {
+    engines_agree(|| dense_draws([REFRACTORY; 2], 0.0, &[("1", "1"), ("2", "2")]));
+}
+
+#[test]
+fn engines_agree_on_recurrent_adaptive_thresholds() {
+    engines_agree(|| dense_draws([ADAPTIVE; 2], 0.0, &[("1", "1"), ("2", "2")]));
+}
+
+/// Over several connections too, and between layers of which one needs no time.
+#[test]
+fn engines_agree_on_layers_that_hear_one_another() {
+    const BACK: &[(&str, &str)] = &[("2", "1"), ("2", "2"), ("1", "1"), ("1", "1")];
+    engines_agree(|| {
+        let kinds = vec![[BOTH, NEITHER], [NEITHER, ADAPTIVE], [REFRACTORY, BOTH]];
+        proptest::sample::select(kinds).prop_flat_map(|kinds| dense_draws(kinds, 0.0, BACK))
+    });
 }
 
 #[test]
@@ -198,12 +217,17 @@ fn engines_agree_on_convolutions() {
 
 #[test]
 fn kept_samples_train_as_given_ones() {
-    train_both_ways(&dense(&mut uniform(5), BOTH, 36, false, 0.0, false));
+    train_both_ways(&dense(&mut uniform(5), [BOTH; 2], 36, false, 0.0, &[]));
+}
+
+#[test]
+fn kept_samples_train_recurrent_layers_as_given_ones() {
+    train_both_ways(&dense(&mut uniform(7), [BOTH; 2], 36, false, 0.0, &[("1", "1")]));
 }
 
 #[test]
 fn kept_samples_train_delays_as_given_ones() {
-    train_both_ways(&dense(&mut uniform(6), BOTH, 36, false, 1.0, false));
+    train_both_ways(&dense(&mut uniform(6), [BOTH; 2], 36, false, 1.0, &[]));
 }
 
 /// A slope floor that acts at many spikes, and pulls on spike counts: as many graze as on the CPU, and all gradients are
@@ -214,8 +238,9 @@ fn floors_and_rate_targets_agree() {
         let (mut compared, mut grazing) = (0, 0);
         for (case, kind) in [REFRACTORY, ADAPTIVE, BOTH].into_iter().cycle().take(18).enumerate() {
             let mut uniform = uniform(300 + 10 * schedule + case as u64);
+            let back: &[_] = if case % 4 == 0 { &[("1", "1")] } else { &[] };
             let delayed = if case % 2 == 0 { 0.0 } else { 1.0 };
-            let network = dense(&mut uniform, kind, 40, false, delayed, false);
+            let network = dense(&mut uniform, [kind; 2], 40, false, delayed, back);
             let draw = draw(network, Loss::VmaxCrossEntropy {}, 3, &mut uniform);
             if !is_clear(&draw) {
                 continue;
@@ -290,7 +315,8 @@ fn room_is_made_for_many_spikes() {
     });
 }
 
-/// Neurons that hear one another are refused, on whatever way they do.
+/// With delays neurons that hear one another are refused, on whatever way they do; so is what else their constants ask
+/// for.
 #[test]
 fn refusals_are_named() {
     for_each_schedule(|_, schedule| {
@@ -299,8 +325,8 @@ fn refusals_are_named() {
         }
         let mut uniform = uniform(1);
         for (kind, what) in [
-            (REFRACTORY, "refractory times of recurrent layers"),
-            (ADAPTIVE, "adaptive thresholds of recurrent layers"),
+            (REFRACTORY, "refractory times of recurrent layers with delays"),
+            (ADAPTIVE, "adaptive thresholds of recurrent layers with delays"),
         ] {
             for (from, to) in [("2", "2"), ("2", "1")] {
                 let layers = vec![
@@ -309,19 +335,46 @@ fn refusals_are_named() {
                     layer("2", 9, kind, true, &mut uniform),
                     LayerSpec::li("out", 7, 20.0, 5.0),
                 ];
-                let pairs = [("0", "1"), ("1", "2"), ("2", "out"), (from, to)];
-                let connections = pairs.map(|(from, to)| ConnectionSpec::dense(from, to));
-                let network = Network::new(30.0, layers, connections.to_vec()).unwrap();
-                let training = Training::exact(Loss::VmaxCrossEntropy {});
-                let training = Training { constant_gradients: false, ..training };
-                match CudaEngine::new(&network, training, CudaOptions::default()) {
-                    Err(EngineError::Unsupported { capability, .. }) => {
-                        assert!(capability.contains(what), "{capability}");
-                    }
-                    Err(error) => panic!("{error}"),
-                    Ok(_) => panic!("not refused: {what}"),
+                for delayed in 0..4 {
+                    let pairs = [("0", "1"), ("1", "2"), ("2", "out"), (from, to)];
+                    let connections = pairs.iter().enumerate().map(|(position, (from, to))| {
+                        let delays = position == delayed;
+                        ConnectionSpec { delays, ..ConnectionSpec::dense(*from, *to) }
+                    });
+                    let connections = connections.collect();
+                    let network = Network::new(30.0, layers.clone(), connections).unwrap();
+                    // The output, and the first where the second hears itself alone, are walked apart.
+                    let is_computed = delayed == 2 || (delayed == 0 && to == "2");
+                    assert_refused(&network, false, (!is_computed).then_some(what));
                 }
             }
+            let mut layers = vec![
+                LayerSpec::input("0", INPUTS),
+                layer("1", 9, kind, true, &mut uniform),
+                LayerSpec::li("out", 7, 20.0, 5.0),
+            ];
+            let pairs = [("0", "1"), ("1", "out")];
+            let connections = pairs.map(|(from, to)| ConnectionSpec::dense(from, to)).to_vec();
+            let network = Network::new(30.0, layers.clone(), connections.clone()).unwrap();
+            assert_refused(&network, false, None);
+            assert_refused(&network, true, Some("gradients by constants of neurons that recover"));
+            layers[1].tau_mem = Some(OneOrMany::Many((5..14).map(f64::from).collect()));
+            let network = Network::new(30.0, layers, connections).unwrap();
+            assert_refused(&network, false, Some("time constants of single neurons that recover"));
         }
     });
+}
+
+/// Asserts that the engine refuses the network by `what`, or else takes it.
+fn assert_refused(network: &Network, constant_gradients: bool, what: Option<&str>) {
+    let training = Training::exact(Loss::VmaxCrossEntropy {});
+    let training = Training { constant_gradients, ..training };
+    match (CudaEngine::new(network, training, CudaOptions::default()), what) {
+        (Err(EngineError::Unsupported { capability, .. }), Some(what)) => {
+            assert!(capability.contains(what), "{capability}");
+        }
+        (Err(error), _) => panic!("{error}"),
+        (Ok(_), Some(what)) => panic!("not refused: {what}"),
+        (Ok(_), None) => {}
+    }
 }
