@@ -14,6 +14,7 @@
 #include "lif_recurrent_recovering.cu"
 #include "lif_queued.cu"
 #include "lif_queued_backward.cu"
+#include "lif_queued_recovering.cu"
 #include "weight_gradient.cu"
 #include "lif_constants.cu"
 #include "li_constants.cu"

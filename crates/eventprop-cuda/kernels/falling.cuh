@@ -88,18 +88,19 @@ struct Falling {
         float known = fminf(dt, FORGOTTEN * slowest);
         float middle = split();
         if (middle < 0.0f || middle > known) middle = known;
-        float low = 0.0f, below = first.value;
+        float low = 0.0f;
+        bool is_below = first.value < 0.0f;
         // The pieces up to a turn before the middle, up to one after it, and up to the end.
 #pragma unroll 1
         for (int piece = 0; piece < 3; piece++) {
             float end = piece == 2 ? dt : turn_between(piece == 0 ? 0.0f : middle, piece == 0 ? middle : known);
             if (end < 0.0f) continue;
-            float above = distance(end).value;
-            if (below < 0.0f && above >= 0.0f) {
+            bool is_above = distance(end).value >= 0.0f;
+            if (is_below && is_above) {
                 return root_in(low, end, EPSILON * fabsf(base), [&](float s) { return distance(s); });
             }
             low = end;
-            below = above;
+            is_below = !is_above;
         }
         return -1.0f;
     }

@@ -13,15 +13,18 @@ struct Heard {
     }
 };
 
-// A neuron on its way back: how much it has still heard, and its spikes that are still to come.
-struct Returner {
-    float now, mu_voltage, mu_current;
-    int below, own, spikes;
-    int kept;  // what it had heard before the last of them
+// A neuron on its way back, and how much it has still heard.
+template <class Adjoint>
+struct Returner : Adjoint {
+    float now;
+    int below, own;
+    int kept;  // what it had heard before the last of its spikes that are still to come
 };
 
-__device__ __forceinline__ void rewind(Returner& at, float time, Decay const& decay) {
-    sweep(at.mu_voltage, at.mu_current, record_of(decay, at.now - time, -1), decay.ratio);
+template <class Adjoint>
+__device__ __forceinline__ void rewind(Returner<Adjoint>& at, float time, Place const& place, int sample,
+                                       Decay const& decay) {
+    at.sweep(place, sample, decay, record_of(decay, at.now - time, NO_EVENT), time, at.now);
     at.now = time;
 }
 
@@ -31,9 +34,10 @@ __device__ __forceinline__ void leave(Layer const& layer, size_t place, float by
 }
 
 // Back through the neuron's arrivals from `until` on, but not beyond those it had heard before its last spike.
-template <class Arrivals>
-__device__ __forceinline__ void return_to(Returner& at, float until, Arrivals const& arrivals, Queue const& queue,
-                                          Layer const& layer, Decay const& decay, Lane const& lane) {
+template <class Arrivals, class Adjoint>
+__device__ __forceinline__ void return_to(Returner<Adjoint>& at, float until, Arrivals const& arrivals,
+                                          Queue const& queue, Layer const& layer, Place const& place,
+                                          Decay const& decay, Lane const& lane) {
     Record const* records = layer.records + (size_t)lane.sample * layer.width + 1;
     while (at.below + at.own > at.kept) {
         float from_below = at.below > 0 ? arrivals.start(at.below) : -NEVER;
@@ -41,7 +45,7 @@ __device__ __forceinline__ void return_to(Returner& at, float until, Arrivals co
         float time = fmaxf(from_below, from_own);
         if (time < until) break;
         int event = from_own >= from_below ? queue.event(--at.own) : arrivals.event(at.below--);
-        rewind(at, time, decay);
+        rewind(at, time, place, lane.sample, decay);
         float weight = layer.weights[(size_t)records[event].source * layer.stride + lane.neuron];
         float by_time = weight * (at.mu_current - at.mu_voltage) / decay.tau_syn;
         leave(layer, adjoint_place(layer, lane, event), at.mu_current, by_time);
@@ -55,7 +59,7 @@ __device__ __forceinline__ int heard_before(Place const& place, int sample, int 
     return its.spike_intervals[((size_t)sample * its.slots + spikes - 1) * its.stride + place.neuron];
 }
 
-template <class Arrivals, template <class, class> class Neurons>
+template <class Arrivals, template <class, class> class Neurons, class Adjoint>
 __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const& layer, Control* control,
                                                  Above const& above, int every_spike, int first,
                                                  Member const* members, int* states,
@@ -65,7 +69,7 @@ __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const
     typedef Heard<Arrivals> Fixed;
     int sample = first + (int)blockIdx.x;
     size_t row = (size_t)sample * layer.width + 1;
-    Neurons<Fixed, Returner> neurons(below, layer, sample, members, states);
+    Neurons<Fixed, Returner<Adjoint>> neurons(below, layer, sample, members, states);
     auto queue_of = [&](int column) {
         int count = layer.heard_counts[(size_t)sample * layer.stride + column];
         return Queue::of(below, layer, sample, column, count);
@@ -79,7 +83,7 @@ __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const
         int spikes = its.spike_counts[(size_t)sample * its.stride + place.neuron];
         jumps_of(its, lane_of(sample, place.neuron), spikes);
         int kept = heard_before(place, sample, spikes), queued = queue_of(place.column).count;
-        return Returner{layer.duration, 0.0f, 0.0f, own.arrivals.count, queued, spikes, kept};
+        return Returner<Adjoint>{Adjoint::of(place, sample, spikes), layer.duration, own.arrivals.count, queued, kept};
     });
     int events = below.counts[sample], turn = 0, grazing = 0;
     float owed = 0.0f;  // the error of a spike where it arrived over later connections
@@ -87,9 +91,9 @@ __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const
         float time = layer.times[row + event];
         int sender = layer.records[row + event].source - below.sources;
         float part = 0.0f;
-        neurons.each([&](Place const& place, Fixed const& own, Returner& at) {
+        neurons.each([&](Place const& place, Fixed const& own, Returner<Adjoint>& at) {
             Lane lane = lane_of(sample, place.column);
-            return_to(at, time, own.arrivals, queue_of(place.column), layer, neurons.decay_of(place), lane);
+            return_to(at, time, own.arrivals, queue_of(place.column), layer, place, neurons.decay_of(place), lane);
             // The spike's error at this neuron. Where it came too late it has none.
             float delay = layer.delays ? layer.delays[(size_t)sender * layer.stride + place.column] : 0.0f;
             size_t kept = adjoint_place(layer, lane, event);
@@ -101,19 +105,15 @@ __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const
         owed = error;
         if (sender >= layer.targets) continue;
         owed = 0.0f;
-        neurons.at(sender, [&](Place const& place, Fixed const&, Returner& at) {
-            rewind(at, time, neurons.decay_of(place));
-            at.spikes--;
-            float tau = -neurons.decay_of(place).tau_syn;
-            float before =
-                back_over_spike(place, sample, at.spikes, at.mu_voltage / tau, error, above, every_spike, grazing);
-            at.mu_voltage = before * tau;
+        neurons.at(sender, [&](Place const& place, Fixed const&, Returner<Adjoint>& at) {
+            rewind(at, time, place, sample, neurons.decay_of(place));
+            at.jump(place, sample, neurons.decay_of(place), error, above, every_spike, grazing);
             at.kept = heard_before(place, sample, at.spikes);
         });
     }
-    neurons.each([&](Place const& place, Fixed const& own, Returner& at) {
+    neurons.each([&](Place const& place, Fixed const& own, Returner<Adjoint>& at) {
         Lane lane = lane_of(sample, place.column);
-        return_to(at, 0.0f, own.arrivals, queue_of(place.column), layer, neurons.decay_of(place), lane);
+        return_to(at, 0.0f, own.arrivals, queue_of(place.column), layer, place, neurons.decay_of(place), lane);
     });
     if (grazing > 0) atomicAdd(&control->grazing, (unsigned long long)grazing);
 }
@@ -125,14 +125,14 @@ extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_backward(
     int every_spike, int first, Layer below) {
     // The warps' sums, of one spike and the next in turn.
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<CommonArrivals, OneEach>(below, layer, control, {above_errors, above_width, above_tiles},
+    walk_queued_back<CommonArrivals, OneEach, Adjoint>(below, layer, control, {above_errors, above_width, above_tiles},
                                               every_spike, first, nullptr, nullptr, sums);
 }
 extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_backward_delayed(
     Layer layer, Control* control, float const* above_errors, int above_width, int above_tiles,
     int every_spike, int first, Layer below) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<OwnArrivals, OneEach>(below, layer, control, {above_errors, above_width, above_tiles},
+    walk_queued_back<OwnArrivals, OneEach, Adjoint>(below, layer, control, {above_errors, above_width, above_tiles},
                                            every_spike, first, nullptr, nullptr, sums);
 }
 
@@ -140,12 +140,12 @@ extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_backward_de
 extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_queued_backward_large(
     Layer layer, Control* control, int every_spike, int first, Layer below, Member const* members, int* states) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<CommonArrivals, SeveralEach>(below, layer, control, {}, every_spike, first, members, states,
+    walk_queued_back<CommonArrivals, SeveralEach, Adjoint>(below, layer, control, {}, every_spike, first, members, states,
                                                   sums);
 }
 extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_queued_backward_delayed_large(
     Layer layer, Control* control, int every_spike, int first, Layer below, Member const* members, int* states) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<OwnArrivals, SeveralEach>(below, layer, control, {}, every_spike, first, members, states,
+    walk_queued_back<OwnArrivals, SeveralEach, Adjoint>(below, layer, control, {}, every_spike, first, members, states,
                                                sums);
 }

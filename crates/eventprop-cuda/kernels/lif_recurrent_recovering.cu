@@ -54,13 +54,13 @@ struct RecoveringIntegrator {
         spikes++;
         u = its.reset - own.bias;
         held = recovery.refractory;
+        // Without it, before anything else arrives.
+        if (held <= 0.0f) leave_reset(place, own, sample, current);
     }
-    __device__ __forceinline__ unsigned long long next(Place const& place, Bounds const&, Decay const& given,
+    __device__ __forceinline__ unsigned long long next(Place const& place, Bounds const&, Decay const& decay,
                                                        Interval const& ahead, float dt, float now,
                                                        unsigned tag) const {
         if (dt <= 0.0f || held >= dt) return NONE;
-        Decay decay = given;
-        decay.integer_ratio = 0;
         float until = fmaxf(held, 0.0f);
         Ahead at = {u, current, fmaf(u, ahead.mem, current * ahead.drive), dt, ahead};
         if (held >= 0.0f) at = Ahead::of(decay, u, current * expf(-held / decay.tau_syn), dt - held);
@@ -97,7 +97,8 @@ struct RecoveringAdjoint {
     }
     __device__ __forceinline__ void sweep(Place const& place, int sample, Decay const& decay, Record const& interval,
                                           float start, float end) {
-        if (leaves < start || leaves >= end) {
+        // What arrives at the moment at which it leaves arrives just after: at a spike without refractory time its own.
+        if (leaves <= start || leaves > end) {
             ::sweep(mu_voltage, mu_current, interval, decay.ratio);
             return;
         }
@@ -110,7 +111,7 @@ struct RecoveringAdjoint {
         Layer const& layer = place.layer;
         Member const& member = *place.member;
         Recovery const& recovery = member.recovery;
-        // Where an interval has no length nobody met that moment.
+        // Without refractory time that moment is this one.
         if (leaves >= 0.0f) enter_reset(place, sample, decay);
         int k = spikes - 1;
         Lane lane = lane_of(sample, place.neuron);

@@ -64,6 +64,27 @@ __device__ __forceinline__ float back_over_spike(Place const& place, int sample,
     return before;
 }
 
+// A neuron on the way back, and its spikes that are still to come.
+struct Adjoint {
+    float mu_voltage, mu_current;
+    int spikes;
+
+    static __device__ __forceinline__ Adjoint of(Place const&, int, int spikes) { return {0.0f, 0.0f, spikes}; }
+
+    // Back over an interval that starts at `start`.
+    __device__ __forceinline__ void sweep(Place const&, int, Decay const& decay, Record const& interval, float, float) {
+        ::sweep(mu_voltage, mu_current, interval, decay.ratio);
+    }
+    // Back over the last of its spikes, of which the arrivals within the walk have the error `error`.
+    __device__ __forceinline__ void jump(Place const& place, int sample, Decay const& decay, float error, Above above,
+                                         int every_spike, int& grazing) {
+        spikes--;
+        float tau = -decay.tau_syn;
+        float before = back_over_spike(place, sample, spikes, mu_voltage / tau, error, above, every_spike, grazing);
+        mu_voltage = before * tau;
+    }
+};
+
 // What became of a sample's walk: the neuron of the spike last found has run away, or room for `needed` spikes of a
 // layer was lacking.
 template <class Neurons>

@@ -9,7 +9,7 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 75] = [
+pub(crate) const KERNELS: [&str; 79] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
@@ -27,6 +27,10 @@ pub(crate) const KERNELS: [&str; 75] = [
     "lif_recurrent_backward_large",
     "lif_recurrent_recovering",
     "lif_recurrent_recovering_backward",
+    "lif_queued_recovering",
+    "lif_queued_recovering_delayed",
+    "lif_queued_recovering_backward",
+    "lif_queued_recovering_backward_delayed",
     "lif_queued",
     "lif_queued_delayed",
     "lif_queued_backward",
@@ -92,7 +96,7 @@ pub(crate) const KERNELS: [&str; 75] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 37] = [
+const SOURCES: [&str; 38] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/warp.cuh"),
     include_str!("../kernels/decay.cuh"),
@@ -123,6 +127,7 @@ const SOURCES: [&str; 37] = [
     include_str!("../kernels/lif_recurrent_recovering.cu"),
     include_str!("../kernels/lif_queued.cu"),
     include_str!("../kernels/lif_queued_backward.cu"),
+    include_str!("../kernels/lif_queued_recovering.cu"),
     include_str!("../kernels/weight_gradient.cu"),
     include_str!("../kernels/lif_constants.cu"),
     include_str!("../kernels/li_constants.cu"),

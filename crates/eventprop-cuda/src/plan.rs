@@ -294,7 +294,7 @@ pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), E
         _ => {}
     }
     check_heard(network)?;
-    groups(network).iter().try_for_each(|group| check_group(network, group))
+    groups(network).iter().try_for_each(|group| inputs(network, group).map(drop))
 }
 
 fn check_layer(layer: &Layer, training: &Training<f32>) -> Result<(), EngineError> {
@@ -307,24 +307,6 @@ fn check_layer(layer: &Layer, training: &Training<f32>) -> Result<(), EngineErro
     }
     if training.needs_constant_gradients() {
         return unsupported("gradients by constants of neurons that recover from spikes are");
-    }
-    Ok(())
-}
-
-/// Refuses what neurons that hear one another cannot have: `group` is walked together.
-fn check_group(network: &Network, group: &[usize]) -> Result<(), EngineError> {
-    let Inputs { below, recurrent, .. } = inputs(network, group)?;
-    let delays = below.iter().chain(&recurrent).any(|input| input.delays);
-    if recurrent.is_empty() || !delays {
-        return Ok(());
-    }
-    for constants in group.iter().filter_map(|&layer| network.layers()[layer].constants()) {
-        if constants.refractory > 0.0 {
-            return unsupported("refractory times of recurrent layers with delays are");
-        }
-        if constants.adaptation.is_some() {
-            return unsupported("adaptive thresholds of recurrent layers with delays are");
-        }
     }
     Ok(())
 }

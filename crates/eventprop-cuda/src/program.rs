@@ -484,9 +484,6 @@ fn recovering_walk(recovery: Recovery, delays: bool, back: bool) -> &'static str
 /// The same in a layer whose neurons hear one another: with delays each has a queue of its own, and where there are
 /// many a thread walks several.
 fn recurrent_walk(plan: &DenseLayer, back: bool) -> &'static str {
-    if plan.recovery.is_some() {
-        return if back { "lif_recurrent_recovering_backward" } else { "lif_recurrent_recovering" };
-    }
     let [forward, backward, large, large_backward] = match (plan.has_delays(), plan.delays) {
         (false, _) => [
             "lif_recurrent",
@@ -504,12 +501,25 @@ fn recurrent_walk(plan: &DenseLayer, back: bool) -> &'static str {
             "lif_queued_backward_delayed_large",
         ],
     };
+    if plan.recovery.is_some() {
+        return recurrent_recovering_walk(plan, back);
+    }
     match (plan.is_large(), back) {
         (false, false) => forward,
         (false, true) => backward,
         (true, false) => large,
         (true, true) => large_backward,
     }
+}
+
+/// The same where neurons need time to recover from a spike: a thread always walks several.
+fn recurrent_recovering_walk(plan: &DenseLayer, back: bool) -> &'static str {
+    let [forward, backward] = match (plan.has_delays(), plan.delays) {
+        (false, _) => ["lif_recurrent_recovering", "lif_recurrent_recovering_backward"],
+        (true, false) => ["lif_queued_recovering", "lif_queued_recovering_backward"],
+        (true, true) => ["lif_queued_recovering_delayed", "lif_queued_recovering_backward_delayed"],
+    };
+    if back { backward } else { forward }
 }
 
 /// The loss as kernels are given it.

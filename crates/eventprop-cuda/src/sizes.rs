@@ -9,7 +9,7 @@ use lif_core::engine::EngineError;
 pub(crate) const GROUP: usize = 64;
 
 /// What a neuron of a large recurrent layer remembers: STATE_WORDS of `kernels/neurons.cuh`.
-const STATE_WORDS: usize = 12;
+const STATE_WORDS: usize = 14;
 
 /// What a batch must have room for.
 #[derive(Clone, Debug, PartialEq, Eq)]

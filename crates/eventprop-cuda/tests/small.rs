@@ -26,7 +26,7 @@ struct Case {
     recurrent: bool,
     /// Outputs hear the input too.
     skips: bool,
-    /// What hidden neurons have.
+    /// What neurons that spike have.
     refractory: Option<f64>,
     adaptation: Option<Adaptation>,
     /// The constants of neurons are learned.
@@ -67,6 +67,8 @@ fn every_kernel_runs() {
         Case { delays: true, ..refractory },
         Case { hidden: 40, spikes: 110, ..adaptive },
         Case { delays: true, ..adaptive },
+        Case { refractory: Some(0.8), adaptation, ..recurrent },
+        Case { refractory: Some(0.8), adaptation, delays: true, ..recurrent },
         Case { constants: true, ..SMALLEST },
         Case { constants: true, delays: true, skips: true, ..SMALLEST },
         Case { constants: true, samples: 17, ..mean },
@@ -150,7 +152,7 @@ fn network(case: Case) -> Network {
             .with_shape([hidden / 4, 2, 2]),
     ];
     layers.push(if recurrent {
-        LayerSpec::lif("out", 3, 20.0, 5.0)
+        LayerSpec { refractory, adaptation, ..LayerSpec::lif("out", 3, 20.0, 5.0) }
     } else {
         LayerSpec::li("out", 3, 20.0, 5.0)
     });
