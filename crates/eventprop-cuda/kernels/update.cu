@@ -40,7 +40,7 @@ extern "C" __global__ void gradient_norm(double const* parts, Control* control) 
 
 // Changes parameter i by its gradient, and its moments; `scaled` if the gradient's norm is above the limit.
 __device__ __forceinline__ void change(float* parameters, float const* gradient, float* first, float* second, int i,
-                                       Rule const& rule, Pace const& pace, bool scaled, float lowest,
+                                       Rule const& rule, Pace pace, bool scaled, float lowest,
                                        Control* control) {
     float g = gradient[i];
     if (scaled) g *= (float)(rule.clip_norm / control->norm);

@@ -310,3 +310,29 @@ fn kept_samples_train_constants_as_given_ones() {
         LISTS.iter().for_each(|(_, of)| assert_ne!(of(&kept.parameters()), of(&draw.parameters)));
     });
 }
+
+/// A step that lacked room for its spikes has learned nothing; what runs again learns what an engine with room does.
+#[test]
+fn room_is_made_before_constants_change() {
+    for_each_schedule(|_, schedule| {
+        for others in [&AROUND[..], &WITHIN, &BACK] {
+            let mut uniform = uniform(61 + schedule);
+            let network = dense(&mut uniform, 40, false, others, 0.0);
+            let mut draw = draw(network, Loss::VmaxCrossEntropy {}, 3, &mut uniform);
+            draw.parameters.connections[0].weights.iter_mut().for_each(|weight| *weight *= 15.0);
+            let training = learning(&draw, Optimiser::ADAM, Some(Clip::Norm(0.05)));
+            let mut with_room = draw.cuda(training.clone());
+            with_room.differentiate(draw.batch()).unwrap();
+            // More of a sample than there is room for at first.
+            let spikes = with_room.spikes(1).spike_count();
+            assert!(spikes > 3 * (2 * 40 + 62), "{spikes} spikes");
+            let mut without = draw.cuda(training);
+            let trained = [&mut with_room, &mut without].map(|engine| {
+                engine.train_step(draw.batch(), 0.001).unwrap();
+                (engine.parameters(), engine.optimiser_state())
+            });
+            assert!(trained[0] == trained[1]);
+            LISTS.iter().for_each(|(_, of)| assert_ne!(of(&trained[0].0), of(&draw.parameters)));
+        }
+    });
+}
