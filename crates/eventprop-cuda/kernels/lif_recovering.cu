@@ -133,3 +133,32 @@ extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_adap
     __shared__ Recovering<AdaptiveThreshold> remembered[WALK_THREADS];
     walk_recovering<OwnArrivals>(layer, recovery, control, rings, remembered);
 }
+
+// Where each neuron has time constants of its own.
+extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_refractory_heterogeneous(
+    __grid_constant__ Layer const layer, Control* control, __grid_constant__ Recovery const recovery) {
+    __shared__ Rings rings;
+    __shared__ Recovering<StayingThreshold> remembered[WALK_THREADS];
+    walk_recovering<Heterogeneous<CommonArrivals>>(layer, recovery, control, rings, remembered);
+}
+
+extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_refractory_delayed_heterogeneous(
+    __grid_constant__ Layer const layer, Control* control, __grid_constant__ Recovery const recovery) {
+    __shared__ Rings rings;
+    __shared__ Recovering<StayingThreshold> remembered[WALK_THREADS];
+    walk_recovering<Heterogeneous<OwnArrivals>>(layer, recovery, control, rings, remembered);
+}
+
+extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_adaptive_heterogeneous(
+    __grid_constant__ Layer const layer, Control* control, __grid_constant__ Recovery const recovery) {
+    __shared__ Rings rings;
+    __shared__ Recovering<AdaptiveThreshold> remembered[WALK_THREADS];
+    walk_recovering<Heterogeneous<CommonArrivals>>(layer, recovery, control, rings, remembered);
+}
+
+extern "C" __global__ void __launch_bounds__(WALK_THREADS, WALK_BLOCKS) lif_adaptive_delayed_heterogeneous(
+    __grid_constant__ Layer const layer, Control* control, __grid_constant__ Recovery const recovery) {
+    __shared__ Rings rings;
+    __shared__ Recovering<AdaptiveThreshold> remembered[WALK_THREADS];
+    walk_recovering<Heterogeneous<OwnArrivals>>(layer, recovery, control, rings, remembered);
+}

@@ -98,3 +98,22 @@ extern "C" __global__ void lif_recovering_backward_delayed(Layer layer, Control*
     walk_recovering_back<OwnArrivals>(layer, recovery, control, above_errors, above_width, above_tiles, every_spike,
                                       first, samples, parts, rings);
 }
+
+// Where each neuron has time constants of its own.
+extern "C" __global__ void lif_recovering_backward_heterogeneous(
+    Layer layer, Control* control, float const* above_errors, int above_width, int above_tiles, int every_spike,
+    int first, int samples, Recovery recovery) {
+    __shared__ Parts parts;
+    __shared__ Rings rings;
+    walk_recovering_back<Heterogeneous<CommonArrivals>>(layer, recovery, control, above_errors, above_width, above_tiles,
+                                                     every_spike, first, samples, parts, rings);
+}
+
+extern "C" __global__ void lif_recovering_backward_delayed_heterogeneous(
+    Layer layer, Control* control, float const* above_errors, int above_width, int above_tiles, int every_spike,
+    int first, int samples, Recovery recovery) {
+    __shared__ Parts parts;
+    __shared__ Rings rings;
+    walk_recovering_back<Heterogeneous<OwnArrivals>>(layer, recovery, control, above_errors, above_width, above_tiles,
+                                                     every_spike, first, samples, parts, rings);
+}

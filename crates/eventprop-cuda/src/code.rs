@@ -9,7 +9,7 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 79] = [
+pub(crate) const KERNELS: [&str; 85] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
@@ -18,6 +18,10 @@ pub(crate) const KERNELS: [&str; 79] = [
     "lif_refractory_delayed",
     "lif_adaptive",
     "lif_adaptive_delayed",
+    "lif_refractory_heterogeneous",
+    "lif_refractory_delayed_heterogeneous",
+    "lif_adaptive_heterogeneous",
+    "lif_adaptive_delayed_heterogeneous",
     "lif_merge",
     "join_arrivals",
     "collect_errors",
@@ -53,6 +57,8 @@ pub(crate) const KERNELS: [&str; 79] = [
     "lif_backward_delayed",
     "lif_recovering_backward",
     "lif_recovering_backward_delayed",
+    "lif_recovering_backward_heterogeneous",
+    "lif_recovering_backward_delayed_heterogeneous",
     "weight_gradient",
     "sum_errors",
     "input_gradient",

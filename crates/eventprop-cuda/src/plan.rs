@@ -302,9 +302,6 @@ fn check_layer(layer: &Layer, training: &Training<f32>) -> Result<(), EngineErro
     if constants.refractory <= 0.0 && constants.adaptation.is_none() {
         return Ok(());
     }
-    if is_heterogeneous(layer, training) {
-        return unsupported("time constants of single neurons that recover from spikes are");
-    }
     if training.needs_constant_gradients() {
         return unsupported("gradients by constants of neurons that recover from spikes are");
     }

@@ -295,7 +295,7 @@ impl Program<'_> {
         let names = match (plan.spikes, is_maximum, back) {
             _ if plan.is_recurrent() => return recurrent_walk(plan, back),
             (true, _, back) if let Some(recovery) = plan.recovery => {
-                return recovering_walk(recovery, plan.delays, back);
+                recovering_walk(recovery, back)
             }
             (true, _, false) => [
                 "lif_forward",
@@ -472,13 +472,27 @@ impl Program<'_> {
 }
 
 /// The same where neurons need time to recover from a spike.
-fn recovering_walk(recovery: Recovery, delays: bool, back: bool) -> &'static str {
-    let [common, own] = match (back, recovery.adaptation) {
-        (false, None) => ["lif_refractory", "lif_refractory_delayed"],
-        (false, Some(_)) => ["lif_adaptive", "lif_adaptive_delayed"],
-        (true, _) => ["lif_recovering_backward", "lif_recovering_backward_delayed"],
-    };
-    if delays { own } else { common }
+fn recovering_walk(recovery: Recovery, back: bool) -> [&'static str; 4] {
+    match (back, recovery.adaptation) {
+        (false, None) => [
+            "lif_refractory",
+            "lif_refractory_delayed",
+            "lif_refractory_heterogeneous",
+            "lif_refractory_delayed_heterogeneous",
+        ],
+        (false, Some(_)) => [
+            "lif_adaptive",
+            "lif_adaptive_delayed",
+            "lif_adaptive_heterogeneous",
+            "lif_adaptive_delayed_heterogeneous",
+        ],
+        (true, _) => [
+            "lif_recovering_backward",
+            "lif_recovering_backward_delayed",
+            "lif_recovering_backward_heterogeneous",
+            "lif_recovering_backward_delayed_heterogeneous",
+        ],
+    }
 }
 
 /// The same in a layer whose neurons hear one another: with delays each has a queue of its own, and where there are

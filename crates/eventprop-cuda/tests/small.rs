@@ -8,7 +8,7 @@ use common::for_each_schedule;
 use eventprop_cuda::{CudaEngine, CudaOptions};
 use lif_core::engine::{Batch, Engine, Training};
 use lif_core::loss::Loss;
-use lif_core::network::{Adaptation, ConnectionKindSpec, ConnectionSpec, LayerSpec};
+use lif_core::network::{Adaptation, ConnectionKindSpec, ConnectionSpec, LayerSpec, OneOrMany};
 use lif_core::optimiser::{Clip, LearningRates, Optimiser};
 use lif_core::{Network, Parameters, SpikeBatch};
 
@@ -29,6 +29,8 @@ struct Case {
     /// What neurons that spike have.
     refractory: Option<f64>,
     adaptation: Option<Adaptation>,
+    /// Hidden neurons have each time constants of their own.
+    own_taus: bool,
     /// The constants of neurons are learned.
     constants: bool,
 }
@@ -44,6 +46,7 @@ const SMALLEST: Case = Case {
     skips: false,
     refractory: None,
     adaptation: None,
+    own_taus: false,
     constants: false,
 };
 
@@ -67,6 +70,10 @@ fn every_kernel_runs() {
         Case { delays: true, ..refractory },
         Case { hidden: 40, spikes: 110, ..adaptive },
         Case { delays: true, ..adaptive },
+        Case { own_taus: true, ..refractory },
+        Case { own_taus: true, delays: true, ..refractory },
+        Case { own_taus: true, ..adaptive },
+        Case { own_taus: true, delays: true, ..adaptive },
         Case { refractory: Some(0.8), adaptation, ..recurrent },
         Case { refractory: Some(0.8), adaptation, delays: true, ..recurrent },
         Case { constants: true, ..SMALLEST },
@@ -156,6 +163,10 @@ fn network(case: Case) -> Network {
     } else {
         LayerSpec::li("out", 3, 20.0, 5.0)
     });
+    if case.own_taus {
+        let taus = (0..hidden).map(|neuron| 12.0 + (neuron % 5) as f64);
+        layers[1].tau_mem = Some(OneOrMany::Many(taus.collect()));
+    }
     let mut first = ConnectionSpec::dense("in", "hidden");
     if case.convolved {
         first.kind = ConnectionKindSpec::Conv2d;
