@@ -298,12 +298,14 @@ pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), E
 }
 
 fn check_layer(layer: &Layer, training: &Training<f32>) -> Result<(), EngineError> {
-    let Some(constants) = layer.constants() else { return Ok(()) };
-    if constants.refractory <= 0.0 && constants.adaptation.is_none() {
+    let Some(constants) = layer.constants().filter(|_| training.needs_constant_gradients()) else {
         return Ok(());
+    };
+    if constants.refractory > 0.0 {
+        return unsupported("gradients by constants of neurons with refractory times are");
     }
-    if training.needs_constant_gradients() {
-        return unsupported("gradients by constants of neurons that recover from spikes are");
+    if constants.adaptation.is_some() {
+        return unsupported("gradients by constants of neurons with adaptive thresholds are");
     }
     Ok(())
 }

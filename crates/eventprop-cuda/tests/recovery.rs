@@ -361,7 +361,8 @@ fn refusals_are_named() {
             return;
         }
         let mut uniform = uniform(1);
-        for kind in [REFRACTORY, ADAPTIVE] {
+        for (kind, what) in [(REFRACTORY, "refractory times"), (ADAPTIVE, "adaptive thresholds")] {
+            let what = format!("gradients by constants of neurons with {what}");
             let layers = vec![
                 LayerSpec::input("0", INPUTS),
                 layer("1", 9, kind, true, &mut uniform),
@@ -371,7 +372,7 @@ fn refusals_are_named() {
             let connections = pairs.map(|(from, to)| ConnectionSpec::dense(from, to)).to_vec();
             let network = Network::new(30.0, layers, connections).unwrap();
             assert_refused(&network, false, None);
-            assert_refused(&network, true, Some("gradients by constants of neurons that recover"));
+            assert_refused(&network, true, Some(&what));
         }
     });
 }
