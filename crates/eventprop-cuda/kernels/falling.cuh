@@ -14,8 +14,8 @@ struct Jet {
     float value, slope;
 };
 
-// The root of f in [low, high], where f(low) < 0 <= f(high), by Newton's method inside a bracket; values of f are as good
-// as `resolution`.
+// The root of f in [low, high], where f(low) < 0 <= f(high), by Newton's method inside a bracket; values of f are as
+// good as `resolution`.
 template <class F>
 __device__ __forceinline__ float root_in(float low, float high, float resolution, F const& f) {
     float x = 0.5f * (low + high), last_step = high - low;

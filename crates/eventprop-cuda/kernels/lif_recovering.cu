@@ -16,11 +16,11 @@ struct Recovered {
     bool held;
 };
 
-// Takes one neuron through one interval in which it is held or may spike, to its voltage at the end. A function that is
-// called, so that a walk keeps its registers where nothing of the kind happens.
+// Takes one neuron through one interval in which it is held or may spike, to its voltage at the end. It is so much that
+// a walk has registers for one copy of it only.
 template <class Arrivals, class Threshold>
 __device__ __forceinline__ Recovered recover_in(Layer const& layer, Recovery const& recovery, int sample, int neuron,
-                                             int record, float u, float current, Recovering<Threshold>& own) {
+                                                int record, float u, float current, Recovering<Threshold>& own) {
     Decay decay = Arrivals::decay_of(layer, neuron);
     decay.integer_ratio = 0;
     Arrivals arrivals = Arrivals::of(layer, sample, neuron);

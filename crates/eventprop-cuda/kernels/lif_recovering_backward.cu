@@ -105,8 +105,8 @@ extern "C" __global__ void lif_recovering_backward_heterogeneous(
     int first, int samples, Recovery recovery) {
     __shared__ Parts parts;
     __shared__ Rings rings;
-    walk_recovering_back<Heterogeneous<CommonArrivals>>(layer, recovery, control, above_errors, above_width, above_tiles,
-                                                     every_spike, first, samples, parts, rings);
+    walk_recovering_back<Heterogeneous<CommonArrivals>>(layer, recovery, control, above_errors, above_width,
+                                                        above_tiles, every_spike, first, samples, parts, rings);
 }
 
 extern "C" __global__ void lif_recovering_backward_delayed_heterogeneous(
@@ -114,6 +114,6 @@ extern "C" __global__ void lif_recovering_backward_delayed_heterogeneous(
     int first, int samples, Recovery recovery) {
     __shared__ Parts parts;
     __shared__ Rings rings;
-    walk_recovering_back<Heterogeneous<OwnArrivals>>(layer, recovery, control, above_errors, above_width, above_tiles,
-                                                     every_spike, first, samples, parts, rings);
+    walk_recovering_back<Heterogeneous<OwnArrivals>>(layer, recovery, control, above_errors, above_width,
+                                                        above_tiles, every_spike, first, samples, parts, rings);
 }

@@ -62,8 +62,8 @@ struct Walk {
     __device__ __forceinline__ Walk(Layer const& layer, Arrivals const& arrivals, int neuron, Rings&)
         : layer(layer), arrivals(arrivals), neuron(neuron) {}
 
-    // From record 0 to the last, and perhaps some in which nothing happens. `unrolled` unless a visit is so much that one
-    // copy of it is enough.
+    // From record 0 to the last, and perhaps some in which nothing happens. `unrolled` unless a visit is so much that
+    // one copy of it is enough.
     template <bool unrolled = true, class Visit, class Still>
     __device__ __forceinline__ void forward(Visit visit, Still) {
         Column column = Column::of(layer.weights, layer.stride, neuron);
