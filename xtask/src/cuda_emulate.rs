@@ -43,6 +43,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
                 "conformance",
                 "recurrent",
                 "constants",
+                "recovery",
                 "unheard",
                 "own_loss",
                 "spiking_readout",
@@ -61,6 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
                 "unheard",
                 "own_loss",
                 "spiking_readout",
+                "recovery",
             ],
         )?;
     if passed && !args.without_tsan {

@@ -25,7 +25,7 @@ pub(crate) struct Args {
     accept: Option<PathBuf>,
 }
 
-const TESTS: [&str; 11] = [
+const TESTS: [&str; 12] = [
     "probe",
     "small",
     "conformance",
@@ -37,6 +37,7 @@ const TESTS: [&str; 11] = [
     "unheard",
     "own_loss",
     "spiking_readout",
+    "recovery",
 ];
 /// What may be carried to the machine.
 const MAX_BYTES: u64 = 60 << 20;

@@ -5,7 +5,7 @@ use conformance::{BoxedEngine, Candidate, Case, Kind, LOSSES, suite};
 use eventprop_cpu::{CpuOptions, GeneralEngine, LaneReal};
 use lif_core::engine::{Batch, Engine, EngineError, Training};
 use lif_core::loss::Loss;
-use lif_core::network::{ConnectionKindSpec, ConnectionSpec, LayerSpec};
+use lif_core::network::{Adaptation, ConnectionKindSpec, ConnectionSpec, LayerSpec};
 use lif_core::reference::Reference;
 use lif_core::{Network, Parameters, SpikeBatch};
 use rand::{RngExt, SeedableRng};
@@ -222,4 +222,35 @@ fn highest_voltages_move_with_spikes_of_their_layer() {
             assert!((a - b).abs() / scale < 1e-7, "{a} {b} {scale}");
         }
     }
+}
+
+/// A voltage that falls crosses a threshold that falls faster.
+#[test]
+fn falling_thresholds_are_crossed() {
+    let adaptation = Some(Adaptation { beta: 2.0, tau: 2.0 });
+    let layers = vec![
+        LayerSpec::input("in", 2),
+        LayerSpec { adaptation, ..LayerSpec::lif("hidden", 1, 20.0, 0.2) },
+        LayerSpec::li("out", 1, 20.0, 5.0),
+    ];
+    let connections =
+        vec![ConnectionSpec::dense("in", "hidden"), ConnectionSpec::dense("hidden", "out")];
+    let network = Network::new(30.0, layers, connections).unwrap();
+    let mut parameters = Parameters::<f64>::initial(&network);
+    parameters.connections[0].weights = vec![300.0, 0.01];
+    let mut spikes = SpikeBatch::new();
+    // The second comes while the voltage falls already, and looks ahead anew.
+    spikes.push_sorted([(1.0, 0), (2.4, 1)]).unwrap();
+    let training = Training::exact(Loss::VmaxCrossEntropy {});
+    let mut reference = Reference::new(&network, training.clone()).unwrap();
+    let mut engine =
+        GeneralEngine::new(&network, training, CpuOptions { threads: Some(1) }).unwrap();
+    reference.load(&parameters).unwrap();
+    engine.load(&parameters).unwrap();
+    reference.infer(&spikes).unwrap();
+    engine.infer(&spikes).unwrap();
+    let (found, expected) = (engine.spikes(1), reference.spikes(1));
+    assert_eq!((found.spike_count(), expected.spike_count()), (2, 2));
+    let pairs = found.get(0).times().iter().zip(expected.get(0).times());
+    assert!(pairs.map(|(a, b)| (a - b).abs()).all(|off| off < 1e-9), "{found:?} {expected:?}");
 }

@@ -82,7 +82,7 @@ else
     threads=4 limit=90
     step nvidia-smi.txt 30 nvidia-smi
 fi
-for test in probe small conformance agreement consistency skip recurrent constants unheard own_loss spiking_readout; do
+for test in probe small conformance agreement consistency skip recurrent constants recovery unheard own_loss spiking_readout; do
     step "test-$test.txt" $limit "./test-$test" --test-threads=$threads
 done
 

@@ -40,6 +40,14 @@ struct Jumps {
     float least;   // the slope floor
     float pull;    // of the rate regulariser
     int grazing;   // spikes at which the floor acted
+
+    // lambda_V just before a spike of this slope but for the pull, where all that counts for its time is `error`; the
+    // floor is `floor`.
+    __device__ __forceinline__ float before_recovery(float floor, float slope, float error) {
+        grazing += slope < floor;
+        // Whatever the floor, rounding must not turn a slope over.
+        return error / fmaxf(fmaxf(slope, floor), height * 1.1920929e-7f);
+    }
 };
 
 // Those of a neuron that spiked so often.

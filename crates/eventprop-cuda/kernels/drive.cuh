@@ -3,26 +3,14 @@
 #pragma once
 #include "adjoint.cuh"
 
-struct Driven {
+struct Mu {
     float mu_voltage, mu_current;
 };
 
-// The loss looks at spikes alone.
-struct Undriven {
-    static constexpr bool drives = false;
-    static __device__ __forceinline__ Driven start(Layer const&, int, int, int) { return {0.0f, 0.0f}; }
-    static __device__ __forceinline__ Driven at(Layer const&, int, int, int, float) { return {0.0f, 0.0f}; }
-    static __device__ __forceinline__ float moved(Layer const&, int, int, int, int) { return 0.0f; }
-    static __device__ __forceinline__ float error(Layer const&, int, int, int, int, float) { return 0.0f; }
-    static __device__ __forceinline__ float impulse(Layer const&, int, int, int, int) { return 0.0f; }
-};
-
-// It looks at what `kind` says of the voltages of one of the layers: the others have no derivatives. Of a highest voltage
+// The loss looks at what `kind` says of the voltages of one of the layers: the others have no derivatives. Of a highest voltage
 // recurrent_voltage.cu says where it is: `peaks` is the start of its interval, `peak_elapsed` the time from there (-1 if it
 // never rises), `peak_currents` the slope at which it moves with event `peak_intervals`, if there is one.
 struct DrivenByVoltage {
-    static constexpr bool drives = true;
-
     static __device__ __forceinline__ size_t place(Layer const& layer, int sample, int neuron) {
         return (size_t)sample * layer.stride + neuron;
     }
@@ -36,19 +24,19 @@ struct DrivenByVoltage {
     }
 
     // On a mean, whose weight of the time is exp(-rate t): see li_backward.cu.
-    static __device__ __forceinline__ Driven of_mean(Layer const& layer, float derivative, float weighting) {
+    static __device__ __forceinline__ Mu of_mean(Layer const& layer, float derivative, float weighting) {
         Decay const& decay = layer.decay;
         float voltage = derivative * decay.tau_syn / layer.duration / fmaf(decay.tau_mem, layer.rate, 1.0f) * weighting;
         return {voltage, voltage / fmaf(decay.tau_syn, layer.rate, 1.0f)};
     }
 
     // What the walk carries back from the end.
-    static __device__ __forceinline__ Driven start(Layer const& layer, int sample, int neuron, int kind) {
+    static __device__ __forceinline__ Mu start(Layer const& layer, int sample, int neuron, int kind) {
         if (kind == READOUT_MAXIMUM) return {0.0f, 0.0f};
         return of_mean(layer, derivative(layer, sample, neuron), -expf(-layer.rate * layer.duration));
     }
 
-    static __device__ __forceinline__ Driven at(Layer const& layer, int sample, int neuron, int kind, float time) {
+    static __device__ __forceinline__ Mu at(Layer const& layer, int sample, int neuron, int kind, float time) {
         if (kind != READOUT_MAXIMUM) {
             return of_mean(layer, derivative(layer, sample, neuron), expf(-layer.rate * time));
         }

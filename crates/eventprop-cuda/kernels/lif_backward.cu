@@ -35,29 +35,41 @@ __device__ __forceinline__ void jump_back(Layer const& layer, Decay const& decay
     if (jumps.grazing > 0) atomicAdd(&control->grazing, (unsigned long long)jumps.grazing);
 }
 
-// Back through what arrived, taking up the jumps.
-template <class Arrivals, bool errors>
-__device__ __forceinline__ void take_back(Layer const& layer, Lane const& lane, int spikes, size_t slots,
-                                          Parts& parts, Rings& rings) {
+// A neuron's spikes on the way back, from the last on.
+struct Spikes {
+    Layer const& layer;
+    int left;
+    size_t slot;   // of the spike met next
+    int interval;  // and its interval, -1 after the last
+
+    __device__ __forceinline__ Spikes(Layer const& layer, int spikes, size_t slots)
+        : layer(layer), left(spikes), slot(slots + (size_t)max(left - 1, 0) * layer.stride), interval(find()) {}
+
+    __device__ __forceinline__ int find() const { return left > 0 ? layer.spike_intervals[slot] : -1; }
+    // Takes up what its jump leaves at the start of the interval.
+    __device__ __forceinline__ void take(float& mu_voltage, float& mu_current) {
+        mu_voltage += layer.spike_mems[slot];
+        mu_current += layer.spike_drives[slot];
+        left--;
+        slot -= layer.stride;
+        interval = find();
+    }
+};
+
+// Back through what arrived, taking up the jumps: begin() is the first of them.
+template <class Arrivals, bool errors, class Begin>
+__device__ __forceinline__ void take_back(Layer const& layer, Lane const& lane, Begin const& begin, Parts& parts,
+                                          Rings& rings) {
     Arrivals arrivals = Arrivals::of(layer, lane.sample, lane.neuron);
     Decay const& decay = Arrivals::decay_of(layer, lane.neuron);
     Trace<typename Arrivals::Order, errors> trace(layer, decay, lane, arrivals, parts);
-    // Of the spike met next.
-    int left = spikes;
-    size_t slot = slots + (size_t)max(left - 1, 0) * layer.stride;
-    int interval = left > 0 ? layer.spike_intervals[slot] : -1;
-    int top = trace.leave_silent(arrivals, last_of(arrivals, interval));
+    auto turns = begin();
+    int top = trace.leave_silent(arrivals, last_of(arrivals, turns.interval));
     float mu_voltage = 0.0f, mu_current = 0.0f;
     auto still = [&](int r, float weight) { trace.arrive(arrivals, r, weight, mu_voltage, mu_current, 0.0f); };
     auto visit = [&](int r, Record const& record, float weight) {
         sweep(mu_voltage, mu_current, record, decay.ratio);
-        while (interval == r) {
-            mu_voltage += layer.spike_mems[slot];
-            mu_current += layer.spike_drives[slot];
-            left--;
-            slot -= layer.stride;
-            interval = left > 0 ? layer.spike_intervals[slot] : -1;
-        }
+        while (turns.interval == r) turns.take(mu_voltage, mu_current);
         still(r, weight);
     };
     Walk<Arrivals>(layer, arrivals, lane.neuron, rings).template back<errors>(top, visit, still);
@@ -77,8 +89,9 @@ __device__ __forceinline__ void walk_lif_back(Layer const& layer, Control* contr
     size_t slots = (size_t)lane.sample * layer.slots * layer.stride + lane.neuron;
     jump_back(layer, Arrivals::decay_of(layer, lane.neuron), control, lane, spikes, slots, above_errors, above_width,
               above_tiles, every_spike);
-    if (layer.wants_errors) take_back<Arrivals, true>(layer, lane, spikes, slots, parts, rings);
-    else take_back<Arrivals, false>(layer, lane, spikes, slots, parts, rings);
+    auto begin = [&] { return Spikes(layer, spikes, slots); };
+    if (layer.wants_errors) take_back<Arrivals, true>(layer, lane, begin, parts, rings);
+    else take_back<Arrivals, false>(layer, lane, begin, parts, rings);
 }
 
 // Grid: as lif_forward, over the samples from `first` on.

@@ -52,6 +52,18 @@ __device__ __forceinline__ After spikes_in(Layer const& layer, int sample, int n
     return {u_end, at.spikes};
 }
 
+// Notes how often a neuron spiked, and whether it ran away or room was lacking.
+__device__ __forceinline__ void tell_spikes(Layer const& layer, Control* control, int sample, int neuron, int spikes) {
+    layer.spike_counts[(size_t)sample * layer.stride + neuron] = min(spikes, layer.slots);
+    if (spikes > MAX_SPIKES) {
+        unsigned long long place = (unsigned long long)layer.layer << 32 | (unsigned)sample;
+        atomicMin(&control->faults.runaway, place);
+    } else if (spikes > layer.slots) {
+        atomicMax(&layer.needed[0], spikes);
+        atomicMax(&control->faults.capacity, 1);
+    }
+}
+
 template <class Arrivals>
 __device__ __forceinline__ void walk_lif(Layer const& layer, Control* control, Rings& rings) {
     int sample = blockIdx.x * blockDim.y + threadIdx.y;
@@ -77,15 +89,7 @@ __device__ __forceinline__ void walk_lif(Layer const& layer, Control* control, R
         at.current = current_end;
     };
     Walk<Arrivals>(layer, arrivals, neuron, rings).forward(visit, still);
-    int spikes = at.spikes;
-    layer.spike_counts[(size_t)sample * layer.stride + neuron] = min(spikes, layer.slots);
-    if (spikes > MAX_SPIKES) {
-        unsigned long long place = (unsigned long long)layer.layer << 32 | (unsigned)sample;
-        atomicMin(&control->faults.runaway, place);
-    } else if (spikes > layer.slots) {
-        atomicMax(&layer.needed[0], spikes);
-        atomicMax(&control->faults.capacity, 1);
-    }
+    tell_spikes(layer, control, sample, neuron, at.spikes);
 }
 
 // Grid: x samples (threads y: several in a block), y tiles of neurons. The layer's description is read where the launch

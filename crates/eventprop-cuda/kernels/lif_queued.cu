@@ -29,8 +29,31 @@ struct Walker {
     int below, own;
 };
 
+// What a neuron does on its way from one thing that happens to the next; `number` is that of its next spike.
+struct AtOnce {
+    static __device__ __forceinline__ AtOnce of() { return {}; }
+
+    // Its voltage at `end`, without a spike.
+    __device__ __forceinline__ float voltage(Place const&, int, Decay const&, Walker const& from, Interval const& step,
+                                             float, int) const {
+        return fmaf(from.u, step.mem, from.current * step.drive);
+    }
+    // Its next spike within the step, as next_spike has it.
+    __device__ __forceinline__ unsigned long long next(Place const&, Decay const& decay, float threshold,
+                                                       Walker const& from, Interval const& step, float dt,
+                                                       unsigned tag) const {
+        return next_spike(decay, from.u, from.current, threshold, step, dt, tag);
+    }
+    // Its spike at `time`, where the current is `current`: tau_mem times the slope.
+    __device__ __forceinline__ float spike(Place const&, int, Decay const&, float threshold, Walker const&,
+                                           float current, float, int) {
+        return current - threshold;
+    }
+};
+
 // A neuron where it is sure, and where it looks ahead.
-struct Looker {
+template <class Way>
+struct Looker : Way {
     Walker sure, ahead;
     int spikes, queued;  // its own, and those of the layer that are on the way to it
 };
@@ -49,17 +72,20 @@ __device__ __forceinline__ void take_over(Layer const& below, Layer const& layer
 }
 
 // The neuron spikes at `time`, which is the events from number `event` on.
+template <class Way>
 __device__ __forceinline__ void spike(Layer const& below, Layer const& layer, int sample, Place const& place,
                                       Decay const& decay, float threshold, int event, int copies, float time,
-                                      Looker& at) {
+                                      Looker<Way>& at) {
     Layer const& its = place.layer;
     size_t row = (size_t)sample * layer.width;
     Walker& ahead = at.ahead;
-    ahead.current *= interval_of(decay, time - ahead.now).syn;
+    float current = ahead.current * interval_of(decay, time - ahead.now).syn;
+    float slope = at.spike(place, sample, decay, threshold, ahead, current, time, at.spikes);
+    ahead.current = current;
     if (at.spikes < its.slots) {
         size_t slot = ((size_t)sample * its.slots + at.spikes) * its.stride + place.neuron;
         its.spike_times[slot] = time;
-        its.spike_slopes[slot] = ahead.current - threshold;
+        its.spike_slopes[slot] = slope;
         its.spike_intervals[slot] = ahead.below + ahead.own;
     }
 #pragma unroll 1
@@ -78,7 +104,7 @@ __device__ __forceinline__ void spike(Layer const& below, Layer const& layer, in
     ahead.now = time;
 }
 
-template <class Arrivals, template <class, class> class Neurons>
+template <class Arrivals, template <class, class> class Neurons, class Way>
 __device__ __forceinline__ void walk_queued(Layer const& below, Layer const& layer, Control* control, int copies,
                                             Member const* members, int* states, unsigned long long* earliest) {
     typedef Listener<Arrivals> Fixed;
@@ -88,7 +114,7 @@ __device__ __forceinline__ void walk_queued(Layer const& below, Layer const& lay
     Record* records = layer.records + row + 1;
 
     take_over(below, layer, sample);
-    Neurons<Fixed, Looker> neurons(below, layer, sample, members, states);
+    Neurons<Fixed, Looker<Way>> neurons(below, layer, sample, members, states);
     neurons.begin([&](Place const& place, Fixed const&) {
 #pragma unroll 1
         for (int copy = 0; copy < copies && place.column < layer.targets; copy++) {
@@ -96,7 +122,7 @@ __device__ __forceinline__ void walk_queued(Layer const& below, Layer const& lay
             layer.heads[(size_t)source * layer.samples + sample] = NO_EVENT;
         }
         Walker start = {0.0f, -place.layer.bias[place.neuron], 0.0f, 0, 0};
-        return Looker{start, start, 0, 0};
+        return Looker<Way>{Way::of(), start, start, 0, 0};
     });
     if (threadIdx.x < 3) earliest[threadIdx.x] = NONE;
     __syncthreads();
@@ -109,7 +135,7 @@ __device__ __forceinline__ void walk_queued(Layer const& below, Layer const& lay
     for (int turn = 0;; turn = (turn + 1) % 3) {
         float horizon = window == windows ? layer.duration : layer.duration * ((float)window / windows);
         unsigned long long first = NONE;
-        neurons.each([&](Place const& place, Fixed const& own, Looker& at) {
+        neurons.each([&](Place const& place, Fixed const& own, Looker<Way>& at) {
             Decay const& decay = neurons.decay_of(place);
             int column = place.column;
             Queue queue = Queue::of(below, layer, sample, column, at.queued);
@@ -138,14 +164,14 @@ __device__ __forceinline__ void walk_queued(Layer const& below, Layer const& lay
                 end = fminf(next, horizon);
                 float dt = end - ahead.now;
                 Interval step = interval_of(decay, dt);
-                next_own = next_spike(decay, ahead.u, ahead.current, own.threshold, step, dt, tag);
+                next_own = at.next(place, decay, own.threshold, ahead, step, dt, tag);
                 if (next_own != NONE || next > horizon) break;
                 int event = is_from_below(from_below, from_own) ? own.arrivals.event(++ahead.below)
                                                                 : queue.event(ahead.own++);
                 // What the spike just found left is not there for all before the next barrier.
                 int source = event < latest ? records[event].source
                                             : below.sources + winner + (event - latest) * layer.targets;
-                ahead.u = fmaf(ahead.u, step.mem, ahead.current * step.drive);
+                ahead.u = at.voltage(place, sample, decay, ahead, step, end, at.spikes);
                 ahead.current = fmaf(ahead.current, step.syn, layer.weights[(size_t)source * layer.stride + column]);
                 ahead.now = end;
             }
@@ -173,7 +199,7 @@ __device__ __forceinline__ void walk_queued(Layer const& below, Layer const& lay
         latest = next_event;
         next_event += copies;
     }
-    neurons.each([&](Place const& place, Fixed const&, Looker& at) {
+    neurons.each([&](Place const& place, Fixed const&, Looker<Way>& at) {
         count_spikes(place, control, sample, at.spikes);
         layer.heard_counts[(size_t)sample * layer.stride + place.column] = at.queued;
     });
@@ -187,22 +213,22 @@ __device__ __forceinline__ void walk_queued(Layer const& below, Layer const& lay
 extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued(Layer below, Layer layer, Control* control,
                                                                      int copies) {
     __shared__ unsigned long long earliest[3];
-    walk_queued<CommonArrivals, OneEach>(below, layer, control, copies, nullptr, nullptr, earliest);
+    walk_queued<CommonArrivals, OneEach, AtOnce>(below, layer, control, copies, nullptr, nullptr, earliest);
 }
 extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_delayed(Layer below, Layer layer,
                                                                              Control* control, int copies) {
     __shared__ unsigned long long earliest[3];
-    walk_queued<OwnArrivals, OneEach>(below, layer, control, copies, nullptr, nullptr, earliest);
+    walk_queued<OwnArrivals, OneEach, AtOnce>(below, layer, control, copies, nullptr, nullptr, earliest);
 }
 
 // Grid: as lif_recurrent_large.
 extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_queued_large(
     Layer below, Layer layer, Control* control, int copies, Member const* members, int* states) {
     __shared__ unsigned long long earliest[3];
-    walk_queued<CommonArrivals, SeveralEach>(below, layer, control, copies, members, states, earliest);
+    walk_queued<CommonArrivals, SeveralEach, AtOnce>(below, layer, control, copies, members, states, earliest);
 }
 extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_queued_delayed_large(
     Layer below, Layer layer, Control* control, int copies, Member const* members, int* states) {
     __shared__ unsigned long long earliest[3];
-    walk_queued<OwnArrivals, SeveralEach>(below, layer, control, copies, members, states, earliest);
+    walk_queued<OwnArrivals, SeveralEach, AtOnce>(below, layer, control, copies, members, states, earliest);
 }

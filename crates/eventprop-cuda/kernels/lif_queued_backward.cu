@@ -13,15 +13,18 @@ struct Heard {
     }
 };
 
-// A neuron on its way back: how much it has still heard, and its spikes that are still to come.
-struct Returner {
-    float now, mu_voltage, mu_current;
-    int below, own, spikes;
-    int kept;  // what it had heard before the last of them
+// A neuron on its way back, and how much it has still heard.
+template <class Adjoint>
+struct Returner : Adjoint {
+    float now;
+    int below, own;
+    int kept;  // what it had heard before the last of its spikes that are still to come
 };
 
-__device__ __forceinline__ void rewind(Returner& at, float time, Decay const& decay) {
-    sweep(at.mu_voltage, at.mu_current, record_of(decay, at.now - time, -1), decay.ratio);
+template <class Adjoint>
+__device__ __forceinline__ void rewind(Returner<Adjoint>& at, float time, Place const& place, int sample,
+                                       Decay const& decay) {
+    at.sweep(place, sample, decay, record_of(decay, at.now - time, NO_EVENT), time, at.now);
     at.now = time;
 }
 
@@ -31,10 +34,10 @@ __device__ __forceinline__ void leave(Layer const& layer, size_t place, float by
 }
 
 // Back through the neuron's arrivals from `until` on, but not beyond those it had heard before its last spike.
-template <class Loss, class Arrivals>
-__device__ __forceinline__ void return_to(Returner& at, float until, Arrivals const& arrivals, Queue const& queue,
-                                          Layer const& layer, Decay const& decay, Place const& place, Lane const& lane,
-                                          int kind) {
+template <class Arrivals, class Adjoint>
+__device__ __forceinline__ void return_to(Returner<Adjoint>& at, float until, Arrivals const& arrivals,
+                                          Queue const& queue, Layer const& layer, Place const& place,
+                                          Decay const& decay, Lane const& lane, int kind) {
     Record const* records = layer.records + (size_t)lane.sample * layer.width + 1;
     while (at.below + at.own > at.kept) {
         float from_below = at.below > 0 ? arrivals.start(at.below) : -NEVER;
@@ -42,17 +45,12 @@ __device__ __forceinline__ void return_to(Returner& at, float until, Arrivals co
         float time = fmaxf(from_below, from_own);
         if (time < until) break;
         int event = from_own >= from_below ? queue.event(--at.own) : arrivals.event(at.below--);
-        rewind(at, time, decay);
+        rewind(at, time, place, lane.sample, decay);
         float weight = layer.weights[(size_t)records[event].source * layer.stride + lane.neuron];
-        float mu_voltage = at.mu_voltage, mu_current = at.mu_current;
-        if (Loss::drives) {
-            Driven driven = Loss::at(place.layer, lane.sample, place.neuron, kind, time);
-            mu_voltage += driven.mu_voltage;
-            mu_current += driven.mu_current;
-        }
-        float by_time = weight * (mu_current - mu_voltage) / decay.tau_syn;
-        if (Loss::drives) by_time += Loss::moved(place.layer, lane.sample, place.neuron, kind, event);
-        leave(layer, adjoint_place(layer, lane, event), mu_current, by_time);
+        Mu mu = at.at_arrival(place, lane.sample, time, kind);
+        float by_time = weight * (mu.mu_current - mu.mu_voltage) / decay.tau_syn;
+        by_time = at.with_moved(by_time, place, lane.sample, event, kind);
+        leave(layer, adjoint_place(layer, lane, event), mu.mu_current, by_time);
     }
 }
 
@@ -63,8 +61,8 @@ __device__ __forceinline__ int heard_before(Place const& place, int sample, int 
     return its.spike_intervals[((size_t)sample * its.slots + spikes - 1) * its.stride + place.neuron];
 }
 
-// `every_spike` is the kind of what is measured where `Loss` drives voltages.
-template <class Arrivals, template <class, class> class Neurons, class Loss>
+// `every_spike` is the kind of what is measured where a loss drives voltages.
+template <class Arrivals, template <class, class> class Neurons, class Adjoint>
 __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const& layer, Control* control,
                                                  Above const& above, int every_spike, int first,
                                                  Member const* members, int* states,
@@ -74,7 +72,7 @@ __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const
     typedef Heard<Arrivals> Fixed;
     int sample = first + (int)blockIdx.x;
     size_t row = (size_t)sample * layer.width + 1;
-    Neurons<Fixed, Returner> neurons(below, layer, sample, members, states);
+    Neurons<Fixed, Returner<Adjoint>> neurons(below, layer, sample, members, states);
     auto queue_of = [&](int column) {
         int count = layer.heard_counts[(size_t)sample * layer.stride + column];
         return Queue::of(below, layer, sample, column, count);
@@ -88,8 +86,7 @@ __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const
         int spikes = its.spike_counts[(size_t)sample * its.stride + place.neuron];
         jumps_of(its, lane_of(sample, place.neuron), spikes);
         int kept = heard_before(place, sample, spikes), queued = queue_of(place.column).count;
-        Driven start = Loss::start(its, sample, place.neuron, every_spike);
-        return Returner{layer.duration, start.mu_voltage, start.mu_current, own.arrivals.count, queued, spikes, kept};
+        return Returner<Adjoint>{Adjoint::of(place, sample, spikes, every_spike), layer.duration, own.arrivals.count, queued, kept};
     });
     int events = below.counts[sample], turn = 0, grazing = 0;
     float owed = 0.0f;  // the error of a spike where it arrived over later connections
@@ -97,10 +94,10 @@ __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const
         float time = layer.times[row + event];
         int sender = layer.records[row + event].source - below.sources;
         float part = 0.0f;
-        neurons.each([&](Place const& place, Fixed const& own, Returner& at) {
+        neurons.each([&](Place const& place, Fixed const& own, Returner<Adjoint>& at) {
             Lane lane = lane_of(sample, place.column);
-            return_to<Loss>(at, time, own.arrivals, queue_of(place.column), layer, neurons.decay_of(place), place, lane,
-                            every_spike);
+            return_to(at, time, own.arrivals, queue_of(place.column), layer, place, neurons.decay_of(place), lane,
+                      every_spike);
             // The spike's error at this neuron. Where it came too late it has none.
             float delay = layer.delays ? layer.delays[(size_t)sender * layer.stride + place.column] : 0.0f;
             size_t kept = adjoint_place(layer, lane, event);
@@ -112,18 +109,16 @@ __device__ __forceinline__ void walk_queued_back(Layer const& below, Layer const
         owed = error;
         if (sender >= layer.targets) continue;
         owed = 0.0f;
-        neurons.at(sender, [&](Place const& place, Fixed const&, Returner& at) {
-            rewind(at, time, neurons.decay_of(place));
-            at.spikes--;
-            at.mu_voltage = driven_over_spike<Loss>(neurons.decay_of(place), place, sample, at.spikes, time, at.mu_voltage,
-                                                    error, above, every_spike, grazing);
+        neurons.at(sender, [&](Place const& place, Fixed const&, Returner<Adjoint>& at) {
+            rewind(at, time, place, sample, neurons.decay_of(place));
+            at.jump(place, sample, neurons.decay_of(place), time, error, above, every_spike, grazing);
             at.kept = heard_before(place, sample, at.spikes);
         });
     }
-    neurons.each([&](Place const& place, Fixed const& own, Returner& at) {
+    neurons.each([&](Place const& place, Fixed const& own, Returner<Adjoint>& at) {
         Lane lane = lane_of(sample, place.column);
-        return_to<Loss>(at, 0.0f, own.arrivals, queue_of(place.column), layer, neurons.decay_of(place), place, lane,
-                            every_spike);
+        return_to(at, 0.0f, own.arrivals, queue_of(place.column), layer, place, neurons.decay_of(place), lane,
+                      every_spike);
     });
     if (grazing > 0) atomicAdd(&control->grazing, (unsigned long long)grazing);
 }
@@ -135,14 +130,14 @@ extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_backward(
     int every_spike, int first, Layer below) {
     // The warps' sums, of one spike and the next in turn.
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<CommonArrivals, OneEach, Undriven>(below, layer, control, {above_errors, above_width, above_tiles},
+    walk_queued_back<CommonArrivals, OneEach, Adjoint>(below, layer, control, {above_errors, above_width, above_tiles},
                                               every_spike, first, nullptr, nullptr, sums);
 }
 extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_backward_delayed(
     Layer layer, Control* control, float const* above_errors, int above_width, int above_tiles,
     int every_spike, int first, Layer below) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<OwnArrivals, OneEach, Undriven>(below, layer, control, {above_errors, above_width, above_tiles},
+    walk_queued_back<OwnArrivals, OneEach, Adjoint>(below, layer, control, {above_errors, above_width, above_tiles},
                                            every_spike, first, nullptr, nullptr, sums);
 }
 
@@ -150,12 +145,12 @@ extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_backward_de
 extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_queued_backward_large(
     Layer layer, Control* control, int every_spike, int first, Layer below, Member const* members, int* states) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<CommonArrivals, SeveralEach, Undriven>(below, layer, control, {}, every_spike, first, members, states,
+    walk_queued_back<CommonArrivals, SeveralEach, Adjoint>(below, layer, control, {}, every_spike, first, members, states,
                                                   sums);
 }
 extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_queued_backward_delayed_large(
     Layer layer, Control* control, int every_spike, int first, Layer below, Member const* members, int* states) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<OwnArrivals, SeveralEach, Undriven>(below, layer, control, {}, every_spike, first, members, states,
+    walk_queued_back<OwnArrivals, SeveralEach, Adjoint>(below, layer, control, {}, every_spike, first, members, states,
                                                sums);
 }

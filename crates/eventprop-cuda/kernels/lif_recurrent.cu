@@ -19,9 +19,33 @@ struct Bounds {
 struct Integrator {
     float u, current;
     int spikes;
+
+    static __device__ __forceinline__ Integrator of(Bounds const& own) { return {-own.bias, 0.0f, 0}; }
+
+    // To the end of an interval in which it does not spike.
+    __device__ __forceinline__ void advance(Place const&, Bounds const&, int, Decay const&, Interval const& to, float) {
+        u = fmaf(u, to.mem, current * to.drive);
+        current *= to.syn;
+    }
+    // Its spike at this moment.
+    __device__ __forceinline__ void spike(Place const& place, Bounds const& own, int sample, Decay const&, float now) {
+        Layer const& its = place.layer;
+        if (spikes < its.slots) {
+            size_t slot = ((size_t)sample * its.slots + spikes) * its.stride + place.neuron;
+            its.spike_times[slot] = now;
+            its.spike_slopes[slot] = current - own.threshold;
+        }
+        spikes++;
+        u = its.reset - own.bias;
+    }
+    // Its next one, as next_spike has it.
+    __device__ __forceinline__ unsigned long long next(Place const&, Bounds const& own, Decay const& decay,
+                                                       Interval const& ahead, float dt, float, unsigned tag) const {
+        return next_spike(decay, u, current, own.threshold, ahead, dt, tag);
+    }
 };
 
-template <template <class, class> class Neurons>
+template <template <class, class> class Neurons, class Integrator>
 __device__ __forceinline__ void walk_recurrent(Layer const& below, Layer const& layer, Control* control,
                                                int copies, Member const* members, int* states,
                                                unsigned long long* earliest) {
@@ -40,7 +64,7 @@ __device__ __forceinline__ void walk_recurrent(Layer const& below, Layer const& 
     float elapsed = 0.0f;
     int source = -1, winner = -1;
     Neurons<Bounds, Integrator> neurons(below, layer, sample, members, states);
-    neurons.begin([&](Place const&, Bounds const& own) { return Integrator{-own.bias, 0.0f, 0}; });
+    neurons.begin([&](Place const&, Bounds const& own) { return Integrator::of(own); });
     if (threadIdx.x < 3) earliest[threadIdx.x] = NONE;
     __syncthreads();
     for (int turn = 0;; turn = (turn + 1) % 3) {
@@ -48,20 +72,10 @@ __device__ __forceinline__ void walk_recurrent(Layer const& below, Layer const& 
         Interval rest = interval_of(decay, end - now);
         unsigned long long first = NONE;
         neurons.each([&](Place const& place, Bounds const& own, Integrator& at) {
-            Layer const& its = place.layer;
             if (source >= 0) {
                 Interval to = neurons.are_alike() ? step : interval_of(neurons.decay_of(place), elapsed);
-                at.u = fmaf(at.u, to.mem, at.current * to.drive);
-                at.current *= to.syn;
-                if (place.column == winner) {
-                    if (at.spikes < its.slots) {
-                        size_t slot = ((size_t)sample * its.slots + at.spikes) * its.stride + place.neuron;
-                        its.spike_times[slot] = now;
-                        its.spike_slopes[slot] = at.current - own.threshold;
-                    }
-                    at.spikes++;
-                    at.u = its.reset - own.bias;
-                }
+                at.advance(place, own, sample, neurons.decay_of(place), to, elapsed);
+                if (place.column == winner) at.spike(place, own, sample, neurons.decay_of(place), now);
                 int arrivals = source < below.sources ? 1 : copies;
 #pragma unroll 1
                 for (int copy = 0; copy < arrivals; copy++) {
@@ -72,8 +86,7 @@ __device__ __forceinline__ void walk_recurrent(Layer const& below, Layer const& 
             unsigned tag = at.spikes < MAX_SPIKES ? place.column : place.column | RUNS_AWAY;
             Decay const& own_decay = neurons.decay_of(place);
             Interval ahead = neurons.are_alike() ? rest : interval_of(own_decay, end - now);
-            unsigned long long next =
-                next_spike(own_decay, at.u, at.current, own.threshold, ahead, end - now, tag);
+            unsigned long long next = at.next(place, own, own_decay, ahead, end - now, now, tag);
             if (next < first) first = next;
         });
         if (first != NONE) atomicMin(&earliest[turn], first);
@@ -132,18 +145,12 @@ __device__ __forceinline__ void walk_recurrent(Layer const& below, Layer const& 
     }
 }
 
-// A neuron on the way back, and its spikes that are still to come.
-struct Adjoint {
-    float mu_voltage, mu_current;
-    int spikes;
-};
-
 struct NothingFixed {
     static __device__ __forceinline__ NothingFixed of(Layer const&, Layer const&, int, Place const&) { return {}; }
 };
 
-// `every_spike` is the kind of what is measured where `Loss` drives voltages.
-template <template <class, class> class Neurons, class Loss>
+// `every_spike` is the kind of what is measured where a loss drives voltages.
+template <template <class, class> class Neurons, class Adjoint>
 __device__ __forceinline__ void walk_recurrent_back(Layer const& below, Layer const& layer, Control* control,
                                                     Above const& above, int every_spike, int first,
                                                     Member const* members, int* states,
@@ -158,8 +165,7 @@ __device__ __forceinline__ void walk_recurrent_back(Layer const& below, Layer co
         Layer const& its = place.layer;
         int spikes = its.spike_counts[(size_t)sample * its.stride + place.neuron];
         jumps_of(its, lane_of(sample, place.neuron), spikes);
-        Driven start = Loss::start(its, sample, place.neuron, every_spike);
-        return Adjoint{start.mu_voltage, start.mu_current, spikes};
+        return Adjoint::of(place, sample, spikes, every_spike);
     });
     int heard = below.counts[sample], turn = 0, grazing = 0;
     float owed = 0.0f;  // the error of a spike where it arrived over later connections
@@ -172,18 +178,13 @@ __device__ __forceinline__ void walk_recurrent_back(Layer const& below, Layer co
         neurons.each([&](Place const& place, NothingFixed const&, Adjoint& at) {
             Decay const& decay = neurons.decay_of(place);
             Record interval = neurons.are_alike() ? record : record_of(decay, length, record.source);
-            sweep(at.mu_voltage, at.mu_current, interval, decay.ratio);
-            float mu_voltage = at.mu_voltage, mu_current = at.mu_current;
-            if (Loss::drives) {
-                Driven driven = Loss::at(place.layer, sample, place.neuron, every_spike, times[r]);
-                mu_voltage += driven.mu_voltage;
-                mu_current += driven.mu_current;
-            }
-            layer.mu[adjoint_place(layer, lane_of(sample, place.column), r - 1)] = mu_current;
+            at.sweep(place, sample, decay, interval, times[r], times[r + 1]);
+            Mu mu = at.at_arrival(place, sample, times[r], every_spike);
+            layer.mu[adjoint_place(layer, lane_of(sample, place.column), r - 1)] = mu.mu_current;
             if (!wanted) return;
             float weight = layer.weights[(size_t)record.source * layer.stride + place.column];
-            part += weight * (mu_current - mu_voltage) / decay.tau_syn;
-            if (Loss::drives) part += Loss::moved(place.layer, sample, place.neuron, every_spike, r - 1);
+            part += weight * (mu.mu_current - mu.mu_voltage) / decay.tau_syn;
+            part = at.with_moved(part, place, sample, r - 1, every_spike);
         });
         if (sender < 0) heard--;
         if (!wanted) continue;
@@ -199,9 +200,7 @@ __device__ __forceinline__ void walk_recurrent_back(Layer const& below, Layer co
         owed = 0.0f;
         // The sender's spike ended the interval before.
         neurons.at(sender, [&](Place const& place, NothingFixed const&, Adjoint& at) {
-            at.spikes--;
-            at.mu_voltage = driven_over_spike<Loss>(neurons.decay_of(place), place, sample, at.spikes, times[r],
-                                                    at.mu_voltage, error, above, every_spike, grazing);
+            at.jump(place, sample, neurons.decay_of(place), times[r], error, above, every_spike, grazing);
         });
     }
     if (grazing > 0) atomicAdd(&control->grazing, (unsigned long long)grazing);
@@ -214,14 +213,14 @@ extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_recurrent(Layer be
     // The earliest spike of three successive intervals: while one is sought, the one before is read and
     // the one after made ready.
     __shared__ unsigned long long earliest[3];
-    walk_recurrent<OneEach>(below, layer, control, copies, nullptr, nullptr, earliest);
+    walk_recurrent<OneEach, Integrator>(below, layer, control, copies, nullptr, nullptr, earliest);
 }
 
 // Grid: a block a sample, several neurons a thread, of one layer or of several. `layer` is then what all of them hear.
 extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_recurrent_large(
     Layer below, Layer layer, Control* control, int copies, Member const* members, int* states) {
     __shared__ unsigned long long earliest[3];
-    walk_recurrent<SeveralEach>(below, layer, control, copies, members, states, earliest);
+    walk_recurrent<SeveralEach, Integrator>(below, layer, control, copies, members, states, earliest);
 }
 
 // Grid: as lif_recurrent, over the samples from `first` on. The errors of what arrived from below, summed
@@ -231,12 +230,12 @@ extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_recurrent_backward
     int every_spike, int first, Layer below) {
     // The warps' sums, of one arrival and the next in turn.
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_recurrent_back<OneEach, Undriven>(below, layer, control, {above_errors, above_width, above_tiles}, every_spike, first,
+    walk_recurrent_back<OneEach, Adjoint>(below, layer, control, {above_errors, above_width, above_tiles}, every_spike, first,
                                  nullptr, nullptr, sums);
 }
 
 extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_recurrent_backward_large(
     Layer layer, Control* control, int every_spike, int first, Layer below, Member const* members, int* states) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_recurrent_back<SeveralEach, Undriven>(below, layer, control, {}, every_spike, first, members, states, sums);
+    walk_recurrent_back<SeveralEach, Adjoint>(below, layer, control, {}, every_spike, first, members, states, sums);
 }

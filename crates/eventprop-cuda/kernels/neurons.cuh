@@ -11,7 +11,7 @@
 #define MAX_SHARED_THREADS 768
 #define SHARED_BLOCKS 1
 // What a neuron remembers on any walk, at most, in words of 4 bytes: STATE_WORDS of `src/sizes.rs`.
-#define STATE_WORDS 12
+#define STATE_WORDS 14
 
 // A neuron of a walk: its column of the walk's matrices, its layer and its number there.
 struct Place {

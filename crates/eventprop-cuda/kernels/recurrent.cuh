@@ -40,6 +40,13 @@ struct Above {
     int width, tiles;
 };
 
+// The derivative by the time of spike number `k` that they found.
+__device__ __forceinline__ float error_above(Layer const& layer, Lane const& lane, int k, size_t slot, Above above,
+                                             int every_spike) {
+    if (above.tiles < 0) return 0.0f;
+    return spike_error(layer, lane, k, slot, above.errors, above.width, above.tiles, every_spike);
+}
+
 // Goes back over a neuron's spike number `k`, of which the arrivals within the walk have the error `error`: lambda_V
 // just before it, from that just after. Where neurons lie in memory the jump takes the place of the spike's slope, for
 // the gradient by constants.
@@ -51,28 +58,37 @@ __device__ __forceinline__ float back_over_spike(Place const& place, int sample,
     int spikes = layer.spike_counts[(size_t)lane.sample * layer.stride + lane.neuron];
     size_t slot = ((size_t)lane.sample * layer.slots + k) * layer.stride + lane.neuron;
     Jumps jumps = jumps_among(layer, lane, spikes);
-    if (above.tiles >= 0) {
-        error += spike_error(layer, lane, k, slot, above.errors, above.width, above.tiles, every_spike);
-    }
+    error += error_above(layer, lane, k, slot, above, every_spike);
     float before = before_spike(jumps, layer.spike_slopes[slot], after, error);
     if (place.member) layer.spike_slopes[slot] = before - after;
     grazing += jumps.grazing;
     return before;
 }
 
-// The same where the walk carries `mu_voltage`, before and after, and `Loss` drives the voltage too.
-template <class Loss>
-__device__ __forceinline__ float driven_over_spike(Decay const& decay, Place const& place, int sample, int k, float time,
-                                                   float mu_voltage, float error, Above above, int kind, int& grazing) {
-    Layer const& its = place.layer;
-    float tau = -decay.tau_syn;
-    if (!Loss::drives) return back_over_spike(place, sample, k, mu_voltage / tau, error, above, kind, grazing) * tau;
-    Driven driven = Loss::at(its, sample, place.neuron, kind, time);
-    error += Loss::error(its, sample, place.neuron, kind, k, time);
-    float after = (mu_voltage + driven.mu_voltage) / tau;
-    float before = back_over_spike(place, sample, k, after, error, above, 0, grazing);
-    return (before - Loss::impulse(its, sample, place.neuron, kind, k)) * tau - driven.mu_voltage;
-}
+// A neuron on the way back, and its spikes that are still to come.
+struct Adjoint {
+    float mu_voltage, mu_current;
+    int spikes;
+
+    static __device__ __forceinline__ Adjoint of(Place const&, int, int spikes, int) { return {0.0f, 0.0f, spikes}; }
+
+    // Back over an interval that starts at `start`.
+    __device__ __forceinline__ void sweep(Place const&, int, Decay const& decay, Record const& interval, float, float) {
+        ::sweep(mu_voltage, mu_current, interval, decay.ratio);
+    }
+    // All of mu where something arrives at `time`.
+    __device__ __forceinline__ Mu at_arrival(Place const&, int, float, int) const { return {mu_voltage, mu_current}; }
+    // `by_time`, and what moves with event number `event` besides.
+    __device__ __forceinline__ float with_moved(float by_time, Place const&, int, int, int) const { return by_time; }
+    // Back over the last of its spikes, at `time`, of which the arrivals within the walk have the error `error`.
+    __device__ __forceinline__ void jump(Place const& place, int sample, Decay const& decay, float, float error,
+                                         Above above, int every_spike, int& grazing) {
+        spikes--;
+        float tau = -decay.tau_syn;
+        float before = back_over_spike(place, sample, spikes, mu_voltage / tau, error, above, every_spike, grazing);
+        mu_voltage = before * tau;
+    }
+};
 
 // What became of a sample's walk: the neuron of the spike last found has run away, or room for `needed` spikes of a
 // layer was lacking.

@@ -2,6 +2,7 @@
 // neuron for itself; and the walks back from there.
 #include "drive.cuh"
 #include "queue.cuh"
+#include "recurrent.cuh"
 
 // What a neuron hears, by time: without delays all hear the same.
 struct HeardTogether {
@@ -159,43 +160,71 @@ extern "C" __global__ void measure_queued_delayed(Layer layer, Layer walk, Layer
     measure_voltages<HeardApart<OwnArrivals>>(layer, walk, below, column, kind);
 }
 
+// A neuron on the way back of which a loss drives the voltage.
+struct DrivenAdjoint : Adjoint {
+    static __device__ __forceinline__ DrivenAdjoint of(Place const& place, int sample, int spikes, int kind) {
+        Mu start = DrivenByVoltage::start(place.layer, sample, place.neuron, kind);
+        return {{start.mu_voltage, start.mu_current, spikes}};
+    }
+    __device__ __forceinline__ Mu at_arrival(Place const& place, int sample, float time, int kind) const {
+        Mu driven = DrivenByVoltage::at(place.layer, sample, place.neuron, kind, time);
+        return {mu_voltage + driven.mu_voltage, mu_current + driven.mu_current};
+    }
+    __device__ __forceinline__ float with_moved(float by_time, Place const& place, int sample, int event,
+                                                int kind) const {
+        return by_time + DrivenByVoltage::moved(place.layer, sample, place.neuron, kind, event);
+    }
+    __device__ __forceinline__ void jump(Place const& place, int sample, Decay const& decay, float time, float error,
+                                         Above above, int kind, int& grazing) {
+        spikes--;
+        Layer const& its = place.layer;
+        float tau = -decay.tau_syn;
+        Mu driven = DrivenByVoltage::at(its, sample, place.neuron, kind, time);
+        error += DrivenByVoltage::error(its, sample, place.neuron, kind, spikes, time);
+        float after = (mu_voltage + driven.mu_voltage) / tau;
+        float before = back_over_spike(place, sample, spikes, after, error, above, 0, grazing);
+        mu_voltage = (before - DrivenByVoltage::impulse(its, sample, place.neuron, kind, spikes)) * tau - driven.mu_voltage;
+    }
+};
+
 // Grids and arguments: as the walks back of lif_recurrent.cu and lif_queued_backward.cu, but that `kind` says what is
 // measured.
-extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_recurrent_backward_driven(
+// Room for two blocks would make it spill.
+extern "C" __global__ void __launch_bounds__(MAX_THREADS, SHARED_BLOCKS) lif_recurrent_backward_driven(
     Layer layer, Control* control, float const* above_errors, int above_width, int above_tiles, int kind, int first,
     Layer below) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_recurrent_back<OneEach, DrivenByVoltage>(below, layer, control, {above_errors, above_width, above_tiles}, kind,
+    walk_recurrent_back<OneEach, DrivenAdjoint>(below, layer, control, {above_errors, above_width, above_tiles}, kind,
                                                   first, nullptr, nullptr, sums);
 }
 extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_recurrent_backward_driven_large(
     Layer layer, Control* control, int kind, int first, Layer below, Member const* members, int* states) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_recurrent_back<SeveralEach, DrivenByVoltage>(below, layer, control, {}, kind, first, members, states, sums);
+    walk_recurrent_back<SeveralEach, DrivenAdjoint>(below, layer, control, {}, kind, first, members, states, sums);
 }
 extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_backward_driven(
     Layer layer, Control* control, float const* above_errors, int above_width, int above_tiles, int kind, int first,
     Layer below) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<CommonArrivals, OneEach, DrivenByVoltage>(
+    walk_queued_back<CommonArrivals, OneEach, DrivenAdjoint>(
         below, layer, control, {above_errors, above_width, above_tiles}, kind, first, nullptr, nullptr, sums);
 }
 extern "C" __global__ void __launch_bounds__(MAX_THREADS) lif_queued_backward_delayed_driven(
     Layer layer, Control* control, float const* above_errors, int above_width, int above_tiles, int kind, int first,
     Layer below) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<OwnArrivals, OneEach, DrivenByVoltage>(
+    walk_queued_back<OwnArrivals, OneEach, DrivenAdjoint>(
         below, layer, control, {above_errors, above_width, above_tiles}, kind, first, nullptr, nullptr, sums);
 }
 extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_queued_backward_driven_large(
     Layer layer, Control* control, int kind, int first, Layer below, Member const* members, int* states) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<CommonArrivals, SeveralEach, DrivenByVoltage>(below, layer, control, {}, kind, first, members,
+    walk_queued_back<CommonArrivals, SeveralEach, DrivenAdjoint>(below, layer, control, {}, kind, first, members,
                                                                    states, sums);
 }
 extern "C" __global__ void __launch_bounds__(MAX_SHARED_THREADS, SHARED_BLOCKS) lif_queued_backward_delayed_driven_large(
     Layer layer, Control* control, int kind, int first, Layer below, Member const* members, int* states) {
     __shared__ float sums[2][MAX_THREADS / WARP];
-    walk_queued_back<OwnArrivals, SeveralEach, DrivenByVoltage>(below, layer, control, {}, kind, first, members, states,
+    walk_queued_back<OwnArrivals, SeveralEach, DrivenAdjoint>(below, layer, control, {}, kind, first, members, states,
                                                                 sums);
 }

@@ -80,6 +80,18 @@ struct Layer {
     Decay const* decays;  // [stride]
 };
 
+// What else the neurons of a layer need time for after a spike, and what is kept of it.
+struct Recovery {
+    float refractory;  // ms for which they are held at the reset
+    float beta, tau;   // by how much a spike raises the threshold, and the time constant in ms with which that decays
+    int padding;
+    // Of each spike, by neuron: where the reset is left [sample][slot][stride].
+    float* rises;    // tau_mem V' just after
+    float* mems;     // decay of a voltage from the start of the interval to there
+    float* drives;   // what a current at the start of the interval would have added to the voltage
+    int* intervals;  // the record
+};
+
 // One of the layers that hear one another and are walked together. What they hear is described once, as if they were one
 // layer, whose columns are the first's neurons, then the second's, and so on.
 struct Member {
@@ -87,6 +99,7 @@ struct Member {
     // The errors of its spikes, of those who hear it from above: see spike_error. `above_tiles` is -1 if nobody does.
     float const* above_errors;
     int above_width, above_tiles;
+    Recovery recovery;  // where any neuron of the walk needs time to recover
 };
 
 // The spikes of one layer in order of time, one of several that are joined to what a layer hears. See Layer.
@@ -188,7 +201,8 @@ struct Loss {
 
 static_assert(sizeof(Record) == 16 && sizeof(Layer) == 344 && sizeof(Step) == 112, "as in abi.rs");
 static_assert(sizeof(Loss) == 20 && sizeof(Control) == 104 && sizeof(List) == 64, "as in abi.rs");
-static_assert(sizeof(Member) == 360 && sizeof(Constants) == 96 && sizeof(Learned) == 16, "as in abi.rs");
+static_assert(sizeof(Member) == 408 && sizeof(Constants) == 96 && sizeof(Learned) == 16, "as in abi.rs");
+static_assert(sizeof(Recovery) == 48, "as in abi.rs");
 
 __device__ __forceinline__ bool is_faulty(Control const* control) {
     Faults const& f = control->faults;

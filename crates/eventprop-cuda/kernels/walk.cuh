@@ -62,8 +62,9 @@ struct Walk {
     __device__ __forceinline__ Walk(Layer const& layer, Arrivals const& arrivals, int neuron, Rings&)
         : layer(layer), arrivals(arrivals), neuron(neuron) {}
 
-    // From record 0 to the last, and perhaps some in which nothing happens.
-    template <class Visit, class Still>
+    // From record 0 to the last, and perhaps some in which nothing happens. `unrolled` unless a visit is so much that
+    // one copy of it is enough.
+    template <bool unrolled = true, class Visit, class Still>
     __device__ __forceinline__ void forward(Visit visit, Still) {
         Column column = Column::of(layer.weights, layer.stride, neuron);
         for (int r = 0; r <= arrivals.count; r++) {
@@ -97,7 +98,7 @@ struct Walk<CommonArrivals> {
           ring(rings[walker()]),
           column(Column::of(layer.weights, layer.stride, neuron)) {}
 
-    template <class Visit, class Still>
+    template <bool unrolled = true, class Visit, class Still>
     __device__ __forceinline__ void forward(Visit visit, Still still) {
         ring.put(lane, fetch(lane));
         ring.put(WARP + lane, fetch(WARP + lane));
@@ -120,12 +121,22 @@ struct Walk<CommonArrivals> {
                     continue;
                 }
             }
-            float weights[LOT];
-            for (int i = 0; i < LOT; i++) weights[i] = coming[i];
-            column.fetch(ring, base + LOT, coming);
             Record const* at = ring.records + (base & (RING - 1));
+            if (unrolled) {
+                float weights[LOT];
+                for (int i = 0; i < LOT; i++) weights[i] = coming[i];
+                column.fetch(ring, base + LOT, coming);
 #pragma unroll
-            for (int i = 0; i < LOT; i++) visit(base + i, at[i], weights[i]);
+                for (int i = 0; i < LOT; i++) visit(base + i, at[i], weights[i]);
+            } else {
+#pragma unroll 1
+                for (int i = 0; i < LOT; i++) {
+                    float weight = coming[0];
+                    for (int next = 1; next < LOT; next++) coming[next - 1] = coming[next];
+                    coming[LOT - 1] = column[ring.sources[(base + LOT + i) & (RING - 1)]];
+                    visit(base + i, at[i], weight);
+                }
+            }
         }
     }
 

@@ -76,6 +76,20 @@ pub(crate) struct Layer {
     pub(crate) decays: Address,
 }
 
+/// What else the neurons of a layer need time for after a spike, and what is kept of it.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Recovery {
+    pub(crate) refractory: f32,
+    pub(crate) beta: f32,
+    pub(crate) tau: f32,
+    pub(crate) padding: i32,
+    pub(crate) rises: Address,
+    pub(crate) mems: Address,
+    pub(crate) drives: Address,
+    pub(crate) intervals: Address,
+}
+
 /// One of several layers that are walked together.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
@@ -84,6 +98,7 @@ pub(crate) struct Member {
     pub(crate) above_errors: Address,
     pub(crate) above_width: i32,
     pub(crate) above_tiles: i32,
+    pub(crate) recovery: Recovery,
 }
 
 /// The spikes of one layer in order of time, one of several that are joined to what a layer hears.
@@ -210,7 +225,7 @@ impl Control {
 
 const _: () = {
     assert!(size_of::<Layer>() == 344 && size_of::<Step>() == 112);
-    assert!(size_of::<Member>() == 360);
+    assert!(size_of::<Member>() == 408 && size_of::<Recovery>() == 48);
     assert!(size_of::<Constants>() == 96 && size_of::<Learned>() == 16);
     assert!(size_of::<Loss>() == 20 && size_of::<Control>() == 104 && size_of::<List>() == 64);
 };

@@ -3,7 +3,7 @@
 use crate::abi;
 use crate::device::{Buffer, Device};
 use crate::lists::Lists;
-use crate::plan::{DenseLayer, WARP};
+use crate::plan::{DenseLayer, Recovery, WARP};
 use crate::sizes::{Lengths, Room};
 use crate::weights::Weights;
 use lif_core::engine::EngineError;
@@ -46,6 +46,10 @@ pub(crate) struct LayerBuffers {
     spike_drives: Buffer<f32>,
     spike_intervals: Buffer<i32>,
     spike_ranks: Buffer<i32>,
+    recovery_rises: Buffer<f32>,
+    recovery_mems: Buffer<f32>,
+    recovery_drives: Buffer<f32>,
+    recovery_intervals: Buffer<i32>,
     pub(crate) needed: Buffer<i32>,
     pub(crate) outputs: Buffer<f32>,
     derivatives: Buffer<f32>,
@@ -69,6 +73,8 @@ pub(crate) struct Descriptions {
     pub(crate) layers: Vec<abi::Layer>,
     /// Its walk, with the neurons of all layers that are walked with it.
     pub(crate) walks: Vec<abi::Layer>,
+    /// What its neurons need time for after a spike, if anything.
+    pub(crate) recoveries: Vec<Option<abi::Recovery>>,
     /// What the walk is to the layers below, where they leave their spikes and find their errors: the same but for
     /// recurrent layers and those with delays.
     pub(crate) to_below: Vec<abi::Layer>,
@@ -208,7 +214,9 @@ impl BatchBuffers {
             },
         });
         let to_below = to_below.collect();
-        Descriptions { layers, walks, to_below }
+        let recoveries = plan.iter().zip(&self.layers);
+        let recoveries = recoveries.map(|(plan, own)| plan.recovery.map(|of| own.recovery(of)));
+        Descriptions { layers, walks, recoveries: recoveries.collect(), to_below }
     }
 }
 
@@ -234,6 +242,10 @@ impl LayerBuffers {
             spike_drives: device.unset(spikes)?,
             spike_intervals: device.unset(spikes)?,
             spike_ranks: device.unset(spikes)?,
+            recovery_rises: device.unset(lengths.recoveries)?,
+            recovery_mems: device.unset(lengths.recoveries)?,
+            recovery_drives: device.unset(lengths.recoveries)?,
+            recovery_intervals: device.unset(lengths.recoveries)?,
             needed: device.zeros(2)?,
             outputs: device.zeros(neurons)?,
             // Of layers that are not the output too.
@@ -258,6 +270,21 @@ impl LayerBuffers {
             heard: self.heard.address(),
             heard_counts: self.heard_counts.address(),
             ..layer
+        }
+    }
+
+    fn recovery(&self, Recovery { refractory, adaptation }: Recovery) -> abi::Recovery {
+        // Without adaptation the threshold stays as it is.
+        let (beta, tau) = adaptation.unwrap_or((0.0, f32::INFINITY));
+        abi::Recovery {
+            refractory,
+            beta,
+            tau,
+            padding: 0,
+            rises: self.recovery_rises.address(),
+            mems: self.recovery_mems.address(),
+            drives: self.recovery_drives.address(),
+            intervals: self.recovery_intervals.address(),
         }
     }
 

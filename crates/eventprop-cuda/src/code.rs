@@ -9,11 +9,19 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 84] = [
+pub(crate) const KERNELS: [&str; 102] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
     "lif_forward_delayed",
+    "lif_refractory",
+    "lif_refractory_delayed",
+    "lif_adaptive",
+    "lif_adaptive_delayed",
+    "lif_refractory_heterogeneous",
+    "lif_refractory_delayed_heterogeneous",
+    "lif_adaptive_heterogeneous",
+    "lif_adaptive_delayed_heterogeneous",
     "lif_merge",
     "join_arrivals",
     "loss_errors",
@@ -22,6 +30,12 @@ pub(crate) const KERNELS: [&str; 84] = [
     "lif_recurrent_backward",
     "lif_recurrent_large",
     "lif_recurrent_backward_large",
+    "lif_recurrent_recovering",
+    "lif_recurrent_recovering_backward",
+    "lif_queued_recovering",
+    "lif_queued_recovering_delayed",
+    "lif_queued_recovering_backward",
+    "lif_queued_recovering_backward_delayed",
     "lif_queued",
     "lif_queued_delayed",
     "lif_queued_backward",
@@ -58,6 +72,10 @@ pub(crate) const KERNELS: [&str; 84] = [
     "lif_mean_backward_delayed",
     "lif_maximum_backward",
     "lif_maximum_backward_delayed",
+    "lif_recovering_backward",
+    "lif_recovering_backward_delayed",
+    "lif_recovering_backward_heterogeneous",
+    "lif_recovering_backward_delayed_heterogeneous",
     "weight_gradient",
     "sum_errors",
     "input_gradient",
@@ -101,7 +119,7 @@ pub(crate) const KERNELS: [&str; 84] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 35] = [
+const SOURCES: [&str; 41] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/warp.cuh"),
     include_str!("../kernels/decay.cuh"),
@@ -109,6 +127,8 @@ const SOURCES: [&str; 35] = [
     include_str!("../kernels/arrivals.cuh"),
     include_str!("../kernels/walk.cuh"),
     include_str!("../kernels/crossing.cuh"),
+    include_str!("../kernels/falling.cuh"),
+    include_str!("../kernels/recovery.cuh"),
     include_str!("../kernels/adjoint.cuh"),
     include_str!("../kernels/trace.cuh"),
     include_str!("../kernels/drive.cuh"),
@@ -119,6 +139,7 @@ const SOURCES: [&str; 35] = [
     include_str!("../kernels/stream_inputs.cu"),
     include_str!("../kernels/sort_arrivals.cu"),
     include_str!("../kernels/lif_forward.cu"),
+    include_str!("../kernels/lif_recovering.cu"),
     include_str!("../kernels/lif_merge.cu"),
     include_str!("../kernels/join_arrivals.cu"),
     include_str!("../kernels/li_forward.cu"),
@@ -126,10 +147,13 @@ const SOURCES: [&str; 35] = [
     include_str!("../kernels/li_backward.cu"),
     include_str!("../kernels/lif_backward.cu"),
     include_str!("../kernels/lif_voltage.cu"),
+    include_str!("../kernels/lif_recovering_backward.cu"),
     include_str!("../kernels/lif_recurrent.cu"),
+    include_str!("../kernels/lif_recurrent_recovering.cu"),
     include_str!("../kernels/lif_queued.cu"),
     include_str!("../kernels/lif_queued_backward.cu"),
     include_str!("../kernels/recurrent_voltage.cu"),
+    include_str!("../kernels/lif_queued_recovering.cu"),
     include_str!("../kernels/weight_gradient.cu"),
     include_str!("../kernels/lif_constants.cu"),
     include_str!("../kernels/li_constants.cu"),

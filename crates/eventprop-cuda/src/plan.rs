@@ -7,7 +7,7 @@ use crate::wiring::{Inputs, inputs, places};
 use lif_core::engine::{EngineError, Training};
 use lif_core::loss::Readout;
 use lif_core::network::{Layer, Network, Neuron, NeuronConstants};
-use lif_core::{ParameterId, Parameters};
+use lif_core::{LayerParameters, ParameterId, Parameters};
 
 /// The name that selects the engine.
 pub(crate) const NAME: &str = "cuda";
@@ -66,6 +66,17 @@ pub(crate) struct DenseLayer {
     pub(crate) heterogeneous: bool,
     /// The lists of its neurons' constants, with their lengths, if the gradient by them is wanted.
     pub(crate) constants: Vec<(ParameterId, usize)>,
+    /// What its neurons need time for after a spike, if anything.
+    pub(crate) recovery: Option<Recovery>,
+}
+
+/// What keeps a neuron from its next spike for a while.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Recovery {
+    /// For so many ms it is held at its reset.
+    pub(crate) refractory: f32,
+    /// Each spike raises the threshold by the first; that decays with the second in ms.
+    pub(crate) adaptation: Option<(f32, f32)>,
 }
 
 /// A connection into a layer.
@@ -135,7 +146,10 @@ impl DenseLayer {
     /// Whether its neurons hear one another and remember in memory: several a thread, or of several layers, or for what
     /// their constants do.
     pub(crate) fn is_large(&self) -> bool {
-        let is_plain = self.members.len() <= 1 && !self.heterogeneous && !self.by_constants();
+        let is_plain = self.members.len() <= 1
+            && !self.heterogeneous
+            && !self.by_constants()
+            && self.recovery.is_none();
         self.is_recurrent() && (self.columns > self.threads || !is_plain)
     }
 
@@ -200,7 +214,9 @@ pub(crate) fn plan(
         let wants_constants = training.needs_constant_gradients();
         let is_plain = |group: &[usize]| {
             let heterogeneous = |&layer| is_heterogeneous(&network.layers()[layer], training);
-            group.len() == 1 && !wants_constants && !group.iter().any(heterogeneous)
+            group.len() == 1
+                && !wants_constants
+                && !group.iter().any(|layer| heterogeneous(layer) || recovers(network, *layer))
         };
         Ok(DenseLayer {
             layer: position,
@@ -230,6 +246,11 @@ pub(crate) fn plan(
                 true => lists(position, values).collect(),
                 false => Vec::new(),
             },
+            // Where one layer of a walk needs it all have it.
+            recovery: walked_with(&groups, position)
+                .iter()
+                .any(|&member| recovers(network, member))
+                .then(|| recovery(layer, values)),
         })
     });
     layers.collect()
@@ -256,17 +277,23 @@ fn threads(neurons: usize, is_plain: bool, most: usize) -> usize {
 /// Refuses what the engine cannot compute.
 pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), EngineError> {
     for layer in network.layers() {
-        check_layer(layer)?;
+        check_layer(layer, training)?;
     }
     match (training.objective.readout().needs_spikes(), network.output().is_lif()) {
         (true, false) => unsupported("spike-time losses on an output that never spikes are"),
-        (false, true) => check_driven(network.output(), training),
+        (false, true) => check_driven(network, training),
         _ => Ok(()),
     }
 }
 
 /// Refuses what is not computed where a loss looks at voltages of neurons that spike.
-fn check_driven(output: &Layer, training: &Training<f32>) -> Result<(), EngineError> {
+fn check_driven(network: &Network, training: &Training<f32>) -> Result<(), EngineError> {
+    let (output, position) = (network.output(), network.output_index());
+    if walked_with(&groups(network), position).iter().any(|&layer| recovers(network, layer)) {
+        return unsupported(
+            "refractory times and adaptive thresholds, where the voltages of an output that spikes are measured, are",
+        );
+    }
     if training.needs_constant_gradients() {
         return unsupported(
             "gradients by the constants of neurons, where the voltages of an output that spikes are measured, are",
@@ -282,15 +309,34 @@ fn check_driven(output: &Layer, training: &Training<f32>) -> Result<(), EngineEr
     Ok(())
 }
 
-fn check_layer(layer: &Layer) -> Result<(), EngineError> {
-    let Some(constants) = layer.constants() else { return Ok(()) };
+fn check_layer(layer: &Layer, training: &Training<f32>) -> Result<(), EngineError> {
+    let Some(constants) = layer.constants().filter(|_| training.needs_constant_gradients()) else {
+        return Ok(());
+    };
     if constants.refractory > 0.0 {
-        return unsupported("refractory times are");
+        return unsupported("gradients by constants of neurons with refractory times are");
     }
     if constants.adaptation.is_some() {
-        return unsupported("adaptive thresholds are");
+        return unsupported("gradients by constants of neurons with adaptive thresholds are");
     }
     Ok(())
+}
+
+/// Whether the neurons of a layer need time to recover from a spike.
+fn recovers(network: &Network, layer: usize) -> bool {
+    let constants = network.layers()[layer].constants();
+    constants.is_some_and(|c| c.refractory > 0.0 || c.adaptation.is_some())
+}
+
+/// The layers that are walked together with the one at `position`.
+fn walked_with(groups: &[Vec<usize>], position: usize) -> &[usize] {
+    groups.iter().find(|group| group.contains(&position)).map_or(&[], |group| group)
+}
+
+fn recovery(layer: &Layer, values: &LayerParameters<f32>) -> Recovery {
+    let refractory = layer.constants().map_or(0.0, |constants| constants.refractory as f32);
+    let beta = values.adaptation_beta.first().copied();
+    Recovery { refractory, adaptation: beta.zip(values.adaptation_tau.first().copied()) }
 }
 
 pub(crate) fn unsupported<V>(capability: &str) -> Result<V, EngineError> {

@@ -118,7 +118,13 @@ impl Program<'_> {
             let members = plan.members.iter().filter(|_| plan.is_large()).map(|&member| {
                 let layer = self.descriptions.layers[member];
                 let (above_errors, above_width, above_tiles) = self.above(member);
-                abi::Member { layer, above_errors, above_width, above_tiles }
+                abi::Member {
+                    layer,
+                    above_errors,
+                    above_width,
+                    above_tiles,
+                    recovery: self.descriptions.recoveries[member].unwrap_or_default(),
+                }
             });
             let members: Vec<abi::Member> = members.collect();
             (!members.is_empty()).then(|| self.device.copy(&members)).transpose()
@@ -283,6 +289,7 @@ impl Program<'_> {
                     whole(plan, samples)
                 } else {
                     arguments.push(bytes_of(&samples));
+                    arguments.extend(self.descriptions.recoveries[index].as_ref().map(bytes_of));
                     shape
                 };
                 self.device.launch(kernel, shape, &arguments)?;

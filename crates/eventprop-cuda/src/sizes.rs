@@ -9,7 +9,7 @@ use lif_core::engine::EngineError;
 pub(crate) const GROUP: usize = 64;
 
 /// What a neuron of a large recurrent layer remembers: STATE_WORDS of `kernels/neurons.cuh`.
-const STATE_WORDS: usize = 12;
+const STATE_WORDS: usize = 14;
 
 /// What a batch must have room for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub(crate) struct Lengths {
     pub(crate) errors: usize,
     pub(crate) neurons: usize,
     pub(crate) spikes: usize,
+    /// Where neurons need time to recover: the same again.
+    pub(crate) recoveries: usize,
     pub(crate) adjoint: usize,
     /// Where synapses have delays: arrivals in the neurons' own orders, and neurons.
     pub(crate) heard: usize,
@@ -140,11 +142,13 @@ impl Room {
     ) -> Lengths {
         let layer = &layers[index];
         let slots = if layer.spikes { self.spikes[index].0 } else { 0 };
+        let spikes = self.samples * slots * layer.stride;
         let of_neurons = Lengths {
             samples: self.samples,
             slots,
             neurons: self.samples * layer.stride,
-            spikes: self.samples * slots * layer.stride,
+            spikes,
+            recoveries: if layer.recovery.is_some() { spikes } else { 0 },
             ..Lengths::default()
         };
         if layer.members.is_empty() {
@@ -208,7 +212,7 @@ impl Room {
         for lengths in all {
             let Lengths { samples, events: e, heads, errors, neurons, spikes, .. } = lengths;
             bytes += 4 * (samples + 7 * e + heads + errors + 7 * neurons + 6 * spikes + 2);
-            bytes += 4 * (2 * lengths.heard + lengths.hearers);
+            bytes += 4 * (2 * lengths.heard + lengths.hearers + 4 * lengths.recoveries);
             adjoint = adjoint.max(lengths.adjoint);
             events = events.max(e);
         }
@@ -270,7 +274,7 @@ mod tests {
     use lif_core::network::{ConnectionSpec, LayerSpec};
     use lif_core::{Network, Parameters};
 
-    /// A batch takes what was computed for it: lists, ranks and collected errors too.
+    /// A batch takes what was computed for it: lists, ranks, collected errors and recoveries too.
     #[test]
     fn bytes_are_those_allocated() {
         let layers = vec![
@@ -304,7 +308,9 @@ mod tests {
             let pairs = chain.iter().chain(&around[..chosen]);
             let connections = pairs
                 .map(|&(from, to)| ConnectionSpec { delays, ..ConnectionSpec::dense(from, to) });
-            let network = Network::new(30.0, layers.clone(), connections.collect()).unwrap();
+            let mut layers = layers.clone();
+            layers[2].refractory = (!delays && chosen % 4 > 1).then_some(1.0);
+            let network = Network::new(30.0, layers, connections.collect()).unwrap();
             for constant_gradients in [false, true] {
                 let exact = Training::exact(Loss::VmaxCrossEntropy {});
                 let training = Training { constant_gradients, ..exact };

@@ -3,7 +3,7 @@
 use crate::abi::Layer;
 use crate::device::Shape;
 use crate::loss::kind;
-use crate::plan::{DenseLayer, WARP};
+use crate::plan::{DenseLayer, Recovery, WARP};
 use crate::program::{Program, WARPS};
 use bytemuck::bytes_of;
 use lif_core::engine::EngineError;
@@ -19,7 +19,9 @@ impl Program<'_> {
             return self.device.launch(kernel, shape, &[bytes_of(layer)]);
         }
         if !plan.is_recurrent() {
-            self.device.launch(kernel, shape, &[bytes_of(layer), bytes_of(&control)])?;
+            let mut arguments = vec![bytes_of(layer), bytes_of(&control)];
+            arguments.extend(self.descriptions.recoveries[index].as_ref().map(bytes_of));
+            self.device.launch(kernel, shape, &arguments)?;
             return self.measure_voltages(index, layer);
         }
         let (copies, shared) = (plan.copies as i32, self.shared(index));
@@ -106,6 +108,9 @@ impl Program<'_> {
         let kernels = match (plan.spikes, self.measured(index), back) {
             _ if back && self.is_driven(index) => return recurrent_extras(plan).1,
             _ if plan.is_recurrent() => return recurrent_walk(plan, back),
+            (true, _, back) if let Some(recovery) = plan.recovery => {
+                recovering_walk(recovery, back)
+            }
             (true, _, false) => [
                 "lif_forward",
                 "lif_forward_delayed",
@@ -161,6 +166,30 @@ pub(crate) enum Voltage {
     Mean,
 }
 
+/// The same where neurons need time to recover from a spike.
+fn recovering_walk(recovery: Recovery, back: bool) -> [&'static str; 4] {
+    match (back, recovery.adaptation) {
+        (false, None) => [
+            "lif_refractory",
+            "lif_refractory_delayed",
+            "lif_refractory_heterogeneous",
+            "lif_refractory_delayed_heterogeneous",
+        ],
+        (false, Some(_)) => [
+            "lif_adaptive",
+            "lif_adaptive_delayed",
+            "lif_adaptive_heterogeneous",
+            "lif_adaptive_delayed_heterogeneous",
+        ],
+        (true, _) => [
+            "lif_recovering_backward",
+            "lif_recovering_backward_delayed",
+            "lif_recovering_backward_heterogeneous",
+            "lif_recovering_backward_delayed_heterogeneous",
+        ],
+    }
+}
+
 /// The same in a layer whose neurons hear one another: with delays each has a queue of its own, and where there are
 /// many a thread walks several.
 fn recurrent_walk(plan: &DenseLayer, back: bool) -> &'static str {
@@ -181,12 +210,25 @@ fn recurrent_walk(plan: &DenseLayer, back: bool) -> &'static str {
             "lif_queued_backward_delayed_large",
         ],
     };
+    if plan.recovery.is_some() {
+        return recurrent_recovering_walk(plan, back);
+    }
     match (plan.is_large(), back) {
         (false, false) => forward,
         (false, true) => backward,
         (true, false) => large,
         (true, true) => large_backward,
     }
+}
+
+/// The same where neurons need time to recover from a spike: a thread always walks several.
+fn recurrent_recovering_walk(plan: &DenseLayer, back: bool) -> &'static str {
+    let [forward, backward] = match (plan.has_delays(), plan.delays) {
+        (false, _) => ["lif_recurrent_recovering", "lif_recurrent_recovering_backward"],
+        (true, false) => ["lif_queued_recovering", "lif_queued_recovering_backward"],
+        (true, true) => ["lif_queued_recovering_delayed", "lif_queued_recovering_backward_delayed"],
+    };
+    if back { backward } else { forward }
 }
 
 /// The kernels that measure its voltages, and that walk it back from there.

@@ -11,7 +11,7 @@ use lif_core::Network;
 use lif_core::engine::{EngineError, Training};
 
 /// Kinds of network that the engine computes.
-const KINDS: [Kind; 15] = [
+const KINDS: [Kind; 17] = [
     Kind::Skip,
     Kind::Dense,
     Kind::DenseInteger,
@@ -20,6 +20,8 @@ const KINDS: [Kind; 15] = [
     Kind::DenseNearEqual,
     Kind::PerNeuron,
     Kind::Bias,
+    Kind::Refractory,
+    Kind::Adaptive,
     Kind::Conv,
     Kind::Recurrent,
     Kind::FeedForwardDelays,

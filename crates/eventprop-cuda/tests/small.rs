@@ -8,7 +8,7 @@ use common::for_each_schedule;
 use eventprop_cuda::{CudaEngine, CudaOptions};
 use lif_core::engine::{Batch, Engine, Training};
 use lif_core::loss::Loss;
-use lif_core::network::{ConnectionKindSpec, ConnectionSpec, LayerSpec};
+use lif_core::network::{Adaptation, ConnectionKindSpec, ConnectionSpec, LayerSpec, OneOrMany};
 use lif_core::optimiser::{Clip, LearningRates, Optimiser};
 use lif_core::{Network, Parameters, SpikeBatch};
 
@@ -26,6 +26,11 @@ struct Case {
     recurrent: bool,
     /// Outputs hear the input too.
     skips: bool,
+    /// What neurons that spike have.
+    refractory: Option<f64>,
+    adaptation: Option<Adaptation>,
+    /// Hidden neurons have each time constants of their own.
+    own_taus: bool,
     /// The constants of neurons are learned.
     constants: bool,
     /// Outputs spike, and a layer hears them that nobody hears.
@@ -41,6 +46,9 @@ const SMALLEST: Case = Case {
     convolved: false,
     recurrent: false,
     skips: false,
+    refractory: None,
+    adaptation: None,
+    own_taus: false,
     constants: false,
     tail: false,
 };
@@ -50,6 +58,9 @@ fn every_kernel_runs() {
     let mean = Case { loss: Loss::ExpMeanCrossEntropy {}, ..SMALLEST };
     let loss = Loss::TtfsCrossEntropy { tau: 2.0, alpha: 0.01, tau_early: 10.0 };
     let recurrent = Case { loss, hidden: 40, recurrent: true, ..SMALLEST };
+    let refractory = Case { refractory: Some(0.8), ..SMALLEST };
+    let adaptation = Some(Adaptation { beta: 0.2, tau: 6.0 });
+    let adaptive = Case { adaptation, ..refractory };
     let cases = [
         Case { hidden: 264, spikes: 110, ..SMALLEST },
         Case { delays: true, skips: true, ..SMALLEST },
@@ -58,6 +69,16 @@ fn every_kernel_runs() {
         Case { delays: true, ..mean },
         recurrent,
         Case { delays: true, ..recurrent },
+        Case { hidden: 40, spikes: 110, ..refractory },
+        Case { delays: true, ..refractory },
+        Case { hidden: 40, spikes: 110, ..adaptive },
+        Case { delays: true, ..adaptive },
+        Case { own_taus: true, ..refractory },
+        Case { own_taus: true, delays: true, ..refractory },
+        Case { own_taus: true, ..adaptive },
+        Case { own_taus: true, delays: true, ..adaptive },
+        Case { refractory: Some(0.8), adaptation, ..recurrent },
+        Case { refractory: Some(0.8), adaptation, delays: true, ..recurrent },
         Case { constants: true, ..SMALLEST },
         Case { constants: true, delays: true, skips: true, ..SMALLEST },
         Case { constants: true, samples: 17, ..mean },
@@ -146,17 +167,22 @@ fn inputs(sample: usize, count: usize) -> impl Iterator<Item = (f32, u32)> {
 /// With recurrence, and delays or a loss on their voltages, outputs hear one another too: with delays hidden neurons without delays from below, outputs with
 /// them.
 fn network(case: Case) -> Network {
-    let Case { hidden, delays, recurrent, .. } = case;
+    let Case { hidden, delays, recurrent, refractory, adaptation, .. } = case;
     let mut layers = vec![
         LayerSpec::input("in", 6).with_shape([1, 2, 3]),
-        LayerSpec::lif("hidden", hidden, 20.0, 5.0).with_shape([hidden / 4, 2, 2]),
+        LayerSpec { refractory, adaptation, ..LayerSpec::lif("hidden", hidden, 20.0, 5.0) }
+            .with_shape([hidden / 4, 2, 2]),
     ];
     layers.extend(case.tail.then(|| LayerSpec::lif("tail", 4, 20.0, 5.0)));
     layers.push(if recurrent || case.tail {
-        LayerSpec::lif("out", 3, 20.0, 5.0)
+        LayerSpec { refractory, adaptation, ..LayerSpec::lif("out", 3, 20.0, 5.0) }
     } else {
         LayerSpec::li("out", 3, 20.0, 5.0)
     });
+    if case.own_taus {
+        let taus = (0..hidden).map(|neuron| 12.0 + (neuron % 5) as f64);
+        layers[1].tau_mem = Some(OneOrMany::Many(taus.collect()));
+    }
     let mut first = ConnectionSpec::dense("in", "hidden");
     if case.convolved {
         first.kind = ConnectionKindSpec::Conv2d;

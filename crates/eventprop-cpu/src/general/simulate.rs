@@ -333,6 +333,10 @@ impl<T: LaneReal> Run<'_, T> {
         let gap = (threshold - u).fast_max(zero);
         let bound = gap * neurons.decays.tau_mem / drive;
         live.next = may_cross.select(bound, T::Lanes::splat(T::infinity()));
+        if spiking.adaptation.is_some() {
+            // A voltage that falls may meet a threshold that falls faster.
+            live.next = u.gt(threshold).select(zero, live.next);
+        }
         live.exact = 0;
         let mut held = live.held;
         while held != 0 {
