@@ -33,6 +33,14 @@ impl Settings for Pulled {
     }
 }
 
+/// What is drawn of connections: how many have delays and how many lead back; and whether neurons recover from spikes.
+#[derive(Clone, Copy, Default)]
+struct Wiring {
+    delayed: f64,
+    back: f64,
+    recovering: bool,
+}
+
 /// Layers that hear and are heard as it comes, the output among them, perhaps two of the integrators besides it.
 /// Those that hear nothing spike by their bias.
 fn any_network(
@@ -40,7 +48,7 @@ fn any_network(
     hidden: usize,
     size: usize,
     spiking: bool,
-    (delayed, back): (f64, f64),
+    Wiring { delayed, back, recovering }: Wiring,
 ) -> Network {
     let output = hidden + 1;
     let mut pairs: Vec<(usize, usize)> = Vec::new();
@@ -57,7 +65,8 @@ fn any_network(
         layers.push(if !is_heard && uniform() < 0.4 {
             LayerSpec::li(name, size, 20.0, 5.0)
         } else {
-            layer(&name, size, spiking)
+            let refractory = (recovering && uniform() < 0.6).then(|| 0.3 + 4.0 * uniform());
+            LayerSpec { refractory, ..layer(&name, size, spiking) }
         });
     }
     layers.push(layer("out", 7, spiking));
@@ -88,13 +97,13 @@ fn settle(network: &Network, parameters: &mut Parameters<f32>, uniform: &mut imp
 }
 
 /// Draws in which a layer is not heard on any way to the output, or hears nobody.
-fn draws(delayed: f64, back: f64) -> impl Strategy<Value = Draw> {
+fn draws(wiring: Wiring) -> impl Strategy<Value = Draw> {
     let cases = (losses(), 1..=4_usize, 2..=60_usize, 1..5_usize, any::<u64>());
     cases.prop_map(move |(loss, hidden, size, samples, seed)| {
         let mut uniform = uniform(seed);
         let network = loop {
             let spiking = is_spiking(loss);
-            let network = any_network(&mut uniform, hidden, size, spiking, (delayed, back));
+            let network = any_network(&mut uniform, hidden, size, spiking, wiring);
             let (reaches, output) = (network.reaches(), network.output_index());
             if (1..output).any(|layer| !reaches[layer][output] || !reaches[0][layer]) {
                 break network;
@@ -106,34 +115,46 @@ fn draws(delayed: f64, back: f64) -> impl Strategy<Value = Draw> {
     })
 }
 
-fn check(delayed: f64, back: f64) {
+fn check(wiring: Wiring) {
     engines_agree_where(
-        || draws(delayed, back),
+        || draws(wiring),
         |draw| {
             let hidden = draw.network.output_index() - 1;
-            draw.compare_with(CudaOptions::default(), draw.some_constants(), &Pulled(hidden))
+            // Gradients by constants of neurons that recover are refused.
+            let constants = if wiring.recovering { &[] } else { draw.some_constants() };
+            draw.compare_with(CudaOptions::default(), constants, &Pulled(hidden))
         },
     );
 }
 
 #[test]
 fn engines_agree() {
-    check(0.0, 0.0);
+    check(Wiring::default());
 }
 
 #[test]
 fn engines_agree_with_delays() {
-    check(0.4, 0.0);
+    check(Wiring { delayed: 0.4, ..Wiring::default() });
 }
 
 #[test]
 fn engines_agree_where_layers_hear_one_another() {
-    check(0.0, 0.15);
+    check(Wiring { back: 0.15, ..Wiring::default() });
 }
 
 #[test]
 fn engines_agree_where_layers_hear_one_another_with_delays() {
-    check(0.4, 0.15);
+    check(Wiring { delayed: 0.4, back: 0.15, ..Wiring::default() });
+}
+
+#[test]
+fn engines_agree_where_neurons_recover() {
+    check(Wiring { recovering: true, ..Wiring::default() });
+}
+
+#[test]
+fn engines_agree_where_neurons_recover_with_delays() {
+    check(Wiring { delayed: 0.4, back: 0.05, recovering: true });
 }
 
 /// A network of layers 1 and 2 of LIF neurons below an output, with dense connections between given layers.
