@@ -2,8 +2,9 @@
 
 use crate::abi;
 use crate::device::{Buffer, Device};
+use crate::layer::{DenseLayer, WARP};
+use crate::layer_buffers::LayerBuffers;
 use crate::lists::Lists;
-use crate::plan::{DenseLayer, Recovery, WARP};
 use crate::sizes::{Lengths, Room};
 use crate::weights::Weights;
 use lif_core::engine::EngineError;
@@ -25,38 +26,6 @@ pub(crate) struct BatchBuffers {
     pub(crate) losses: Buffer<f32>,
     pub(crate) predictions: Buffer<i32>,
     pub(crate) input_gradient: Buffer<f32>,
-}
-
-/// The buffers of one layer.
-pub(crate) struct LayerBuffers {
-    lengths: Lengths,
-    pub(crate) counts: Buffer<i32>,
-    records: Buffer<f32>,
-    times: Buffer<f32>,
-    factors: Buffer<f32>,
-    heads: Buffer<i32>,
-    links: Buffer<i32>,
-    errors: Buffer<f32>,
-    heard: Buffer<u64>,
-    heard_counts: Buffer<i32>,
-    pub(crate) spike_counts: Buffer<i32>,
-    pub(crate) spike_times: Buffer<f32>,
-    spike_slopes: Buffer<f32>,
-    spike_mems: Buffer<f32>,
-    spike_drives: Buffer<f32>,
-    spike_intervals: Buffer<i32>,
-    spike_ranks: Buffer<i32>,
-    recovery_rises: Buffer<f32>,
-    recovery_mems: Buffer<f32>,
-    recovery_drives: Buffer<f32>,
-    recovery_intervals: Buffer<i32>,
-    pub(crate) needed: Buffer<i32>,
-    pub(crate) outputs: Buffer<f32>,
-    derivatives: Buffer<f32>,
-    peaks: Buffer<f32>,
-    peak_elapsed: Buffer<f32>,
-    peak_currents: Buffer<f32>,
-    peak_intervals: Buffer<i32>,
 }
 
 /// The constants of a layer's neurons on the device.
@@ -220,91 +189,96 @@ impl BatchBuffers {
     }
 }
 
-impl LayerBuffers {
-    pub(crate) fn new(device: &Device, lengths: Lengths) -> Result<Self, EngineError> {
-        let Lengths { samples, events, heads, errors, neurons, spikes, .. } = lengths;
-        Ok(Self {
-            lengths,
-            counts: device.unset(samples)?,
-            records: device.unset(4 * events)?,
-            times: device.unset(events)?,
-            factors: device.unset(events)?,
-            heads: device.unset(heads)?,
-            links: device.unset(events)?,
-            errors: device.unset(errors)?,
-            heard: device.unset(lengths.heard)?,
-            heard_counts: device.unset(lengths.hearers)?,
-            spike_counts: device.unset(neurons)?,
-            // Also read where there is no spike, or no neuron.
-            spike_times: device.zeros(spikes)?,
-            spike_slopes: device.unset(spikes)?,
-            spike_mems: device.unset(spikes)?,
-            spike_drives: device.unset(spikes)?,
-            spike_intervals: device.unset(spikes)?,
-            spike_ranks: device.unset(spikes)?,
-            recovery_rises: device.unset(lengths.recoveries)?,
-            recovery_mems: device.unset(lengths.recoveries)?,
-            recovery_drives: device.unset(lengths.recoveries)?,
-            recovery_intervals: device.unset(lengths.recoveries)?,
-            needed: device.zeros(2)?,
-            outputs: device.zeros(neurons)?,
-            // Of layers that are not the output too.
-            derivatives: device.zeros(neurons)?,
-            peaks: device.unset(neurons)?,
-            peak_elapsed: device.unset(neurons)?,
-            peak_currents: device.unset(neurons)?,
-            peak_intervals: device.unset(neurons)?,
-        })
+#[cfg(all(test, simt_emulator))]
+mod tests {
+    use super::*;
+    use crate::device::Device;
+    use crate::plan::plan;
+    use lif_core::engine::Training;
+    use lif_core::loss::Loss;
+    use lif_core::network::{ConnectionSpec, LayerSpec};
+    use lif_core::{Network, Parameters};
+
+    /// A batch takes what was computed for it: lists, ranks, collected errors and recoveries too.
+    #[test]
+    fn bytes_are_those_allocated() {
+        let layers = vec![
+            LayerSpec::input("in", 30),
+            LayerSpec::lif("first", 40, 20.0, 5.0),
+            LayerSpec::lif("second", 50, 20.0, 5.0),
+            LayerSpec::li("out", 10, 20.0, 5.0),
+        ];
+        let chain = [("in", "first"), ("first", "second"), ("second", "out")];
+        let around = [
+            ("in", "second"),
+            ("first", "out"),
+            ("first", "first"),
+            ("in", "out"),
+            ("second", "second"),
+            ("second", "second"),
+            ("second", "first"),
+        ];
+        for (delays, chosen, threads) in [
+            (false, 0, 1024),
+            (false, 1, 1024),
+            (false, 2, 1024),
+            (false, 4, 1024),
+            (false, 4, 32),
+            (true, 0, 1024),
+            (true, 4, 1024),
+            (true, 6, 1024),
+            (false, 7, 1024),
+            (true, 7, 1024),
+        ] {
+            let pairs = chain.iter().chain(&around[..chosen]);
+            let connections = pairs
+                .map(|&(from, to)| ConnectionSpec { delays, ..ConnectionSpec::dense(from, to) });
+            let mut layers = layers.clone();
+            layers[2].refractory = (!delays && chosen % 4 > 1).then_some(1.0);
+            let network = Network::new(30.0, layers, connections.collect()).unwrap();
+            for constant_gradients in [false, true] {
+                let exact = Training::exact(Loss::VmaxCrossEntropy {});
+                let training = Training { constant_gradients, ..exact };
+                let parameters = Parameters::initial(&network);
+                assert_allocated(&plan(&network, &training, &parameters, threads));
+            }
+        }
+        around_the_output();
     }
 
-    /// `layer` with these buffers for what arrives.
-    pub(crate) fn arrivals(&self, layer: abi::Layer) -> abi::Layer {
-        abi::Layer {
-            counts: self.counts.address(),
-            records: self.records.address(),
-            times: self.times.address(),
-            factors: self.factors.address(),
-            heads: self.heads.address(),
-            links: self.links.address(),
-            errors: self.errors.address(),
-            heard: self.heard.address(),
-            heard_counts: self.heard_counts.address(),
-            ..layer
+    /// The same where layers hear nobody, where nobody hears them, and where others hear the output.
+    fn around_the_output() {
+        for pairs in [
+            &[("in", "out"), ("out", "first"), ("out", "second"), ("second", "second")][..],
+            &[("in", "out"), ("out", "second"), ("first", "out"), ("first", "second")],
+            &[("first", "second")],
+            &[],
+        ] {
+            let layers = vec![
+                LayerSpec::input("in", 30),
+                LayerSpec::lif("first", 40, 20.0, 5.0),
+                LayerSpec::lif("second", 50, 20.0, 5.0),
+                LayerSpec::lif("out", 10, 20.0, 5.0),
+            ];
+            let connections = pairs.iter().map(|&(from, to)| ConnectionSpec::dense(from, to));
+            let network = Network::new(30.0, layers, connections.collect()).unwrap();
+            let training = Training::exact(Loss::SpikeTimeSum {});
+            let plan = plan(&network, &training, &Parameters::initial(&network), 1024);
+            assert_allocated(&plan);
         }
     }
 
-    fn recovery(&self, Recovery { refractory, adaptation }: Recovery) -> abi::Recovery {
-        // Without adaptation the threshold stays as it is.
-        let (beta, tau) = adaptation.unwrap_or((0.0, f32::INFINITY));
-        abi::Recovery {
-            refractory,
-            beta,
-            tau,
-            padding: 0,
-            rises: self.recovery_rises.address(),
-            mems: self.recovery_mems.address(),
-            drives: self.recovery_drives.address(),
-            intervals: self.recovery_intervals.address(),
-        }
-    }
-
-    fn addresses(&self) -> abi::Layer {
-        abi::Layer {
-            spike_counts: self.spike_counts.address(),
-            spike_times: self.spike_times.address(),
-            spike_slopes: self.spike_slopes.address(),
-            spike_mems: self.spike_mems.address(),
-            spike_drives: self.spike_drives.address(),
-            spike_intervals: self.spike_intervals.address(),
-            spike_ranks: self.spike_ranks.address(),
-            needed: self.needed.address(),
-            outputs: self.outputs.address(),
-            derivatives: self.derivatives.address(),
-            peaks: self.peaks.address(),
-            peak_elapsed: self.peak_elapsed.address(),
-            peak_currents: self.peak_currents.address(),
-            peak_intervals: self.peak_intervals.address(),
-            ..self.arrivals(abi::Layer::default())
+    fn assert_allocated(plan: &[DenseLayer]) {
+        let room = Room { samples: 50, arrivals: 900, ..Room::new(plan, 1 << 20) };
+        for input_errors in [false, true] {
+            let device = Device::open(0).unwrap();
+            let before = device.free_memory().unwrap();
+            let batch = BatchBuffers::new(&device, plan, &room, input_errors).unwrap();
+            let taken = before - device.free_memory().unwrap();
+            let bytes = room.bytes(plan, input_errors);
+            // A buffer of no length takes 16 bytes.
+            assert!((bytes..bytes + 4096).contains(&taken), "{taken} instead of {bytes}");
+            drop(batch);
         }
     }
 }

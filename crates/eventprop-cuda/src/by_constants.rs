@@ -3,7 +3,7 @@
 use crate::abi::Layer;
 use crate::constants::describe;
 use crate::device::Shape;
-use crate::plan::WARP;
+use crate::layer::WARP;
 use crate::program::{Program, THREADS};
 use crate::walks::{Voltage, neurons};
 use bytemuck::bytes_of;

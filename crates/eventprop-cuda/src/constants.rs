@@ -3,7 +3,7 @@
 use crate::abi::{self, Decay, Learned};
 use crate::batch::Constants;
 use crate::device::{Buffer, Device};
-use crate::plan::DenseLayer;
+use crate::layer::DenseLayer;
 use crate::weights::Weights;
 use lif_core::engine::{EngineError, Training};
 use lif_core::network::{Layer, Network};

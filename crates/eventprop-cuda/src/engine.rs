@@ -3,9 +3,11 @@ use crate::batch::{BatchBuffers, Constants, Settings};
 use crate::constants;
 use crate::data::{Data, longest};
 use crate::device::{Buffer, Device, Graph};
+use crate::layer::DenseLayer;
 use crate::loss;
-use crate::plan::{self, DenseLayer, NAME, order};
+use crate::plan::{order, plan};
 use crate::program::{Program, Queue};
+use crate::refusals::{self, NAME};
 use crate::sizes::Room;
 use crate::weights::Weights;
 use lif_core::engine::{BatchStatistics, EngineError, Training, UpdateStatistics};
@@ -121,10 +123,10 @@ impl CudaEngine {
         training: Training<f32>,
         options: CudaOptions,
     ) -> Result<Self, EngineError> {
-        plan::check(network, &training)?;
+        refusals::check(network, &training)?;
         let device = Device::open(options.device)?;
         let parameters = Parameters::initial(network);
-        let plan = plan::plan(network, &training, &parameters, options.recurrent_threads)?;
+        let plan = plan(network, &training, &parameters, options.recurrent_threads);
         let mut weights = Weights::new(&device, network, &plan)?;
         device.write(&weights.layout.pack(&parameters), &mut weights.values)?;
         let activity: Result<_, _> = plan.iter().map(|layer| device.zeros(layer.targets)).collect();
@@ -165,7 +167,7 @@ impl CudaEngine {
         &mut self,
         parameters: &Parameters<f32>,
     ) -> Result<(), EngineError> {
-        self.plan = plan::plan(&self.network, &self.training, parameters, self.recurrent_threads)?;
+        self.plan = plan(&self.network, &self.training, parameters, self.recurrent_threads);
         self.constants = constants::upload(&self.device, &self.plan, parameters)?;
         self.parameters.layers.clone_from(&parameters.layers);
         self.graphs.clear();
@@ -335,7 +337,7 @@ impl CudaEngine {
             samples,
         );
         let to_below = &descriptions.to_below;
-        let lists = batch.lists.describe(&self.plan, &batch.room, to_below, settings);
+        let lists = batch.lists.describe(&self.plan, &batch.room, to_below, settings.duration);
         let mut program = Program {
             device: &self.device,
             order: order(&self.plan),

@@ -21,6 +21,11 @@ pub(crate) fn groups(network: &Network) -> Vec<Vec<usize>> {
     groups
 }
 
+/// The layers that are walked together with the one at `position`.
+pub(crate) fn walked_with(groups: &[Vec<usize>], position: usize) -> &[usize] {
+    groups.iter().find(|group| group.contains(&position)).map_or(&[], |group| group)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

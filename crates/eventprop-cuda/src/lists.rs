@@ -2,9 +2,9 @@
 //! their errors are put together.
 
 use crate::abi::{self, Address};
-use crate::batch::{LayerBuffers, Settings};
 use crate::device::{Buffer, Device};
-use crate::plan::DenseLayer;
+use crate::layer::DenseLayer;
+use crate::layer_buffers::LayerBuffers;
 use crate::sizes::Room;
 use crate::wiring::targets;
 use lif_core::engine::EngineError;
@@ -93,7 +93,7 @@ impl Lists {
         plan: &[DenseLayer],
         room: &Room,
         to_below: &[abi::Layer],
-        settings: Settings,
+        duration: f32,
     ) -> Vec<Vec<abi::Layer>> {
         let lists = self.own.iter().enumerate().map(|(from, own)| {
             let targets = targets(plan, from);
@@ -103,7 +103,7 @@ impl Lists {
                     sources: plan[target.index].inputs[target.input].sources as i32,
                     width: room.width(from) as i32,
                     samples: to_below[target.index].samples,
-                    duration: settings.duration,
+                    duration,
                     decay: plan[target.index].decay,
                     ..own.arrivals(abi::Layer::default())
                 }],

@@ -4,7 +4,7 @@ use crate::abi::{self, Address, Layer};
 use crate::batch::{BatchBuffers, Constants, Descriptions};
 use crate::data::Data;
 use crate::device::{Buffer, Device, Shape};
-use crate::plan::{DenseLayer, WARP};
+use crate::layer::{DenseLayer, WARP};
 use crate::sizes::GROUP;
 use crate::walks::{neurons, whole};
 use crate::weights::Weights;

@@ -3,7 +3,8 @@
 
 use crate::abi::Address;
 use crate::device::{Buffer, Device};
-use crate::plan::{DenseLayer, NAME, Synapses};
+use crate::layer::{DenseLayer, Synapses};
+use crate::refusals::NAME;
 use crate::spread::Spread;
 use lif_core::Network;
 use lif_core::engine::EngineError;

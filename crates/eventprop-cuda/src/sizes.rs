@@ -1,7 +1,8 @@
 //! How long every buffer of a batch is: decided here, before anything is allocated.
 
 use crate::abi::List;
-use crate::plan::{DenseLayer, NAME, WARP};
+use crate::layer::{DenseLayer, WARP};
+use crate::refusals::NAME;
 use crate::wiring::{needs_collecting, needs_list};
 use lif_core::engine::EngineError;
 
@@ -260,100 +261,5 @@ impl Room {
             mib(needed - free),
         );
         Err(EngineError::Unavailable { engine: NAME, reason })
-    }
-}
-
-#[cfg(all(test, simt_emulator))]
-mod tests {
-    use super::*;
-    use crate::batch::BatchBuffers;
-    use crate::device::Device;
-    use crate::plan::plan;
-    use lif_core::engine::Training;
-    use lif_core::loss::Loss;
-    use lif_core::network::{ConnectionSpec, LayerSpec};
-    use lif_core::{Network, Parameters};
-
-    /// A batch takes what was computed for it: lists, ranks, collected errors and recoveries too.
-    #[test]
-    fn bytes_are_those_allocated() {
-        let layers = vec![
-            LayerSpec::input("in", 30),
-            LayerSpec::lif("first", 40, 20.0, 5.0),
-            LayerSpec::lif("second", 50, 20.0, 5.0),
-            LayerSpec::li("out", 10, 20.0, 5.0),
-        ];
-        let chain = [("in", "first"), ("first", "second"), ("second", "out")];
-        let around = [
-            ("in", "second"),
-            ("first", "out"),
-            ("first", "first"),
-            ("in", "out"),
-            ("second", "second"),
-            ("second", "second"),
-            ("second", "first"),
-        ];
-        for (delays, chosen, threads) in [
-            (false, 0, 1024),
-            (false, 1, 1024),
-            (false, 2, 1024),
-            (false, 4, 1024),
-            (false, 4, 32),
-            (true, 0, 1024),
-            (true, 4, 1024),
-            (true, 6, 1024),
-            (false, 7, 1024),
-            (true, 7, 1024),
-        ] {
-            let pairs = chain.iter().chain(&around[..chosen]);
-            let connections = pairs
-                .map(|&(from, to)| ConnectionSpec { delays, ..ConnectionSpec::dense(from, to) });
-            let mut layers = layers.clone();
-            layers[2].refractory = (!delays && chosen % 4 > 1).then_some(1.0);
-            let network = Network::new(30.0, layers, connections.collect()).unwrap();
-            for constant_gradients in [false, true] {
-                let exact = Training::exact(Loss::VmaxCrossEntropy {});
-                let training = Training { constant_gradients, ..exact };
-                let parameters = Parameters::initial(&network);
-                assert_allocated(&plan(&network, &training, &parameters, threads).unwrap());
-            }
-        }
-        around_the_output();
-    }
-
-    /// The same where layers hear nobody, where nobody hears them, and where others hear the output.
-    fn around_the_output() {
-        for pairs in [
-            &[("in", "out"), ("out", "first"), ("out", "second"), ("second", "second")][..],
-            &[("in", "out"), ("out", "second"), ("first", "out"), ("first", "second")],
-            &[("first", "second")],
-            &[],
-        ] {
-            let layers = vec![
-                LayerSpec::input("in", 30),
-                LayerSpec::lif("first", 40, 20.0, 5.0),
-                LayerSpec::lif("second", 50, 20.0, 5.0),
-                LayerSpec::lif("out", 10, 20.0, 5.0),
-            ];
-            let connections = pairs.iter().map(|&(from, to)| ConnectionSpec::dense(from, to));
-            let network = Network::new(30.0, layers, connections.collect()).unwrap();
-            let training = Training::exact(Loss::SpikeTimeSum {});
-            let plan = plan(&network, &training, &Parameters::initial(&network), 1024).unwrap();
-            assert_allocated(&plan);
-        }
-    }
-
-    fn assert_allocated(plan: &[DenseLayer]) {
-        let room = Room { samples: 50, arrivals: 900, ..Room::new(plan, 1 << 20) };
-        for input_errors in [false, true] {
-            let device = Device::open(0).unwrap();
-            let before = device.free_memory().unwrap();
-            let batch = BatchBuffers::new(&device, plan, &room, input_errors).unwrap();
-            let taken = before - device.free_memory().unwrap();
-            let bytes = room.bytes(plan, input_errors);
-            // A buffer of no length takes 16 bytes.
-            assert!((bytes..bytes + 4096).contains(&taken), "{taken} instead of {bytes}");
-            drop(batch);
-        }
     }
 }

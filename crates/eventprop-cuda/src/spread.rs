@@ -2,7 +2,7 @@
 
 use crate::abi::Address;
 use crate::device::{Buffer, Device, Shape};
-use crate::plan::{DenseLayer, Input, Synapses, WARP};
+use crate::layer::{DenseLayer, Input, Synapses, WARP};
 use bytemuck::bytes_of;
 use lif_core::Network;
 use lif_core::engine::EngineError;

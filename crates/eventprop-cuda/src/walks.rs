@@ -2,8 +2,8 @@
 
 use crate::abi::Layer;
 use crate::device::Shape;
+use crate::layer::{DenseLayer, Recovery, WARP};
 use crate::loss::kind;
-use crate::plan::{DenseLayer, Recovery, WARP};
 use crate::program::{Program, WARPS};
 use bytemuck::bytes_of;
 use lif_core::engine::EngineError;

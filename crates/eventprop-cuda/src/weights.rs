@@ -4,7 +4,7 @@
 
 use crate::abi::Address;
 use crate::device::{Buffer, Device};
-use crate::plan::{DenseLayer, Input, Synapses, WARP};
+use crate::layer::{DenseLayer, Input, Synapses, WARP};
 use crate::shared_weights::SharedWeights;
 use lif_core::engine::EngineError;
 use lif_core::{Network, ParameterId, Parameters};

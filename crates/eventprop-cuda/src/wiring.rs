@@ -1,6 +1,6 @@
 //! Which layers hear which.
 
-use crate::plan::{DenseLayer, Input, Synapses, WARP};
+use crate::layer::{DenseLayer, Input, Synapses, WARP};
 use lif_core::network::{Connection, ConnectionKind, Network};
 
 /// What the layers of a group hear, as rows of one matrix that has a column for each of their neurons.

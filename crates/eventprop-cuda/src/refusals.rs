@@ -1,0 +1,61 @@
+//! What this engine cannot compute, by name.
+
+use crate::groups::{groups, walked_with};
+use crate::plan::recovers;
+use lif_core::engine::{EngineError, Training};
+use lif_core::network::{Layer, Network, NeuronConstants};
+
+/// The name that selects the engine.
+pub(crate) const NAME: &str = "cuda";
+
+/// Refuses what the engine cannot compute.
+pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), EngineError> {
+    for layer in network.layers() {
+        check_layer(layer, training)?;
+    }
+    match (training.objective.readout().needs_spikes(), network.output().is_lif()) {
+        (true, false) => unsupported("spike-time losses on an output that never spikes are"),
+        (false, true) => check_driven(network, training),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses what is not computed where a loss looks at voltages of neurons that spike.
+fn check_driven(network: &Network, training: &Training<f32>) -> Result<(), EngineError> {
+    let (output, position) = (network.output(), network.output_index());
+    if walked_with(&groups(network), position).iter().any(|&layer| recovers(network, layer)) {
+        return unsupported(
+            "refractory times and adaptive thresholds, where the voltages of an output that spikes are measured, are",
+        );
+    }
+    if training.needs_constant_gradients() {
+        return unsupported(
+            "gradients by the constants of neurons, where the voltages of an output that spikes are measured, are",
+        );
+    }
+    let own =
+        |constants: &NeuronConstants| constants.tau_mem.len() > 1 || constants.tau_syn.len() > 1;
+    if output.constants().is_some_and(own) {
+        return unsupported(
+            "time constants of single neurons of an output that spikes, where its voltages are measured, are",
+        );
+    }
+    Ok(())
+}
+
+fn check_layer(layer: &Layer, training: &Training<f32>) -> Result<(), EngineError> {
+    let Some(constants) = layer.constants().filter(|_| training.needs_constant_gradients()) else {
+        return Ok(());
+    };
+    if constants.refractory > 0.0 {
+        return unsupported("gradients by constants of neurons with refractory times are");
+    }
+    if constants.adaptation.is_some() {
+        return unsupported("gradients by constants of neurons with adaptive thresholds are");
+    }
+    Ok(())
+}
+
+fn unsupported<V>(capability: &str) -> Result<V, EngineError> {
+    Err(EngineError::Unsupported { engine: NAME, capability: capability.to_owned() })
+}
