@@ -1,6 +1,7 @@
 //! A batch's buffers on the device, and the descriptions of its layers that kernels are given.
 
 use crate::abi;
+use crate::constants::Constants;
 use crate::device::{Buffer, Device};
 use crate::layer::{DenseLayer, WARP};
 use crate::layer_buffers::LayerBuffers;
@@ -26,14 +27,6 @@ pub(crate) struct BatchBuffers {
     pub(crate) losses: Buffer<f32>,
     pub(crate) predictions: Buffer<i32>,
     pub(crate) input_gradient: Buffer<f32>,
-}
-
-/// The constants of a layer's neurons on the device.
-pub(crate) struct Constants {
-    pub(crate) bias: Buffer<f32>,
-    pub(crate) threshold: Buffer<f32>,
-    /// Where neurons have time constants of their own, or gradients by constants are wanted.
-    pub(crate) decays: Buffer<abi::Decay>,
 }
 
 /// The descriptions that kernels are given, by layer above the input.

@@ -1,7 +1,6 @@
 //! Constants of neurons: time constants, thresholds and bias currents, as walks are given them and among all parameters.
 
 use crate::abi::{self, Decay, Learned};
-use crate::batch::Constants;
 use crate::device::{Buffer, Device};
 use crate::layer::DenseLayer;
 use crate::weights::Weights;
@@ -9,6 +8,14 @@ use lif_core::engine::{EngineError, Training};
 use lif_core::network::{Layer, Network};
 use lif_core::update::lower_bound;
 use lif_core::{LayerParameters, ParameterId, Parameters, per_neuron};
+
+/// The constants of a layer's neurons on the device.
+pub(crate) struct Constants {
+    pub(crate) bias: Buffer<f32>,
+    pub(crate) threshold: Buffer<f32>,
+    /// Where neurons have time constants of their own, or gradients by constants are wanted.
+    pub(crate) decays: Buffer<abi::Decay>,
+}
 
 /// The lists of constants of the layer at a position, and how long they are.
 pub(crate) fn lists(

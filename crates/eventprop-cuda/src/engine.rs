@@ -1,13 +1,14 @@
 use crate::abi;
-use crate::batch::{BatchBuffers, Constants, Settings};
-use crate::constants;
+use crate::batch::{BatchBuffers, Settings};
+use crate::constants::{self, Constants};
 use crate::data::{Data, longest};
 use crate::device::{Buffer, Device, Graph};
 use crate::layer::DenseLayer;
 use crate::loss;
+use crate::name::NAME;
 use crate::plan::{order, plan};
 use crate::program::{Program, Queue};
-use crate::refusals::{self, NAME};
+use crate::refusals;
 use crate::sizes::Room;
 use crate::weights::Weights;
 use lif_core::engine::{BatchStatistics, EngineError, Training, UpdateStatistics};

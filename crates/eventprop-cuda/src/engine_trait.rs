@@ -1,7 +1,7 @@
 //! The engine as the training loop knows it.
 
 use crate::engine::{CudaEngine, Source, Task, expect, statistics};
-use crate::refusals::NAME;
+use crate::name::NAME;
 use lif_core::engine::{
     Batch, BatchStatistics, Engine, EngineError, OptimiserState, Outputs, Resident,
     UpdateStatistics, check_inputs,

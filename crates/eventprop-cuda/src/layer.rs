@@ -1,7 +1,8 @@
 //! A layer as it is computed.
 
 use crate::abi::Decay;
-use lif_core::ParameterId;
+use lif_core::network::{Layer, Network};
+use lif_core::{LayerParameters, ParameterId};
 
 /// Neurons of a row of weights are padded to a multiple of this: the threads of a warp.
 pub(crate) const WARP: usize = 32;
@@ -166,4 +167,18 @@ pub(crate) enum Synapses {
         /// It.
         weight: f32,
     },
+}
+
+impl Recovery {
+    pub(crate) fn of(layer: &Layer, values: &LayerParameters<f32>) -> Self {
+        let refractory = layer.constants().map_or(0.0, |constants| constants.refractory as f32);
+        let beta = values.adaptation_beta.first().copied();
+        Self { refractory, adaptation: beta.zip(values.adaptation_tau.first().copied()) }
+    }
+}
+
+/// Whether the neurons of a layer need time to recover from a spike.
+pub(crate) fn recovers(network: &Network, layer: usize) -> bool {
+    let constants = network.layers()[layer].constants();
+    constants.is_some_and(|c| c.refractory > 0.0 || c.adaptation.is_some())
 }

@@ -22,6 +22,7 @@ mod layer_buffers;
 mod library;
 mod lists;
 mod loss;
+mod name;
 #[cfg(feature = "nccl")]
 mod nccl;
 mod own_loss;

@@ -2,12 +2,12 @@
 
 use crate::constants::{decay, is_heterogeneous, lists};
 use crate::groups::{groups, walked_with};
-use crate::layer::{DenseLayer, Recovery, WARP};
+use crate::layer::{DenseLayer, Recovery, WARP, recovers};
 use crate::wiring::{Inputs, inputs, places};
+use lif_core::Parameters;
 use lif_core::engine::Training;
 use lif_core::loss::Readout;
-use lif_core::network::{Layer, Network, Neuron};
-use lif_core::{LayerParameters, Parameters};
+use lif_core::network::{Network, Neuron};
 
 /// The threads of a block, at most, and where a thread has several neurons. As in `kernels/neurons.cuh`.
 const MAX_THREADS: usize = 1024;
@@ -79,7 +79,7 @@ pub(crate) fn plan(
             recovery: walked_with(&groups, position)
                 .iter()
                 .any(|&member| recovers(network, member))
-                .then(|| recovery(layer, values)),
+                .then(|| Recovery::of(layer, values)),
         }
     });
     layers.collect()
@@ -101,16 +101,4 @@ fn threads(neurons: usize, is_plain: bool, most: usize) -> usize {
     }
     let rounds = neurons.div_ceil(whole(most.min(MAX_SHARED_THREADS))).max(1);
     neurons.div_ceil(rounds).next_multiple_of(WARP)
-}
-
-/// Whether the neurons of a layer need time to recover from a spike.
-pub(crate) fn recovers(network: &Network, layer: usize) -> bool {
-    let constants = network.layers()[layer].constants();
-    constants.is_some_and(|c| c.refractory > 0.0 || c.adaptation.is_some())
-}
-
-fn recovery(layer: &Layer, values: &LayerParameters<f32>) -> Recovery {
-    let refractory = layer.constants().map_or(0.0, |constants| constants.refractory as f32);
-    let beta = values.adaptation_beta.first().copied();
-    Recovery { refractory, adaptation: beta.zip(values.adaptation_tau.first().copied()) }
 }

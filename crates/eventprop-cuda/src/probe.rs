@@ -2,7 +2,7 @@
 //! be there: calls into a missing library would end the program.
 
 use crate::library::driver_is_present;
-use crate::refusals::NAME;
+use crate::name::NAME;
 use cudarc::driver::{CudaContext, DriverError};
 use lif_core::engine::EngineError;
 use std::fmt;

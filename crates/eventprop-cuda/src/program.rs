@@ -1,7 +1,8 @@
 //! Which kernels run, in which order and on how many threads.
 
 use crate::abi::{self, Address, Layer};
-use crate::batch::{BatchBuffers, Constants, Descriptions};
+use crate::batch::{BatchBuffers, Descriptions};
+use crate::constants::Constants;
 use crate::data::Data;
 use crate::device::{Buffer, Device, Shape};
 use crate::layer::{DenseLayer, WARP};

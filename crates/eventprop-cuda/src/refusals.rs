@@ -1,12 +1,10 @@
 //! What this engine cannot compute, by name.
 
 use crate::groups::{groups, walked_with};
-use crate::plan::recovers;
+use crate::layer::recovers;
+use crate::name::NAME;
 use lif_core::engine::{EngineError, Training};
 use lif_core::network::{Layer, Network, NeuronConstants};
-
-/// The name that selects the engine.
-pub(crate) const NAME: &str = "cuda";
 
 /// Refuses what the engine cannot compute.
 pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), EngineError> {

@@ -4,7 +4,7 @@
 use crate::abi::Address;
 use crate::device::{Buffer, Device};
 use crate::layer::{DenseLayer, Synapses};
-use crate::refusals::NAME;
+use crate::name::NAME;
 use crate::spread::Spread;
 use lif_core::Network;
 use lif_core::engine::EngineError;

@@ -2,7 +2,7 @@
 
 use crate::abi::List;
 use crate::layer::{DenseLayer, WARP};
-use crate::refusals::NAME;
+use crate::name::NAME;
 use crate::wiring::{needs_collecting, needs_list};
 use lif_core::engine::EngineError;
 

@@ -1,0 +1,2 @@
+/// The name that selects the engine.
+pub(crate) const NAME: &str = "cuda";
