@@ -1,8 +1,7 @@
 //! The kernels that join what a layer hears of several others, and collect the errors of what several hear.
 
 use crate::abi::{Address, Layer};
-use crate::device::Shape;
-use crate::program::{Program, THREADS};
+use crate::program::Program;
 use crate::wiring::targets;
 use bytemuck::bytes_of;
 use lif_core::engine::EngineError;
@@ -29,6 +28,16 @@ impl Program<'_> {
             Some(errors) => Layer { errors, tiles: 1, ..self.lists[from][0] },
             None => self.descriptions.to_below[target.index],
         })
+    }
+
+    /// Where the errors of the spikes of layer number `index` above the input lie, how wide the rows are, and how many
+    /// parts each has: none where they are the loss's, -1 where there are none.
+    pub(crate) fn above(&self, index: usize) -> (Address, i32, i32) {
+        match self.errors(index + 1) {
+            Some(above) => (above.errors, above.width, above.tiles),
+            None if index + 1 == self.plan.len() && self.looks_at_spikes() => (0, 0, 0),
+            None => (0, 0, -1),
+        }
     }
 
     /// Puts them there, if those who hear the layer left them elsewhere.
@@ -67,9 +76,5 @@ impl Program<'_> {
             )?;
         }
         Ok(())
-    }
-
-    pub(crate) fn block_a_sample(&self) -> Shape {
-        Shape { grid: (self.descriptions.layers[0].samples as u32, 1), block: (THREADS, 1) }
     }
 }

@@ -34,6 +34,7 @@ mod resident;
 mod shared_weights;
 mod sizes;
 mod spread;
+mod step;
 mod walks;
 mod weights;
 mod wiring;

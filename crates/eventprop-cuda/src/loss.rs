@@ -46,9 +46,8 @@ impl Program<'_> {
         i32::from(self.loss.kind == kind(Readout::SpikeTimeSum))
     }
 
-    /// From the input spikes to the outputs and predictions.
-    pub(crate) fn infer(&self) -> Result<(), EngineError> {
-        self.forward()?;
+    /// Predictions from the output layer.
+    pub(crate) fn predict(&self) -> Result<(), EngineError> {
         let predictions = self.batch.predictions.address();
         self.device.launch(
             "predict",
@@ -58,8 +57,7 @@ impl Program<'_> {
     }
 
     /// The same, and the losses and their derivatives, if kernels know them.
-    pub(crate) fn evaluate(&self) -> Result<(), EngineError> {
-        self.forward()?;
+    pub(crate) fn evaluate_loss(&self) -> Result<(), EngineError> {
         let Self { device, queue, data, batch, .. } = self;
         device.launch(
             "evaluate_loss",

@@ -1,7 +1,7 @@
 //! The kernels in which neurons walk through what arrives, and on how many threads.
 
-use crate::abi::Layer;
-use crate::device::Shape;
+use crate::abi::{self, Address, Layer};
+use crate::device::{Buffer, Shape};
 use crate::layer::{DenseLayer, Recovery, WARP};
 use crate::loss::kind;
 use crate::program::{Program, WARPS};
@@ -10,6 +10,32 @@ use lif_core::engine::EngineError;
 use lif_core::loss::Readout;
 
 impl Program<'_> {
+    /// What a walk of several neurons a thread is told besides: its layers, and where its neurons remember.
+    pub(crate) fn shared(&self, index: usize) -> Option<[Address; 2]> {
+        let members = self.members[index].as_ref()?;
+        Some([members.address(), self.batch.states.address()])
+    }
+
+    /// The layers of walks that ask for them.
+    pub(crate) fn describe_members(&self) -> Result<Vec<Option<Buffer<abi::Member>>>, EngineError> {
+        let walks = self.plan.iter().map(|plan| {
+            let members = plan.members.iter().filter(|_| plan.is_large()).map(|&member| {
+                let layer = self.descriptions.layers[member];
+                let (above_errors, above_width, above_tiles) = self.above(member);
+                abi::Member {
+                    layer,
+                    above_errors,
+                    above_width,
+                    above_tiles,
+                    recovery: self.descriptions.recoveries[member].unwrap_or_default(),
+                }
+            });
+            let members: Vec<abi::Member> = members.collect();
+            (!members.is_empty()).then(|| self.device.copy(&members)).transpose()
+        });
+        walks.collect()
+    }
+
     /// Walks layer number `index` above the input, the neurons of `layer`, from the first arrival to the last.
     pub(crate) fn walk_forward(&self, index: usize, layer: &Layer) -> Result<(), EngineError> {
         let plan = &self.plan[index];
