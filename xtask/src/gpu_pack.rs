@@ -25,7 +25,8 @@ pub(crate) struct Args {
     accept: Option<PathBuf>,
 }
 
-const TESTS: [&str; 12] = [
+/// The tests of the engine that run anywhere, in the order of `gpu/run.sh`.
+pub(crate) const TESTS: [&str; 12] = [
     "probe",
     "small",
     "conformance",
@@ -34,11 +35,12 @@ const TESTS: [&str; 12] = [
     "skip",
     "recurrent",
     "constants",
+    "recovery",
     "unheard",
     "own_loss",
     "spiking_readout",
-    "recovery",
 ];
+
 /// What may be carried to the machine.
 const MAX_BYTES: u64 = 60 << 20;
 
@@ -155,4 +157,15 @@ fn place(built: &[(String, PathBuf)], name: &str, to: &Path) -> Result<()> {
     let (_, path) = found.with_context(|| format!("cargo built no {name}"))?;
     fs::copy(path, to).with_context(|| format!("cannot write {}", to.display()))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_script_runs_what_is_packed() {
+        let script = crate::root().unwrap().join("crates/eventprop-cuda/gpu/run.sh");
+        let script = std::fs::read_to_string(script).unwrap();
+        let line = format!("for test in {}; do", super::TESTS.join(" "));
+        assert!(script.lines().any(|found| found == line), "run.sh has no line \"{line}\"");
+    }
 }
