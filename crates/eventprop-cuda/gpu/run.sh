@@ -62,11 +62,11 @@ train() {
         ./eventprop train --backend cuda --json --run-dir "$output/runs" "$@"
 }
 
-# profile SAMPLES BATCH EVENTS: what the profiler says of some steps.
+# profile SAMPLES BATCH EVENTS [seed]: what the profiler says of some steps.
 profile() {
-    step "kernels-$2-$3.csv" 40 "$ncu" --clock-control none --csv --page raw --launch-skip 60 --launch-count 40 --metrics \
+    step "kernels-${4:+$4-}$2-$3.csv" 40 "$ncu" --clock-control none --csv --page raw --launch-skip 60 --launch-count 40 --metrics \
         gpu__time_duration.sum,smsp__inst_executed.sum,lts__t_sectors_srcunit_tex.sum,dram__bytes.sum,launch__registers_per_thread \
-        ./speed "$1" "$2" "$3"
+        ./speed ${4:+"$4"} "$1" "$2" "$3"
 }
 
 rm -f "$output/steps.txt"
@@ -116,6 +116,7 @@ else
     if ncu=$(tool ncu); then
         profile 4096 1024 150
         profile 512 16 150
+        profile 2048 128 784 seed
     else
         tell "not run" kernels-1024-150.csv "(no ncu)"
     fi

@@ -99,13 +99,14 @@ def allowed(ceilings):
 
 
 def profiles(folder, ceilings, speeds):
-    # Named after their settings: kernels-BATCH-EVENTS.csv.
-    found = [re.fullmatch(r"kernels-(\d+)-(\d+)\.csv", name) for name in os.listdir(folder)]
-    for match in sorted(filter(None, found), key=lambda match: -int(match[1])):
-        batch, events = int(match[1]), int(match[2])
+    # Named after their settings: kernels-[seed-]BATCH-EVENTS.csv.
+    found = [re.fullmatch(r"kernels-(seed-)?(\d+)-(\d+)\.csv", name) for name in os.listdir(folder)]
+    for match in sorted(filter(None, found), key=lambda match: (match[1] or "", -int(match[2]))):
+        name = OURS if match[1] else "784-350-10 vmax"
+        batch, events = int(match[2]), int(match[3])
         seconds = [batch / row["samples_per_second"] for row in speeds if "error" not in row
-                   and (row["name"], row["batch"], row.get("events")) == ("784-350-10 vmax", batch, events)]
-        title = f"Kernels of a step: 784-350-10, {events} input spikes, batch {batch}"
+                   and (row["name"], row["batch"], row.get("events")) == (name, batch, events)]
+        title = f"Kernels of a step: {name.split()[0]}, {events} input spikes, batch {batch}"
         try:
             yield kernels.section(title, text(folder, match[0]).splitlines(), ceilings, next(iter(seconds), None))
         except (KeyError, ValueError) as error:

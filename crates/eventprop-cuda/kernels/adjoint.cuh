@@ -4,6 +4,11 @@
 #include "walk.cuh"
 #include "warp.cuh"
 
+// A neuron's -tau_syn lambda.
+struct Mu {
+    float mu_voltage, mu_current;
+};
+
 // The place of a warp's lane: a tile of WARP neurons of one sample. Warps walk together because they
 // add up errors.
 struct Lane {

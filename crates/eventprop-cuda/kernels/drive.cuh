@@ -1,11 +1,7 @@
 // What a loss on voltages does to the adjoint of a neuron that others of its layer hear: lambda is the sum of this, known
-// for any time, and of what the walk carries back (as mu: see adjoint.cuh).
+// for any time, and of what the walk carries back.
 #pragma once
 #include "adjoint.cuh"
-
-struct Mu {
-    float mu_voltage, mu_current;
-};
 
 // The loss looks at what `kind` says of the voltages of one of the layers: the others have no derivatives. Of a highest voltage
 // recurrent_voltage.cu says where it is: `peaks` is the start of its interval, `peak_elapsed` the time from there (-1 if it

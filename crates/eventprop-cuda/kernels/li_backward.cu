@@ -1,39 +1,50 @@
 // The adjoint of leaky integrators.
 #include "trace.cuh"
 
-// At the maximum lambda_V grows by -1/tau_mem times the loss's derivative.
+// Where a voltage is highest, and what the loss's derivative by it does.
+struct Peak {
+    int interval;  // the record, or -1 for time 0
+    float inside;  // ms from the start of its interval, or -1 for the interval's end
+    float jump;    // of mu_V: lambda_V grows by -1/tau_mem times the derivative
+    float moved;   // the derivative by the time of the arrival at which the voltage turns
+};
+
+// That of a lane's neuron, which hears `count` arrivals.
+__device__ __forceinline__ Peak peak_of(Layer const& layer, Lane const& lane, Decay const& decay, int count) {
+    if (lane.neuron >= layer.targets) return {-1, -1.0f, 0.0f, 0.0f};
+    size_t place = (size_t)lane.sample * layer.stride + lane.neuron;
+    float derivative = layer.derivatives[place];
+    int interval = layer.peak_intervals[place];
+    float inside = layer.peak_elapsed[place];
+    // A maximum at an arrival, where the voltage turns, moves with it.
+    bool turns = interval >= 0 && inside < 0.0f && interval < count;
+    float moved = turns ? derivative * (layer.peak_currents[place] - layer.peaks[place]) / decay.tau_mem : 0.0f;
+    return {interval, inside, derivative / decay.ratio, moved};
+}
+
 template <class Arrivals, bool errors>
 __device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first, int samples, Parts& parts, Rings& rings) {
     Lane lane = lane_of(layer);
     if (lane.sample >= samples || !lane.exists) return;
     lane.sample += first;
-    size_t place = (size_t)lane.sample * layer.stride + lane.neuron;
     Arrivals arrivals = Arrivals::of(layer, lane.sample, lane.neuron);
     Decay const& decay = Arrivals::decay_of(layer, lane.neuron);
-
-    bool is_neuron = lane.neuron < layer.targets;
-    float derivative = is_neuron ? layer.derivatives[place] : 0.0f;
-    int interval = is_neuron ? layer.peak_intervals[place] : -1;
-    float inside = layer.peak_elapsed[place];
-    float jump = derivative / decay.ratio;
-    // A maximum at an arrival, where the voltage turns, moves with it.
-    bool turns = interval >= 0 && inside < 0.0f && interval < arrivals.count;
-    float moved = turns ? derivative * (layer.peak_currents[place] - layer.peaks[place]) / decay.tau_mem : 0.0f;
+    Peak peak = peak_of(layer, lane, decay, arrivals.count);
 
     Trace<typename Arrivals::Order, errors> trace(layer, decay, lane, arrivals, parts);
-    int top = trace.leave_silent(arrivals, last_of(arrivals, min(interval + 1, arrivals.count)));
+    int top = trace.leave_silent(arrivals, last_of(arrivals, min(peak.interval + 1, arrivals.count)));
     float mu_voltage = 0.0f, mu_current = 0.0f;
     auto still = [&](int r, float weight) {
-        float more = turns && interval == r - 1 ? moved : 0.0f;
+        float more = peak.interval == r - 1 ? peak.moved : 0.0f;
         trace.arrive(arrivals, r, weight, mu_voltage, mu_current, more);
     };
     auto visit = [&](int r, Record const& record, float weight) {
         sweep(mu_voltage, mu_current, record, decay.ratio);
-        if (r == interval) {
+        if (r == peak.interval) {
             Interval to = {record.mem, record.syn, record.drive};
-            if (inside >= 0.0f) to = interval_of(decay, inside);
-            mu_voltage += jump * to.mem;
-            mu_current += jump * to.drive * decay.ratio;
+            if (peak.inside >= 0.0f) to = interval_of(decay, peak.inside);
+            mu_voltage += peak.jump * to.mem;
+            mu_current += peak.jump * to.drive * decay.ratio;
         }
         still(r, weight);
     };
@@ -42,7 +53,14 @@ __device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first,
 
 // With l = a f the loss's drive, a = derivative/T: lambda_V = -l/(1 + rate tau_mem) and lambda_I =
 // lambda_V/(1 + rate tau_syn) solve the adjoint equations; what starts as their opposite at the end only
-// decays.
+// decays. This is mu of the first where f is 1.
+__device__ __forceinline__ Mu drive_of_mean(Layer const& layer, Lane const& lane, Decay const& decay) {
+    bool is_neuron = lane.neuron < layer.targets;
+    float derivative = is_neuron ? layer.derivatives[(size_t)lane.sample * layer.stride + lane.neuron] : 0.0f;
+    float voltage = derivative * decay.tau_syn / layer.duration / fmaf(decay.tau_mem, layer.rate, 1.0f);
+    return {voltage, voltage / fmaf(decay.tau_syn, layer.rate, 1.0f)};
+}
+
 template <class Arrivals, bool errors>
 __device__ __forceinline__ void walk_mean_back(Layer const& layer, int first, int samples, Parts& parts, Rings& rings) {
     Lane lane = lane_of(layer);
@@ -51,18 +69,16 @@ __device__ __forceinline__ void walk_mean_back(Layer const& layer, int first, in
     Arrivals arrivals = Arrivals::of(layer, lane.sample, lane.neuron);
     Decay const& decay = Arrivals::decay_of(layer, lane.neuron);
 
-    bool is_neuron = lane.neuron < layer.targets;
-    float derivative = is_neuron ? layer.derivatives[(size_t)lane.sample * layer.stride + lane.neuron] : 0.0f;
-    float voltage = derivative * decay.tau_syn / layer.duration / fmaf(decay.tau_mem, layer.rate, 1.0f);
-    float current = voltage / fmaf(decay.tau_syn, layer.rate, 1.0f);
+    Mu drive = drive_of_mean(layer, lane, decay);
     float last = arrivals.factor(arrivals.count + 1);
-    float mu_voltage = -voltage * last;
-    float mu_current = -current * last;
+    float mu_voltage = -drive.mu_voltage * last;
+    float mu_current = -drive.mu_current * last;
     Trace<typename Arrivals::Order, errors> trace(layer, decay, lane, arrivals, parts);
     int top = trace.leave_silent(arrivals, arrivals.count);
     auto still = [&](int r, float weight) {
         float factor = arrivals.factor(min(r, arrivals.count));
-        trace.arrive(arrivals, r, weight, fmaf(voltage, factor, mu_voltage), fmaf(current, factor, mu_current), 0.0f);
+        trace.arrive(arrivals, r, weight, fmaf(drive.mu_voltage, factor, mu_voltage),
+                     fmaf(drive.mu_current, factor, mu_current), 0.0f);
     };
     auto visit = [&](int r, Record const& record, float weight) {
         sweep(mu_voltage, mu_current, record, decay.ratio);

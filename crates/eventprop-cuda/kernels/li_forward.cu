@@ -46,9 +46,18 @@ __device__ __forceinline__ void measure_maximum(Layer const& layer, Rings& rings
     layer.peak_currents[place] = peak_current;
 }
 
-// The mean of each voltage over the duration T, weighted by f(t) = exp(-rate t). By parts, with F the
-// weighted sum of the weights that arrived, J = integral of f I = tau_syn (F - f(T) I(T)) /
+// The mean of a voltage over the duration T, weighted by f(t) = exp(-rate t), from what voltage and current are at the
+// end. By parts, with F the weighted sum of the weights that `arrived`, J = integral of f I = tau_syn (F - f(T) I(T)) /
 // (1 + rate tau_syn), and the integral of f u is (J - tau_mem (f(T) u(T) - u(0))) / (1 + rate tau_mem).
+__device__ __forceinline__ float mean_voltage(Layer const& layer, Decay const& decay, float bias, float u, float current,
+                                              float arrived, float last) {
+    float currents = (arrived - last * current) * (decay.tau_syn / fmaf(decay.tau_syn, layer.rate, 1.0f));
+    float voltages = (currents - decay.tau_mem * fmaf(last, u, bias)) / fmaf(decay.tau_mem, layer.rate, 1.0f);
+    float weight = layer.rate == 0.0f ? 1.0f : (1.0f - last) / (layer.rate * layer.duration);
+    return fmaf(bias, weight, voltages / layer.duration);
+}
+
+// Adds up what the mean of each voltage needs.
 template <class Arrivals>
 __device__ __forceinline__ void measure_mean(Layer const& layer, Rings& rings) {
     int sample = blockIdx.x * blockDim.y + threadIdx.y;
@@ -67,12 +76,9 @@ __device__ __forceinline__ void measure_mean(Layer const& layer, Rings& rings) {
         current *= record.syn;
     };
     Walk<Arrivals>(layer, arrivals, neuron, rings).forward(visit, still);
-    Decay const& decay = Arrivals::decay_of(layer, neuron);
     float last = arrivals.factor(arrivals.count + 1);
-    float currents = (arrived - last * current) * (decay.tau_syn / fmaf(decay.tau_syn, layer.rate, 1.0f));
-    float voltages = (currents - decay.tau_mem * fmaf(last, u, bias)) / fmaf(decay.tau_mem, layer.rate, 1.0f);
-    float weight = layer.rate == 0.0f ? 1.0f : (1.0f - last) / (layer.rate * layer.duration);
-    layer.outputs[(size_t)sample * layer.stride + neuron] = fmaf(bias, weight, voltages / layer.duration);
+    layer.outputs[(size_t)sample * layer.stride + neuron] =
+        mean_voltage(layer, Arrivals::decay_of(layer, neuron), bias, u, current, arrived, last);
 }
 
 // Grids: as lif_forward.

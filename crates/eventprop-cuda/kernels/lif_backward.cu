@@ -1,11 +1,12 @@
 // The adjoint of leaky integrate-and-fire neurons (Wunderlich & Pehle 2021, eq. 3).
 #include "trace.cuh"
 
-// The jumps at a neuron's spikes, the last first: between them lambda_V only decays. What each leaves at the
-// start of its interval takes the place of the decays that carry it there.
+// The jumps at a neuron's spikes, the last first: between them lambda_V only decays. at_spike(slot, time, before, after)
+// is told lambda_V just before each and just after.
+template <class AtSpike>
 __device__ __forceinline__ void jump_back(Layer const& layer, Decay const& decay, Control* control, Lane const& lane,
                                           int spikes, size_t slots, float const* above_errors, int above_width,
-                                          int above_tiles, int every_spike) {
+                                          int above_tiles, int every_spike, AtSpike at_spike) {
     Jumps jumps = jumps_of(layer, lane, spikes);
     // lambda_V just before the neuron's next spike, and when that is.
     float next = 0.0f, next_time = 0.0f;
@@ -26,9 +27,7 @@ __device__ __forceinline__ void jump_back(Layer const& layer, Decay const& decay
         float after = next == 0.0f ? 0.0f : next * expf((time - next_time) / decay.tau_mem);
         float error = spike_error(layer, lane, k, slot, above_errors, above_width, above_tiles, every_spike);
         float before = before_spike(jumps, slope, after, error);
-        float jump = (before - after) * -decay.tau_syn;
-        layer.spike_mems[slot] *= jump;
-        layer.spike_drives[slot] *= jump * decay.ratio;
+        at_spike(slot, time, before, after);
         next = before;
         next_time = time;
     }
@@ -87,8 +86,14 @@ __device__ __forceinline__ void walk_lif_back(Layer const& layer, Control* contr
     lane.sample += first;
     int spikes = layer.spike_counts[(size_t)lane.sample * layer.stride + lane.neuron];
     size_t slots = (size_t)lane.sample * layer.slots * layer.stride + lane.neuron;
-    jump_back(layer, Arrivals::decay_of(layer, lane.neuron), control, lane, spikes, slots, above_errors, above_width,
-              above_tiles, every_spike);
+    Decay const& decay = Arrivals::decay_of(layer, lane.neuron);
+    // What a jump leaves at the start of its interval takes the place of the decays that carry it there.
+    auto leave = [&](size_t slot, float, float before, float after) {
+        float jump = (before - after) * -decay.tau_syn;
+        layer.spike_mems[slot] *= jump;
+        layer.spike_drives[slot] *= jump * decay.ratio;
+    };
+    jump_back(layer, decay, control, lane, spikes, slots, above_errors, above_width, above_tiles, every_spike, leave);
     auto begin = [&] { return Spikes(layer, spikes, slots); };
     if (layer.wants_errors) take_back<Arrivals, true>(layer, lane, begin, parts, rings);
     else take_back<Arrivals, false>(layer, lane, begin, parts, rings);

@@ -9,11 +9,17 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 102] = [
+pub(crate) const KERNELS: [&str; 108] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
     "lif_forward_delayed",
+    "lif_forward_by_arrival",
+    "lif_backward_by_arrival",
+    "li_maximum_by_arrival",
+    "li_maximum_backward_by_arrival",
+    "li_mean_by_arrival",
+    "li_mean_backward_by_arrival",
     "lif_refractory",
     "lif_refractory_delayed",
     "lif_adaptive",
@@ -119,14 +125,16 @@ pub(crate) const KERNELS: [&str; 102] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 41] = [
+const SOURCES: [&str; 45] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/warp.cuh"),
     include_str!("../kernels/decay.cuh"),
     include_str!("../kernels/sensitivity.cuh"),
     include_str!("../kernels/arrivals.cuh"),
     include_str!("../kernels/walk.cuh"),
+    include_str!("../kernels/prefix.cuh"),
     include_str!("../kernels/crossing.cuh"),
+    include_str!("../kernels/spikes.cuh"),
     include_str!("../kernels/falling.cuh"),
     include_str!("../kernels/recovery.cuh"),
     include_str!("../kernels/adjoint.cuh"),
@@ -143,9 +151,11 @@ const SOURCES: [&str; 41] = [
     include_str!("../kernels/lif_merge.cu"),
     include_str!("../kernels/join_arrivals.cu"),
     include_str!("../kernels/li_forward.cu"),
+    include_str!("../kernels/forward_by_arrival.cu"),
     include_str!("../kernels/loss.cu"),
     include_str!("../kernels/li_backward.cu"),
     include_str!("../kernels/lif_backward.cu"),
+    include_str!("../kernels/backward_by_arrival.cu"),
     include_str!("../kernels/lif_voltage.cu"),
     include_str!("../kernels/lif_recovering_backward.cu"),
     include_str!("../kernels/lif_recurrent.cu"),

@@ -1,5 +1,6 @@
 use crate::abi;
 use crate::batch::{BatchBuffers, Settings};
+use crate::by_arrival::WARPS_OF_A_MULTIPROCESSOR;
 use crate::constants::{self, Constants};
 use crate::data::{Data, longest};
 use crate::device::{Buffer, Device, Graph};
@@ -33,6 +34,7 @@ pub struct CudaEngine {
     pub(crate) parameters: Parameters<f32>,
     pub(crate) plan: Vec<DenseLayer>,
     recurrent_threads: usize,
+    arrival_warps: u32,
     loss: abi::Loss,
     // Graphs before the buffers they use, buffers before their device.
     graphs: Vec<Recorded>,
@@ -70,11 +72,15 @@ pub struct CudaOptions {
     /// otherwise, which is the most there can be. Where a layer has more neurons a thread walks several; sums over them
     /// are then rounded in another order.
     pub recurrent_threads: usize,
+    /// Where a batch has so many neurons of a layer or fewer (a quarter of them where they integrate only), a warp walks a
+    /// neuron with a lane an arrival instead of 32 neurons with a lane each, and sums are rounded in another order: 0 for
+    /// never; unless told otherwise 64 for each of the device's multiprocessors.
+    pub arrival_warps: Option<u32>,
 }
 
 impl Default for CudaOptions {
     fn default() -> Self {
-        Self { device: 0, adjoint_bytes: 256 << 20, recurrent_threads: 1024 }
+        Self { device: 0, adjoint_bytes: 256 << 20, recurrent_threads: 1024, arrival_warps: None }
     }
 }
 
@@ -131,6 +137,10 @@ impl CudaEngine {
         let mut weights = Weights::new(&device, network, &plan)?;
         device.write(&weights.layout.pack(&parameters), &mut weights.values)?;
         let activity: Result<_, _> = plan.iter().map(|layer| device.zeros(layer.targets)).collect();
+        let arrival_warps = match options.arrival_warps {
+            Some(warps) => warps,
+            None => WARPS_OF_A_MULTIPROCESSOR * device.multiprocessors()?,
+        };
         let queue = Queue {
             control: device.copy(&[abi::Control::fresh()])?,
             steps: device.zeros(1)?,
@@ -159,6 +169,7 @@ impl CudaEngine {
             loss: loss::describe(&*training.objective),
             plan,
             recurrent_threads: options.recurrent_threads,
+            arrival_warps,
             training,
         })
     }
@@ -355,6 +366,7 @@ impl CudaEngine {
             constants: &self.constants,
             learned: &self.learned,
             learns_constants: self.training.learning_rates.learns_constants(),
+            arrival_warps: self.arrival_warps,
         };
         program.members = program.describe_members()?;
         let norm = matches!(self.training.clip, Some(Clip::Norm(_)));

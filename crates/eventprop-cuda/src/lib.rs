@@ -3,10 +3,11 @@
 //! The kernels are plain CUDA C++ (`kernels/`), compiled ahead of time and embedded (`code`); a
 //! network is layers that hear others (`layer`, `plan`, `groups`, `wiring`, `constants`), convolutions as dense matrices (`shared_weights`); what
 //! cannot be computed is refused first (`refusals`). Everything a batch needs is allocated up front (`sizes`, `batch`, `lists`), its kernels
-//! (`program`, `walks`, `loss`, `join`) are recorded once in their order (`step`) and started again for every batch. `docs/CUDA.md` says how kernels divide the work and how they are checked without a GPU.
+//! (`program`, `walks`, `by_arrival`, `loss`, `join`) are recorded once in their order (`step`) and started again for every batch. `docs/CUDA.md` says how kernels divide the work and how they are checked without a GPU.
 
 mod abi;
 mod batch;
+mod by_arrival;
 mod by_constants;
 mod ceilings;
 mod code;

@@ -42,6 +42,8 @@ pub(crate) struct Program<'a> {
     pub(crate) learned: &'a Buffer<abi::Learned>,
     /// Whether any of them changes.
     pub(crate) learns_constants: bool,
+    /// Layers of so many warps or fewer are walked with a lane an arrival.
+    pub(crate) arrival_warps: u32,
 }
 
 impl Program<'_> {

@@ -210,9 +210,12 @@ impl Program<'_> {
         let control = self.queue.control.address();
         let shared = self.shared(index);
         let below = &self.descriptions.to_below[index];
-        let kernel = self.walk(index, true);
         for (first, samples) in parts(layer) {
-            let shape = neurons(layer, samples);
+            let by_arrival = self.by_arrival(index, samples, true);
+            let (kernel, shape) =
+                by_arrival.unwrap_or_else(|| (self.walk(index, true), neurons(layer, samples)));
+            // Threads of warps that have several samples ask whether theirs exists.
+            let samples_of_all = by_arrival.is_none().then_some(samples);
             if plan.spikes {
                 let mut arguments: Vec<&[u8]> = vec![bytes_of(layer), bytes_of(&control)];
                 if shared.is_none() {
@@ -228,13 +231,14 @@ impl Program<'_> {
                     arguments.extend(shared.iter().flatten().map(bytes_of));
                     whole(plan, samples)
                 } else {
-                    arguments.push(bytes_of(&samples));
+                    arguments.extend(samples_of_all.iter().map(bytes_of));
                     arguments.extend(self.descriptions.recoveries[index].as_ref().map(bytes_of));
                     shape
                 };
                 self.device.launch(kernel, shape, &arguments)?;
             } else {
-                let arguments: [&[u8]; 3] = [bytes_of(layer), bytes_of(&first), bytes_of(&samples)];
+                let mut arguments = vec![bytes_of(layer), bytes_of(&first)];
+                arguments.extend(samples_of_all.iter().map(bytes_of));
                 self.device.launch(kernel, shape, &arguments)?;
             }
             if self.weights.are_learned(index) {

@@ -39,7 +39,9 @@ impl Program<'_> {
     /// Walks layer number `index` above the input, the neurons of `layer`, from the first arrival to the last.
     pub(crate) fn walk_forward(&self, index: usize, layer: &Layer) -> Result<(), EngineError> {
         let plan = &self.plan[index];
-        let (kernel, shape) = (self.walk(index, false), neurons(layer, layer.samples));
+        let by_arrival = self.by_arrival(index, layer.samples, false);
+        let (kernel, shape) =
+            by_arrival.unwrap_or_else(|| (self.walk(index, false), neurons(layer, layer.samples)));
         let control = self.queue.control.address();
         if !plan.spikes {
             return self.device.launch(kernel, shape, &[bytes_of(layer)]);

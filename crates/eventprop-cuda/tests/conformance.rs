@@ -35,19 +35,22 @@ fn engine(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f32>
     Ok(Box::new(CudaEngine::new(network, training, CudaOptions::default())?))
 }
 
-/// The adjoint of a batch in many parts.
+/// The adjoint of a batch in many parts, and a thread a neuron however few there are.
 fn in_parts(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f32>, EngineError> {
-    let options = CudaOptions { adjoint_bytes: 1, ..CudaOptions::default() };
+    let options =
+        CudaOptions { adjoint_bytes: 1, arrival_warps: Some(0), ..CudaOptions::default() };
     Ok(Box::new(CudaEngine::new(network, training, options)?))
 }
 
-/// An engine that is not asked for gradients by constants, for which it walks other ways.
+/// An engine that is not asked for gradients by constants, for which it walks other ways; with a lane an arrival wherever
+/// that can be.
 fn plain(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f32>, EngineError> {
     if training.needs_constant_gradients() {
         let capability = String::from("here, gradients by constants are");
         return Err(EngineError::Unsupported { engine: "cuda", capability });
     }
-    engine(network, training)
+    let options = CudaOptions { arrival_warps: Some(u32::MAX), ..CudaOptions::default() };
+    Ok(Box::new(CudaEngine::new(network, training, options)?))
 }
 
 #[test]

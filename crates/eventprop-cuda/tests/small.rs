@@ -35,6 +35,8 @@ struct Case {
     constants: bool,
     /// Outputs spike, and a layer hears them that nobody hears.
     tail: bool,
+    /// Walks have a lane an arrival wherever that can be, or a thread a neuron.
+    by_arrival: bool,
 }
 
 const SMALLEST: Case = Case {
@@ -51,6 +53,7 @@ const SMALLEST: Case = Case {
     own_taus: false,
     constants: false,
     tail: false,
+    by_arrival: false,
 };
 
 #[test]
@@ -90,6 +93,8 @@ fn every_kernel_runs() {
         Case { delays: true, tail: true, ..SMALLEST },
         Case { tail: true, ..mean },
         Case { delays: true, tail: true, ..mean },
+        Case { hidden: 40, spikes: 110, by_arrival: true, ..SMALLEST },
+        Case { by_arrival: true, ..mean },
         Case { hidden: 16, recurrent: true, ..mean },
         Case { hidden: 16, recurrent: true, delays: true, ..mean },
     ];
@@ -121,7 +126,9 @@ fn train(case: Case, steps: usize) -> Vec<f64> {
         },
         ..Training::exact(case.loss)
     };
-    let mut engine = CudaEngine::new(&network, training, CudaOptions::default()).unwrap();
+    let arrival_warps = Some(if case.by_arrival { u32::MAX } else { 0 });
+    let options = CudaOptions { arrival_warps, ..CudaOptions::default() };
+    let mut engine = CudaEngine::new(&network, training, options).unwrap();
     let mut parameters = Parameters::initial(&network);
     let first = if case.convolved { 3.0 } else { 1.0 };
     let second = match case {

@@ -4,7 +4,7 @@
 mod measure;
 mod workload;
 
-use eventprop_cuda::{Ceilings, measure_ceilings, probe};
+use eventprop_cuda::{Ceilings, CudaOptions, measure_ceilings, probe};
 use lif_core::engine::EngineError;
 use measure::{Plan, measure};
 use workload::{Model, Workload};
@@ -17,19 +17,30 @@ fn main() -> Result<(), EngineError> {
     if let [samples, batch, events] = numbers[..] {
         let model = if arguments[0] == "seed" { Model::Seed } else { Model::Hidden(350) };
         let workload = Workload { model, events };
-        return report(&device, &workload, &Plan { samples, batches: vec![batch], epochs: 2 });
+        let plan = Plan { samples, batches: vec![batch], epochs: 2 };
+        return report(&device, "", &workload, &plan, CudaOptions::default());
     }
     ceilings(&device, if toy { 1 } else { 1024 })?;
     let mut outcome = Ok(());
     for (workload, plan) in if toy { toys() } else { plans() } {
-        if let Err(error) = report(&device, &workload, &plan) {
-            println!("{{\"name\": \"{}\", \"error\": \"{error}\"}}", workload.model.name());
-            // The others are measured all the same.
-            outcome = Err(error);
+        for (how, arrival_warps) in WALKS {
+            let options = CudaOptions { arrival_warps, ..CudaOptions::default() };
+            if let Err(error) = report(&device, how, &workload, &plan, options) {
+                println!(
+                    "{{\"name\": \"{}{how}\", \"error\": \"{error}\"}}",
+                    workload.model.name()
+                );
+                // The others are measured all the same.
+                outcome = Err(error);
+            }
         }
     }
     outcome
 }
+
+/// How neurons are walked: as the engine chooses, and in one way throughout.
+const WALKS: [(&str, Option<u32>); 3] =
+    [("", None), (", a thread a neuron", Some(0)), (", a lane an arrival", Some(u32::MAX))];
 
 /// What is measured. The preset `mnist` takes 16 samples a batch, the seed 128.
 fn plans() -> Vec<(Workload, Plan)> {
@@ -66,12 +77,18 @@ fn ceilings(device: &str, scale: u32) -> Result<(), EngineError> {
     Ok(())
 }
 
-fn report(device: &str, workload: &Workload, plan: &Plan) -> Result<(), EngineError> {
+fn report(
+    device: &str,
+    how: &str,
+    workload: &Workload,
+    plan: &Plan,
+    options: CudaOptions,
+) -> Result<(), EngineError> {
     let (name, events) = (workload.model.name(), workload.events);
-    measure(workload, plan, |batch, samples, seconds| {
+    measure(workload, plan, options, |batch, samples, seconds| {
         let rate = samples as f64 / seconds;
         println!(
-            "{{\"name\": \"{name}\", \"device\": \"{device}\", \"samples\": {samples}, \
+            "{{\"name\": \"{name}{how}\", \"device\": \"{device}\", \"samples\": {samples}, \
              \"events\": {events}, \"batch\": {batch}, \"epochs\": {}, \
              \"seconds_per_epoch\": {seconds:.6}, \"samples_per_second\": {rate:.0}}}",
             plan.epochs,

@@ -20,6 +20,7 @@ const STEPS: usize = 1000;
 pub(crate) fn measure(
     workload: &Workload,
     plan: &Plan,
+    options: CudaOptions,
     mut tell: impl FnMut(usize, usize, f64),
 ) -> Result<(), EngineError> {
     let network = workload.model.network();
@@ -28,7 +29,7 @@ pub(crate) fn measure(
     let data = Batch { spikes: &spikes, labels: &labels };
     for &batch in &plan.batches {
         let training = workload.model.training();
-        let mut engine = CudaEngine::new(&network, training, CudaOptions::default())?;
+        let mut engine = CudaEngine::new(&network, training, options)?;
         engine.load(&workload.parameters(&network))?;
         let Some(resident) = engine.resident() else { continue };
         resident.keep(data)?;

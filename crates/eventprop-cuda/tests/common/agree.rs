@@ -49,6 +49,11 @@ impl Draw {
         if self.labels.len().is_multiple_of(2) { &CONSTANTS } else { &[] }
     }
 
+    /// Of every other draw all layers that can be are walked with a lane an arrival, of the others none.
+    fn arrival_warps(&self) -> u32 {
+        if self.spikes.spike_count().is_multiple_of(2) { u32::MAX } else { 0 }
+    }
+
     /// The fast engine where it takes the network, else the general one.
     pub(crate) fn cpu(&self) -> Box<dyn Engine<f32>> {
         self.cpu_with(self.training())
@@ -83,6 +88,8 @@ impl Draw {
         let training = settings.change(Training { constant_gradients, ..self.training() });
         let mut cpu = self.cpu_with(training.clone());
         cpu.differentiate(self.batch()).unwrap();
+        let arrival_warps = options.arrival_warps.or(Some(self.arrival_warps()));
+        let options = CudaOptions { arrival_warps, ..options };
         let mut cuda = CudaEngine::new(&self.network, training, options).unwrap();
         cuda.load(&self.parameters).unwrap();
         let statistics = cuda.differentiate(self.batch()).unwrap();
