@@ -55,6 +55,8 @@ __device__ __forceinline__ void jump_back(Layer const& layer, Decay const& decay
         next_adaptation = fmaf(-before, decay.tau_mem / recovery.tau, adaptation);
         next = before - jumps.pull;
         next_time = time;
+        // For the gradient by constants.
+        layer.spike_slopes[slot] = next;
         layer.spike_mems[slot] *= next * -decay.tau_syn;
         layer.spike_drives[slot] *= next * -decay.tau_syn * decay.ratio;
     }

@@ -125,6 +125,8 @@ struct RecoveringAdjoint : Adjoint {
         adaptation = fmaf(-before, decay.tau_mem / recovery.tau, after);
         since = time;
         released = 0.0f;
+        // For the gradient by constants.
+        layer.spike_slopes[slot] = before - jumps.pull;
         mu_voltage = (before - jumps.pull) * -decay.tau_syn;
         spikes--;
         expect(place, sample);

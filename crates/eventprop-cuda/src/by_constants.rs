@@ -83,7 +83,8 @@ impl Program<'_> {
         // Where nobody hears the layer, the loss's derivatives: see the way back.
         let tiles = if plan.is_recurrent() { tiles } else { tiles.max(0) };
         let every_spike = self.every_spike();
-        let are_known = i32::from(plan.is_recurrent());
+        let are_known = i32::from(plan.is_recurrent() || plan.recovery.is_some());
+        let refractory = self.plan[member].recovery.map_or(-1.0, |recovery| recovery.refractory);
         self.device.launch(
             kernel,
             shape,
@@ -98,6 +99,7 @@ impl Program<'_> {
                 bytes_of(&tiles),
                 bytes_of(&every_spike),
                 bytes_of(&are_known),
+                bytes_of(&refractory),
                 bytes_of(&parts),
             ],
         )

@@ -4,13 +4,10 @@ use crate::groups::{groups, walked_with};
 use crate::layer::recovers;
 use crate::name::NAME;
 use lif_core::engine::{EngineError, Training};
-use lif_core::network::{Layer, Network, NeuronConstants};
+use lif_core::network::{Network, NeuronConstants};
 
 /// Refuses what the engine cannot compute.
 pub(crate) fn check(network: &Network, training: &Training<f32>) -> Result<(), EngineError> {
-    for layer in network.layers() {
-        check_layer(layer, training)?;
-    }
     match (training.objective.readout().needs_spikes(), network.output().is_lif()) {
         (true, false) => unsupported("spike-time losses on an output that never spikes are"),
         (false, true) => check_driven(network, training),
@@ -37,19 +34,6 @@ fn check_driven(network: &Network, training: &Training<f32>) -> Result<(), Engin
         return unsupported(
             "time constants of single neurons of an output that spikes, where its voltages are measured, are",
         );
-    }
-    Ok(())
-}
-
-fn check_layer(layer: &Layer, training: &Training<f32>) -> Result<(), EngineError> {
-    let Some(constants) = layer.constants().filter(|_| training.needs_constant_gradients()) else {
-        return Ok(());
-    };
-    if constants.refractory > 0.0 {
-        return unsupported("gradients by constants of neurons with refractory times are");
-    }
-    if constants.adaptation.is_some() {
-        return unsupported("gradients by constants of neurons with adaptive thresholds are");
     }
     Ok(())
 }

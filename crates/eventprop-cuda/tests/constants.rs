@@ -15,7 +15,7 @@ use draw::{Draw, INPUTS, uniform};
 use eventprop_cuda::CudaOptions;
 use lif_core::engine::{Batch, Engine, RateTarget, Training};
 use lif_core::loss::Loss;
-use lif_core::network::{ConnectionKindSpec, ConnectionSpec, LayerSpec, OneOrMany};
+use lif_core::network::{Adaptation, ConnectionKindSpec, ConnectionSpec, LayerSpec, OneOrMany};
 use lif_core::optimiser::{Clip, LearningRates, Optimiser};
 use lif_core::update::{MIN_TAU, MIN_THRESHOLD};
 use lif_core::{Network, SpikeBatch};
@@ -59,6 +59,17 @@ fn dense(
     for (name, size) in names.into_iter().zip(sizes).skip(1) {
         layers.push(drawn_layer(name, size, spiking, uniform));
     }
+    connected(layers, uniform, others, delayed)
+}
+
+/// Those layers in a chain, and what leads around them or back.
+fn connected(
+    layers: Vec<LayerSpec>,
+    uniform: &mut impl FnMut() -> f64,
+    others: &[(usize, usize)],
+    delayed: f64,
+) -> Network {
+    let names = ["0", "1", "2", "out"];
     let pairs = [(0, 1), (1, 2), (2, 3)].iter().chain(others);
     let connections = pairs.map(|&(from, to)| ConnectionSpec {
         delays: uniform() < delayed,
@@ -66,6 +77,26 @@ fn dense(
     });
     let connections = connections.collect();
     Network::new(30.0, layers, connections).unwrap()
+}
+
+/// The same, but that the hidden neurons need time to recover from a spike.
+fn recovering(
+    uniform: &mut impl FnMut() -> f64,
+    size: usize,
+    spiking: bool,
+    others: &[(usize, usize)],
+    delayed: f64,
+) -> Network {
+    let mut layers = vec![LayerSpec::input("0", INPUTS)];
+    for name in ["1", "2"] {
+        layers.push(LayerSpec {
+            refractory: Some(0.7),
+            adaptation: Some(Adaptation { beta: 0.2, tau: 15.0 }),
+            ..drawn_layer(name, size, spiking, uniform)
+        });
+    }
+    layers.push(drawn_layer("out", 7, spiking, uniform));
+    connected(layers, uniform, others, delayed)
 }
 
 /// Around layers, from a layer to itself, from a layer back to one before.
@@ -185,18 +216,22 @@ fn learning(draw: &Draw, optimiser: Optimiser, clip: Option<Clip>) -> Training<f
 fn training_learns_what_the_cpu_engine_learns() {
     let momentum = Optimiser::Sgd { momentum: 0.5 };
     let decaying = Optimiser::Adam { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.1 };
-    let cases: [(_, _, _, &[(usize, usize)], _); 6] = [
+    let cases: [(_, _, _, &[(usize, usize)], _); 8] = [
         (momentum, None, Loss::VmaxCrossEntropy {}, &[], 0.0),
         (decaying, None, Loss::ExpMeanCrossEntropy {}, &AROUND, 1.0),
         (decaying, Some(Clip::Norm(0.02)), Loss::SpikeTimeSum {}, &[], 0.0),
         (momentum, Some(Clip::Value(0.01)), Loss::VmaxCrossEntropy {}, &[], 1.0),
         (momentum, None, Loss::ExpMeanCrossEntropy {}, &WITHIN, 0.0),
         (decaying, Some(Clip::Norm(0.02)), Loss::VmaxCrossEntropy {}, &BACK, 0.4),
+        // Neurons of these recover.
+        (momentum, None, Loss::VmaxCrossEntropy {}, &[], 0.0),
+        (momentum, None, Loss::ExpMeanCrossEntropy {}, &WITHIN, 0.4),
     ];
     for_each_schedule(|_, schedule| {
         for (number, (optimiser, clip, loss, others, delayed)) in cases.into_iter().enumerate() {
             let mut uniform = uniform(17 + 10 * schedule + number as u64);
-            let network = dense(&mut uniform, 30, is_spiking(loss), others, delayed);
+            let make = if number < 6 { dense } else { recovering };
+            let network = make(&mut uniform, 30, is_spiking(loss), others, delayed);
             let draw = draw(network, loss, 4, &mut uniform);
             let training = learning(&draw, optimiser, clip);
             let mut cpu = draw.cpu_with(training.clone());

@@ -11,13 +11,13 @@ mod kept;
 #[path = "common/lively.rs"]
 mod lively;
 
-use agree::{engines_agree, error};
+use agree::{engines_agree_where, error};
 use common::for_each_schedule;
 use draw::{Draw, INPUTS, spikes, uniform, weights};
 use eventprop_cpu::{CpuOptions, Precision};
-use eventprop_cuda::{CudaEngine, CudaOptions};
+use eventprop_cuda::CudaOptions;
 use kept::train_both_ways;
-use lif_core::engine::{Engine, EngineError, RateTarget, Training};
+use lif_core::engine::{Engine, RateTarget, Training};
 use lif_core::loss::Loss;
 use lif_core::network::{Adaptation, ConnectionKindSpec, ConnectionSpec, LayerSpec, OneOrMany};
 use lif_core::reference::Reference;
@@ -153,6 +153,11 @@ fn is_clear(draw: &Draw) -> bool {
         spikes.push_sorted(train).unwrap();
     }
     reference.margins(&spikes).is_ok_and(|margins| margins.clearance > 1e-5 && margins.slope > 1e-2)
+}
+
+/// CUDA = CPU = reference; of every other draw in gradients by constants too.
+fn engines_agree<S: Strategy<Value = Draw>>(draws: impl Fn() -> S) {
+    engines_agree_where(draws, |draw| draw.compare(CudaOptions::default(), draw.some_constants()));
 }
 
 #[test]
@@ -351,42 +356,4 @@ fn room_is_made_for_many_spikes() {
             draw.compare(CudaOptions::default(), &[]).unwrap();
         }
     });
-}
-
-/// What the engine does not compute beside them it names.
-#[test]
-fn refusals_are_named() {
-    for_each_schedule(|_, schedule| {
-        if schedule > 0 {
-            return;
-        }
-        let mut uniform = uniform(1);
-        for (kind, what) in [(REFRACTORY, "refractory times"), (ADAPTIVE, "adaptive thresholds")] {
-            let what = format!("gradients by constants of neurons with {what}");
-            let layers = vec![
-                LayerSpec::input("0", INPUTS),
-                layer("1", 9, kind, true, &mut uniform),
-                LayerSpec::li("out", 7, 20.0, 5.0),
-            ];
-            let pairs = [("0", "1"), ("1", "out")];
-            let connections = pairs.map(|(from, to)| ConnectionSpec::dense(from, to)).to_vec();
-            let network = Network::new(30.0, layers, connections).unwrap();
-            assert_refused(&network, false, None);
-            assert_refused(&network, true, Some(&what));
-        }
-    });
-}
-
-/// Asserts that the engine refuses the network by `what`, or else takes it.
-fn assert_refused(network: &Network, constant_gradients: bool, what: Option<&str>) {
-    let training = Training::exact(Loss::VmaxCrossEntropy {});
-    let training = Training { constant_gradients, ..training };
-    match (CudaEngine::new(network, training, CudaOptions::default()), what) {
-        (Err(EngineError::Unsupported { capability, .. }), Some(what)) => {
-            assert!(capability.contains(what), "{capability}");
-        }
-        (Err(error), _) => panic!("{error}"),
-        (Ok(_), Some(what)) => panic!("not refused: {what}"),
-        (Ok(_), None) => {}
-    }
 }

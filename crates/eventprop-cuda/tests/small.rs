@@ -86,6 +86,7 @@ fn every_kernel_runs() {
         Case { constants: true, delays: true, skips: true, ..SMALLEST },
         Case { constants: true, samples: 17, ..mean },
         Case { constants: true, delays: true, ..mean },
+        Case { constants: true, ..adaptive },
         Case { constants: true, ..recurrent },
         Case { constants: true, delays: true, ..recurrent },
         Case { loss: Loss::SpikeTimeSum {}, tail: true, ..SMALLEST },

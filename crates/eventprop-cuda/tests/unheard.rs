@@ -120,9 +120,8 @@ fn check(wiring: Wiring) {
         || draws(wiring),
         |draw| {
             let hidden = draw.network.output_index() - 1;
-            // Gradients by constants of neurons that recover are refused.
-            let constants = if wiring.recovering { &[] } else { draw.some_constants() };
-            draw.compare_with(CudaOptions::default(), constants, &Pulled(hidden))
+            let options = CudaOptions::default();
+            draw.compare_with(options, draw.some_constants(), &Pulled(hidden))
         },
     );
 }
