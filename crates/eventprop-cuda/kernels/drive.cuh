@@ -10,6 +10,9 @@ struct DrivenByVoltage {
     static __device__ __forceinline__ size_t place(Layer const& layer, int sample, int neuron) {
         return (size_t)sample * layer.stride + neuron;
     }
+    static __device__ __forceinline__ Decay const& decay_of(Layer const& layer, int neuron) {
+        return layer.decays ? layer.decays[neuron] : layer.decay;
+    }
     static __device__ __forceinline__ float derivative(Layer const& layer, int sample, int neuron) {
         return neuron < layer.targets ? layer.derivatives[place(layer, sample, neuron)] : 0.0f;
     }
@@ -20,8 +23,8 @@ struct DrivenByVoltage {
     }
 
     // On a mean, whose weight of the time is exp(-rate t): see li_backward.cu.
-    static __device__ __forceinline__ Mu of_mean(Layer const& layer, float derivative, float weighting) {
-        Decay const& decay = layer.decay;
+    static __device__ __forceinline__ Mu of_mean(Layer const& layer, int neuron, float derivative, float weighting) {
+        Decay const& decay = decay_of(layer, neuron);
         float voltage = derivative * decay.tau_syn / layer.duration / fmaf(decay.tau_mem, layer.rate, 1.0f) * weighting;
         return {voltage, voltage / fmaf(decay.tau_syn, layer.rate, 1.0f)};
     }
@@ -29,21 +32,22 @@ struct DrivenByVoltage {
     // What the walk carries back from the end.
     static __device__ __forceinline__ Mu start(Layer const& layer, int sample, int neuron, int kind) {
         if (kind == READOUT_MAXIMUM) return {0.0f, 0.0f};
-        return of_mean(layer, derivative(layer, sample, neuron), -expf(-layer.rate * layer.duration));
+        return of_mean(layer, neuron, derivative(layer, sample, neuron), -expf(-layer.rate * layer.duration));
     }
 
     static __device__ __forceinline__ Mu at(Layer const& layer, int sample, int neuron, int kind, float time) {
         if (kind != READOUT_MAXIMUM) {
-            return of_mean(layer, derivative(layer, sample, neuron), expf(-layer.rate * time));
+            return of_mean(layer, neuron, derivative(layer, sample, neuron), expf(-layer.rate * time));
         }
         float by = by_peak(layer, sample, neuron, kind);
         if (by == 0.0f) return {0.0f, 0.0f};
         size_t own = place(layer, sample, neuron);
         float start = layer.peaks[own], elapsed = layer.peak_elapsed[own];
         if (elapsed < 0.0f || time > start) return {0.0f, 0.0f};
-        Interval to = interval_of(layer.decay, start - time + elapsed);
-        float jump = by / layer.decay.ratio;
-        return {jump * to.mem, jump * to.drive * layer.decay.ratio};
+        Decay const& decay = decay_of(layer, neuron);
+        Interval to = interval_of(decay, start - time + elapsed);
+        float jump = by / decay.ratio;
+        return {jump * to.mem, jump * to.drive * decay.ratio};
     }
 
     // By the time of the arrival with which the highest voltage moves.
@@ -66,6 +70,6 @@ struct DrivenByVoltage {
     }
     static __device__ __forceinline__ float impulse(Layer const& layer, int sample, int neuron, int kind, int k) {
         bool acts = kind == READOUT_MAXIMUM && k == 0;
-        return acts ? derivative(layer, sample, neuron) / layer.decay.tau_mem : 0.0f;
+        return acts ? derivative(layer, sample, neuron) / decay_of(layer, neuron).tau_mem : 0.0f;
     }
 };

@@ -28,9 +28,7 @@ __device__ __forceinline__ void maximum_constants(Layer const& layer, Control co
     leave(parts, layer, lane.sample, lane.neuron, BIAS, derivative * voltage_by_bias(decay, time));
 }
 
-// Of an integrator whose mean counts: the derivative of the integral of f V, f(t) = exp(-rate t). By parts, as in
-// measure_mean: the derivatives y by tau_mem, z by tau_syn and b by the bias of V, and i by tau_syn of I obey
-// tau_mem y' = -y - V', tau_mem z' = -z + i, tau_mem b' = -b + 1 and tau_syn i' = -i + I/tau_syn.
+// Of an integrator whose mean counts.
 template <class Arrivals>
 __device__ __forceinline__ void mean_constants(Layer const& layer, Control const* control, float* parts) {
     if (is_faulty(control)) return;
@@ -40,7 +38,7 @@ __device__ __forceinline__ void mean_constants(Layer const& layer, Control const
     Decay const& decay = Arrivals::decay_of(layer, lane.neuron);
     Column column = Column::of(layer.weights, layer.stride, lane.neuron);
     size_t place = (size_t)lane.sample * layer.stride + lane.neuron;
-    float bias = layer.bias[lane.neuron], rate = layer.rate, duration = layer.duration;
+    float bias = layer.bias[lane.neuron];
     Dependent at = {-bias, 0.0f, 0.0f, 0.0f, 0.0f};
     float arrived = 0.0f;
     for (int r = 0; r <= arrivals.count; r++) {
@@ -49,19 +47,11 @@ __device__ __forceinline__ void mean_constants(Layer const& layer, Control const
         at.current += weight;
         at.advance(decay, arrivals.start(r + 1) - arrivals.start(r));
     }
-    float last = arrivals.factor(arrivals.count + 1);
-    float of_mem = 1.0f / fmaf(decay.tau_mem, rate, 1.0f), of_syn = 1.0f / fmaf(decay.tau_syn, rate, 1.0f);
-    float currents = (arrived - last * at.current) * decay.tau_syn * of_syn;
-    float derived = (currents / decay.tau_syn - decay.tau_syn * last * at.current_by_syn) * of_syn;
-    float by_syn = (derived - decay.tau_mem * last * at.by_syn) * of_mem;
-    float change = fmaf(last, at.u + bias, rate * duration * layer.outputs[place]);
-    float by_mem = (-change - decay.tau_mem * last * at.by_mem) * of_mem;
-    float whole = rate == 0.0f ? duration : (1.0f - last) / rate;
-    float by_bias = (whole - decay.tau_mem * last * voltage_by_bias(decay, duration)) * of_mem;
-    float derivative = layer.derivatives[place] / duration;
-    leave(parts, layer, lane.sample, lane.neuron, TAU_MEM, derivative * by_mem);
-    leave(parts, layer, lane.sample, lane.neuron, TAU_SYN, derivative * by_syn);
-    leave(parts, layer, lane.sample, lane.neuron, BIAS, derivative * by_bias);
+    Means means = means_of(layer, decay, at, bias, arrived, 0.0, layer.outputs[place]);
+    float derivative = layer.derivatives[place] / layer.duration;
+    leave(parts, layer, lane.sample, lane.neuron, TAU_MEM, derivative * means.by_mem);
+    leave(parts, layer, lane.sample, lane.neuron, TAU_SYN, derivative * means.by_syn);
+    leave(parts, layer, lane.sample, lane.neuron, BIAS, derivative * means.by_bias);
 }
 
 // Grids: as lif_forward.

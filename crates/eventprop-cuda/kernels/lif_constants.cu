@@ -46,71 +46,143 @@ struct Queued {
     }
 };
 
+// Whether neurons need time to recover: else nothing is kept of it.
+__device__ __forceinline__ bool recovers(Recovery const& recovery) { return recovery.rises != nullptr; }
+
 // The jump of lambda_V where a neuron leaves its reset at time `leaves`, after which it is what the spike at `time` makes
 // of it: between its spike and then lambda_V is 0.
 __device__ __forceinline__ float jump_at_recovery(Decay const& decay, float leaves, float time, float before) {
     return -before * expf((leaves - time) / decay.tau_mem);
 }
 
+// What a loss that looks at a neuron's voltages does to its adjoint: see lif_voltage.cu. `none` where it looks at none.
+struct Look {
+    float derivative;  // by what is measured
+    bool mean;         // that is a mean, else the highest voltage
+    float level;       // of lambda_V, which follows the weight of the time
+
+    static __device__ __forceinline__ Look none() { return {0.0f, false, 0.0f}; }
+    static __device__ __forceinline__ Look of(Layer const& layer, Decay const& decay, float derivative, int kind) {
+        bool mean = kind != READOUT_MAXIMUM;
+        return {derivative, mean, mean ? -derivative / layer.duration / fmaf(decay.tau_mem, layer.rate, 1.0f) : 0.0f};
+    }
+    __device__ __forceinline__ float driven(Layer const& layer, float time) const {
+        return level == 0.0f ? 0.0f : level * expf(-layer.rate * time);
+    }
+    // What moves the first spike moves the highest voltage.
+    __device__ __forceinline__ float impulse(Decay const& decay, int k) const {
+        return mean || k > 0 ? 0.0f : derivative / decay.tau_mem;
+    }
+};
+
 // Derivatives by threshold and bias. The jumps of lambda_V, as in lif_backward.cu, take the place of the spikes' slopes,
-// if the way back has not put them there: then `are_known`. A neuron that needs time to recover is held at its reset for
-// `refractory` ms, else that is negative.
+// if the way back has not put them there: then `are_known`. Where the neuron needs time to recover, lambda_B and the
+// derivatives by what raises its threshold are equations 14 and 15 of docs/derivation.md.
 __device__ __forceinline__ void jump_again(Layer const& layer, Decay const& decay, Lane const& lane, int spikes,
                                            size_t slots, float const* above_errors, int above_width, int above_tiles,
-                                           int every_spike, int are_known, float refractory, float* parts) {
+                                           int every_spike, int are_known, Recovery const& recovery, Look const& look,
+                                           float* parts) {
     Jumps jumps = jumps_among(layer, lane, spikes);
-    float next = 0.0f, next_time = 0.0f, by_threshold = 0.0f, by_bias = 0.0f;
+    // Of lambda_V, what only decays between spikes.
+    float next = -look.driven(layer, layer.duration), next_time = layer.duration;
+    float by_threshold = 0.0f, by_bias = 0.0f, by_beta = 0.0f, by_tau = 0.0f;
+    // lambda_B just before the next spike, and what raising B then does to the derivative by tau_B.
+    float next_adaptation = 0.0f, later = 0.0f;
     for (int k = spikes - 1; k >= 0; k--) {
         size_t slot = slots + (size_t)k * layer.stride;
-        float time = layer.spike_times[slot];
+        float time = layer.spike_times[slot], driven = look.driven(layer, time);
         float after = next == 0.0f ? 0.0f : next * expf((time - next_time) / decay.tau_mem);
-        if (refractory >= 0.0f && next != 0.0f) {
-            float leaves = fminf(time + refractory, next_time);
+        if (recovers(recovery) && next != 0.0f) {
+            float leaves = fminf(time + recovery.refractory, next_time);
             float jump = jump_at_recovery(decay, leaves, next_time, next);
             by_bias = fmaf(-decay.tau_mem * jump, voltage_by_bias(decay, leaves), by_bias);
             after = 0.0f;
         }
+        after += driven;
         float jump = layer.spike_slopes[slot];
         if (!are_known) {
             float error = spike_error(layer, lane, k, slot, above_errors, above_width, above_tiles, every_spike);
             jump = before_spike(jumps, jump, after, error) - after;
             layer.spike_slopes[slot] = jump;
         }
-        next = after + jump;
-        next_time = time;
+        float before = after + jump;
+        next = before - driven;
         // A rate regulariser pulls at the neuron, not at its threshold.
-        by_threshold = fmaf(decay.tau_mem, next + jumps.pull, by_threshold);
+        float before_pull = before + look.impulse(decay, k) + jumps.pull;
+        by_threshold = fmaf(decay.tau_mem, before_pull, by_threshold);
         by_bias = fmaf(-decay.tau_mem * jump, voltage_by_bias(decay, time), by_bias);
+        if (recovers(recovery)) {
+            float dt = next_time - time, fall = expf(-dt / recovery.tau());
+            float adaptation = next_adaptation * fall;
+            later = fall * fmaf(-next_adaptation / recovery.tau(), dt, later);
+            by_beta = fmaf(-recovery.tau(), adaptation, by_beta);
+            by_tau = fmaf(recovery.beta(), later, by_tau);
+            next_adaptation = fmaf(-before_pull, decay.tau_mem / recovery.tau(), adaptation);
+        }
+        next_time = time;
     }
     leave(parts, layer, lane.sample, lane.neuron, THRESHOLD, by_threshold);
     leave(parts, layer, lane.sample, lane.neuron, BIAS, by_bias);
+    if (recovers(recovery)) {
+        leave(parts, layer, lane.sample, lane.neuron, ADAPTATION_BETA, by_beta);
+        leave(parts, layer, lane.sample, lane.neuron, ADAPTATION_TAU, by_tau);
+    }
 }
 
-// Neurons of `layer`, from column `first` on of the walk that hears `heard`, and `below` if that is described apart.
+// When the voltage of a silent neuron is highest, NEVER if that is at time 0.
 template <class Hears>
+__device__ __forceinline__ float time_of_peak(Layer const& layer, Hears const& hears, size_t place, int is_recurrent) {
+    float elapsed = layer.peak_elapsed[place];
+    if (is_recurrent) return elapsed < 0.0f ? NEVER : layer.peaks[place] + elapsed;
+    int interval = layer.peak_intervals[place];
+    if (interval < 0) return NEVER;
+    return elapsed < 0.0f ? hears.arrivals.start(interval + 1) : hears.arrivals.start(interval) + elapsed;
+}
+
+// Where a loss looks at the voltages of the layer, and at what of them.
+struct Looking {
+    int kind, is_recurrent;
+};
+
+// Neurons of `layer`, from column `first` on of the walk that hears `heard`, and `below` if that is described apart.
+template <class Hears, bool looks>
 __device__ __forceinline__ void walk_lif_constants(Layer const& layer, Layer const& below, Layer const& heard, int first,
                                                    Control const* control, float const* above_errors,
                                                    int above_width, int above_tiles, int every_spike, int are_known,
-                                                   float refractory, float* parts) {
+                                                   Recovery const& recovery, float* parts, Looking looking) {
     if (is_faulty(control)) return;
     Lane lane = lane_of(layer);
     if (lane.sample >= layer.samples || lane.neuron >= layer.targets) return;
     Decay const& decay = layer.decays[lane.neuron];
-    int left = layer.spike_counts[(size_t)lane.sample * layer.stride + lane.neuron];
+    size_t place = (size_t)lane.sample * layer.stride + lane.neuron;
+    int left = layer.spike_counts[place];
     size_t slot = (size_t)lane.sample * layer.slots * layer.stride + lane.neuron;
-    jump_again(layer, decay, lane, left, slot, above_errors, above_width, above_tiles, every_spike, are_known, refractory,
-               parts);
+    Look look = looks ? Look::of(layer, decay, layer.derivatives[place], looking.kind) : Look::none();
+    float by_mem = 0.0f, by_syn = 0.0f;
+    jump_again(layer, decay, lane, left, slot, above_errors, above_width, above_tiles, every_spike, are_known, recovery,
+               look, parts);
 
     int column = first + lane.neuron;
     Hears hears = Hears::of(below, heard, lane.sample, column);
     Column weights = Column::of(heard.weights, heard.stride, column);
-    float bias = layer.bias[lane.neuron];
+    float bias = layer.bias[lane.neuron], height = layer.threshold[lane.neuron] - layer.reset;
     Dependent at = {-bias, 0.0f, 0.0f, 0.0f, 0.0f};
-    float now = 0.0f, by_mem = 0.0f, by_syn = 0.0f;
+    float now = 0.0f;
     bool is_held = false;
     float leaves = 0.0f, at_recovery = 0.0f;
-    while (left > 0) {
+    bool to_end = looks && look.mean;
+    float peak = looks && !look.mean && left == 0 ? time_of_peak(layer, hears, place, looking.is_recurrent) : NEVER;
+    // For the mean of a voltage, which spikes let fall.
+    double arrived = 0.0, fallen = 0.0;
+    while (left > 0 || to_end || peak != NEVER) {
         float end = hears.next();
+        if (peak <= end) {
+            at.advance(decay, peak - now);
+            by_mem = look.derivative * at.by_mem;
+            by_syn = look.derivative * at.by_syn;
+            leave(parts, layer, lane.sample, lane.neuron, BIAS, look.derivative * voltage_by_bias(decay, peak));
+            break;
+        }
         // What arrives at the moment of a spike does not change the voltage there, nor its derivatives.
         while (left > 0) {
             float time = is_held ? leaves : layer.spike_times[slot];
@@ -125,19 +197,30 @@ __device__ __forceinline__ void walk_lif_constants(Layer const& layer, Layer con
                 is_held = false;
                 continue;
             }
+            if (to_end) fallen += expf(-layer.rate * time);
             left--;
             slot += layer.stride;
-            is_held = refractory >= 0.0f && left > 0;
+            is_held = recovers(recovery) && left > 0;
             if (!is_held) continue;
             // What happens to the voltage until it leaves the reset does not count.
             float next_time = layer.spike_times[slot];
-            leaves = fminf(time + refractory, next_time);
+            leaves = fminf(time + recovery.refractory, next_time);
             at_recovery = jump_at_recovery(decay, leaves, next_time, layer.spike_slopes[slot]);
         }
-        if (left == 0 || hears.is_over()) break;
+        if (left == 0 && !to_end && peak == NEVER) break;
         at.advance(decay, end - now);
         now = end;
-        at.current += weights[hears.take()];
+        if (hears.is_over()) break;
+        float weight = weights[hears.take()];
+        if (to_end) arrived += (double)weight * expf(-layer.rate * end);
+        at.current += weight;
+    }
+    if (to_end) {
+        Means means = means_of(layer, decay, at, bias, arrived, fallen * height, layer.outputs[place]);
+        float derivative = look.derivative / layer.duration;
+        by_mem = fmaf(derivative, means.by_mem, by_mem);
+        by_syn = fmaf(derivative, means.by_syn, by_syn);
+        parts[((size_t)BIAS * layer.samples + lane.sample) * layer.stride + lane.neuron] += derivative * means.by_bias;
     }
     leave(parts, layer, lane.sample, lane.neuron, TAU_MEM, by_mem);
     leave(parts, layer, lane.sample, lane.neuron, TAU_SYN, by_syn);
@@ -145,26 +228,52 @@ __device__ __forceinline__ void walk_lif_constants(Layer const& layer, Layer con
 
 // Grids: as lif_forward.
 extern "C" __global__ void lif_constants(Layer layer, Layer below, Layer heard, int first, Control const* control,
-        float const* above_errors, int above_width, int above_tiles, int every_spike, int are_known,
-        float refractory, float* parts) {
-    walk_lif_constants<Listed<CommonArrivals>>(layer, below, heard, first, control, above_errors, above_width, above_tiles, every_spike,
-                            are_known, refractory, parts);
+        float const* above_errors, int above_width, int above_tiles, int every_spike, int are_known, Recovery recovery,
+        float* parts) {
+    walk_lif_constants<Listed<CommonArrivals>, false>(layer, below, heard, first, control, above_errors, above_width, above_tiles,
+        every_spike, are_known, recovery, parts, {});
 }
 extern "C" __global__ void lif_constants_delayed(Layer layer, Layer below, Layer heard, int first, Control const* control,
-        float const* above_errors, int above_width, int above_tiles, int every_spike, int are_known,
-        float refractory, float* parts) {
-    walk_lif_constants<Listed<OwnArrivals>>(layer, below, heard, first, control, above_errors, above_width, above_tiles, every_spike,
-                            are_known, refractory, parts);
+        float const* above_errors, int above_width, int above_tiles, int every_spike, int are_known, Recovery recovery,
+        float* parts) {
+    walk_lif_constants<Listed<OwnArrivals>, false>(layer, below, heard, first, control, above_errors, above_width, above_tiles,
+        every_spike, are_known, recovery, parts, {});
 }
 extern "C" __global__ void lif_constants_queued(Layer layer, Layer below, Layer heard, int first, Control const* control,
-        float const* above_errors, int above_width, int above_tiles, int every_spike, int are_known,
-        float refractory, float* parts) {
-    walk_lif_constants<Queued<CommonArrivals>>(layer, below, heard, first, control, above_errors, above_width, above_tiles, every_spike,
-                            are_known, refractory, parts);
+        float const* above_errors, int above_width, int above_tiles, int every_spike, int are_known, Recovery recovery,
+        float* parts) {
+    walk_lif_constants<Queued<CommonArrivals>, false>(layer, below, heard, first, control, above_errors, above_width, above_tiles,
+        every_spike, are_known, recovery, parts, {});
 }
 extern "C" __global__ void lif_constants_queued_delayed(Layer layer, Layer below, Layer heard, int first, Control const* control,
-        float const* above_errors, int above_width, int above_tiles, int every_spike, int are_known,
-        float refractory, float* parts) {
-    walk_lif_constants<Queued<OwnArrivals>>(layer, below, heard, first, control, above_errors, above_width, above_tiles, every_spike,
-                            are_known, refractory, parts);
+        float const* above_errors, int above_width, int above_tiles, int every_spike, int are_known, Recovery recovery,
+        float* parts) {
+    walk_lif_constants<Queued<OwnArrivals>, false>(layer, below, heard, first, control, above_errors, above_width, above_tiles,
+        every_spike, are_known, recovery, parts, {});
+}
+
+// Of an output that spikes, of which the loss looks at the voltages.
+extern "C" __global__ void lif_constants_looking(Layer layer, Layer below, Layer heard, int first, Control const* control,
+        float const* above_errors, int above_width, int above_tiles, int every_spike, int are_known, Recovery recovery,
+        float* parts, Looking looking) {
+    walk_lif_constants<Listed<CommonArrivals>, true>(layer, below, heard, first, control, above_errors, above_width, above_tiles,
+        every_spike, are_known, recovery, parts, looking);
+}
+extern "C" __global__ void lif_constants_looking_delayed(Layer layer, Layer below, Layer heard, int first, Control const* control,
+        float const* above_errors, int above_width, int above_tiles, int every_spike, int are_known, Recovery recovery,
+        float* parts, Looking looking) {
+    walk_lif_constants<Listed<OwnArrivals>, true>(layer, below, heard, first, control, above_errors, above_width, above_tiles,
+        every_spike, are_known, recovery, parts, looking);
+}
+extern "C" __global__ void lif_constants_looking_queued(Layer layer, Layer below, Layer heard, int first, Control const* control,
+        float const* above_errors, int above_width, int above_tiles, int every_spike, int are_known, Recovery recovery,
+        float* parts, Looking looking) {
+    walk_lif_constants<Queued<CommonArrivals>, true>(layer, below, heard, first, control, above_errors, above_width, above_tiles,
+        every_spike, are_known, recovery, parts, looking);
+}
+extern "C" __global__ void lif_constants_looking_queued_delayed(Layer layer, Layer below, Layer heard, int first, Control const* control,
+        float const* above_errors, int above_width, int above_tiles, int every_spike, int are_known, Recovery recovery,
+        float* parts, Looking looking) {
+    walk_lif_constants<Queued<OwnArrivals>, true>(layer, below, heard, first, control, above_errors, above_width, above_tiles,
+        every_spike, are_known, recovery, parts, looking);
 }

@@ -38,7 +38,7 @@ struct AfterRecovery {
         float u = until > 0.0f ? reset(place) : from.u;
         Ahead at = Ahead::of(decay, u, from.current * expf(-until / decay.tau_syn), dt - until);
         Recovery const& recovery = place.member->recovery;
-        float time = threshold(recovery, base).time_to(decay, recovery, at, from.now + until);
+        float time = threshold(recovery, base).time_to(decay, Adaptation::of(recovery), at, from.now + until);
         if (time == NO_SPIKE) return NONE;
         return (unsigned long long)__float_as_uint(fminf(until + time, dt)) << 32 | tag;
     }
@@ -50,9 +50,10 @@ struct AfterRecovery {
             float since_then = fmaxf(time - leaves, 0.0f);
             leave_reset(place, sample, current * expf(since_then / decay.tau_syn), number);
         }
+        Adaptation by = Adaptation::of(recovery);
         AdaptiveThreshold raised = threshold(recovery, base);
-        float slope = raised.slope(decay, recovery, current, time);
-        raised.raise(recovery, time);
+        float slope = raised.slope(decay, by, current, time);
+        raised.raise(by, time);
         value = raised.value;
         leaves = time + recovery.refractory;
         if (leaves <= time) leave_reset(place, sample, current, number + 1);

@@ -9,6 +9,7 @@ struct Recovering {
     float held;  // ms for which it stays at its reset, or FREE
     int spikes;
     Threshold threshold;
+    Adaptation by;
 };
 
 struct Recovered {
@@ -51,7 +52,7 @@ __device__ __forceinline__ Recovered recover_in(Layer const& layer, Recovery con
             }
         }
         if (spikes > MAX_SPIKES) break;
-        float time = own.threshold.time_to(decay, recovery, at, start + gone);
+        float time = own.threshold.time_to(decay, own.by, at, start + gone);
         if (time == NO_SPIKE) break;
         gone += time;
         at.current *= expf(-time / decay.tau_syn);
@@ -60,12 +61,12 @@ __device__ __forceinline__ Recovered recover_in(Layer const& layer, Recovery con
         if (spikes < layer.slots) {
             Interval before = interval_of(decay, gone);
             layer.spike_times[slot] = now;
-            layer.spike_slopes[slot] = own.threshold.slope(decay, recovery, at.current, now);
+            layer.spike_slopes[slot] = own.threshold.slope(decay, own.by, at.current, now);
             layer.spike_mems[slot] = before.mem;
             layer.spike_drives[slot] = before.drive;
             layer.spike_intervals[slot] = record;
         }
-        own.threshold.raise(recovery, now);
+        own.threshold.raise(own.by, now);
         held = recovery.refractory;
         spikes++;
     }
@@ -83,7 +84,7 @@ __device__ __forceinline__ void walk_recovering(Layer const& layer, Recovery con
     Arrivals arrivals = Arrivals::of(layer, sample, neuron);
     float bias = layer.bias[neuron], threshold = layer.threshold[neuron] - bias;
     Recovering<Threshold>& own = remembered[threadIdx.y * blockDim.x + threadIdx.x];
-    own = {FREE, 0, Threshold::of(threshold)};
+    own = {FREE, 0, Threshold::of(threshold), Adaptation::of(recovery)};
     float u = -bias, current = 0.0f;
     bool held = false;
     auto still = [&](int, float weight) { current += weight; };

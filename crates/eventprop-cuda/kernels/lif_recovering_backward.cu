@@ -48,11 +48,11 @@ __device__ __forceinline__ void jump_back(Layer const& layer, Decay const& decay
             error = fmaf(recovery.rises[slot], after, error);
             recovery.mems[slot] *= after * decay.tau_syn;
             recovery.drives[slot] *= after * decay.tau_syn * decay.ratio;
-            adaptation = next_adaptation * expf((time - next_time) / recovery.tau);
+            adaptation = next_adaptation * expf((time - next_time) / recovery.tau());
         }
-        error = fmaf(-recovery.beta, adaptation, error);
+        error = fmaf(-recovery.beta(), adaptation, error);
         float before = jumps.before_recovery(least, slope, error);
-        next_adaptation = fmaf(-before, decay.tau_mem / recovery.tau, adaptation);
+        next_adaptation = fmaf(-before, decay.tau_mem / recovery.tau(), adaptation);
         next = before - jumps.pull;
         next_time = time;
         // For the gradient by constants.

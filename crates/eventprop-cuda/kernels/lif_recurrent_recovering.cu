@@ -43,14 +43,15 @@ struct RecoveringIntegrator {
                                           float now) {
         Layer const& its = place.layer;
         Recovery const& recovery = place.member->recovery;
+        Adaptation by = Adaptation::of(recovery);
         // Rounding may put the spike where the reset is left.
         if (held >= 0.0f) leave_reset(place, own, sample, current);
         if (spikes < its.slots) {
             size_t slot = slot_of(place, sample, spikes);
             its.spike_times[slot] = now;
-            its.spike_slopes[slot] = threshold.slope(decay, recovery, current, now);
+            its.spike_slopes[slot] = threshold.slope(decay, by, current, now);
         }
-        threshold.raise(recovery, now);
+        threshold.raise(by, now);
         spikes++;
         u = its.reset - own.bias;
         held = recovery.refractory;
@@ -64,7 +65,7 @@ struct RecoveringIntegrator {
         float until = fmaxf(held, 0.0f);
         Ahead at = {u, current, fmaf(u, ahead.mem, current * ahead.drive), dt, ahead};
         if (held >= 0.0f) at = Ahead::of(decay, u, current * expf(-held / decay.tau_syn), dt - held);
-        float time = threshold.time_to(decay, place.member->recovery, at, now + until);
+        float time = threshold.time_to(decay, Adaptation::of(place.member->recovery), at, now + until);
         if (time == NO_SPIKE) return NONE;
         return (unsigned long long)__float_as_uint(fminf(until + time, dt)) << 32 | tag;
     }
@@ -117,12 +118,12 @@ struct RecoveringAdjoint : Adjoint {
         float time = layer.spike_times[slot], slope = layer.spike_slopes[slot];
         Jumps jumps = jumps_among(layer, lane, layer.spike_counts[(size_t)sample * layer.stride + place.neuron]);
         Above above = {member.above_errors, member.above_width, member.above_tiles};
-        float after = adaptation * expf((time - since) / recovery.tau);
+        float after = adaptation * expf((time - since) / recovery.tau());
         error += error_above(layer, lane, k, slot, above, every_spike);
-        error = fmaf(-recovery.beta, after, error + released);
+        error = fmaf(-recovery.beta(), after, error + released);
         float before = jumps.before_recovery(layer.threshold[place.neuron] * layer.slope_floor, slope, error);
         grazing += jumps.grazing;
-        adaptation = fmaf(-before, decay.tau_mem / recovery.tau, after);
+        adaptation = fmaf(-before, decay.tau_mem / recovery.tau(), after);
         since = time;
         released = 0.0f;
         // For the gradient by constants.

@@ -47,7 +47,7 @@ __device__ __forceinline__ void measure_spiking_mean(Layer const& layer, Rings& 
         }
     };
     Walk<Arrivals>(layer, arrivals, neuron, rings).forward(visit, still);
-    Decay const& decay = layer.decay;
+    Decay const& decay = Arrivals::decay_of(layer, neuron);
     float last = arrivals.factor(arrivals.count + 1);
     double currents = (arrived - last * current) * decay.tau_syn / (1.0 + (double)decay.tau_syn * layer.rate);
     double falls = fallen * height + fmaf(last, u, bias);
@@ -56,14 +56,18 @@ __device__ __forceinline__ void measure_spiking_mean(Layer const& layer, Rings& 
     layer.outputs[place] = fmaf(bias, weight, (float)(voltages / layer.duration));
 }
 
+// Seldom wanted: neurons compute their decays themselves, whether they have them in common or not.
+typedef Heterogeneous<CommonArrivals> Undelayed;
+typedef Heterogeneous<OwnArrivals> Delayed;
+
 // Grids: as lif_forward.
 extern "C" __global__ void lif_mean(Layer layer) {
     __shared__ Rings rings;
-    measure_spiking_mean<CommonArrivals>(layer, rings);
+    measure_spiking_mean<Undelayed>(layer, rings);
 }
 extern "C" __global__ void lif_mean_delayed(Layer layer) {
     __shared__ Rings rings;
-    measure_spiking_mean<OwnArrivals>(layer, rings);
+    measure_spiking_mean<Delayed>(layer, rings);
 }
 
 // What the loss does to a neuron's adjoint, on a mean of the voltage: lambda_V is level exp(-rate t) and something that
@@ -72,9 +76,9 @@ struct Drive {
     float level;   // of lambda_V
     float direct;  // the loss's derivative by the voltage at time 0
 
-    static __device__ __forceinline__ Drive of(Layer const& layer, float derivative) {
+    static __device__ __forceinline__ Drive of(Layer const& layer, Decay const& decay, float derivative) {
         float direct = derivative / layer.duration;
-        return {-direct / fmaf(layer.decay.tau_mem, layer.rate, 1.0f), direct};
+        return {-direct / fmaf(decay.tau_mem, layer.rate, 1.0f), direct};
     }
 };
 
@@ -82,12 +86,11 @@ struct Drive {
 // A mean falls by the jump later if the spike comes later. A highest voltage is the threshold at the first spike: what moves
 // it there moves the spike, and nothing is left but where the slope floor acts.
 template <bool mean>
-__device__ __forceinline__ void jump_driven_back(Layer const& layer, Control* control, Lane const& lane, int spikes,
-                                                 size_t slots, float const* above_errors, int above_width,
-                                                 int above_tiles, float derivative) {
-    Decay const& decay = layer.decay;
+__device__ __forceinline__ void jump_driven_back(Layer const& layer, Decay const& decay, Control* control,
+                                                 Lane const& lane, int spikes, size_t slots, float const* above_errors,
+                                                 int above_width, int above_tiles, float derivative) {
     Jumps jumps = jumps_of(layer, lane, spikes);
-    Drive drive = mean ? Drive::of(layer, derivative) : Drive{0.0f, 0.0f};
+    Drive drive = mean ? Drive::of(layer, decay, derivative) : Drive{0.0f, 0.0f};
     // What only decays, just before the neuron's next spike, or at the end, and when that is.
     float next = -drive.level * expf(-layer.rate * layer.duration), next_time = layer.duration;
     for (int k = spikes - 1; k >= 0; k--) {
@@ -100,6 +103,8 @@ __device__ __forceinline__ void jump_driven_back(Layer const& layer, Control* co
         float impulse = !mean && k == 0 ? derivative / decay.tau_mem : 0.0f;
         error += mean ? drive.direct * weighting * jumps.height : impulse * slope;
         float before = before_spike(jumps, slope, after, error) - impulse;
+        // For the gradient by constants.
+        layer.spike_slopes[slot] = before - after;
         float jump = (before - after) * -decay.tau_syn;
         layer.spike_mems[slot] *= jump;
         layer.spike_drives[slot] *= jump * decay.ratio;
@@ -114,7 +119,7 @@ __device__ __forceinline__ void jump_driven_back(Layer const& layer, Control* co
 template <class Arrivals, bool mean, bool errors>
 __device__ __forceinline__ void take_driven_back(Layer const& layer, Lane const& lane, int spikes, size_t slots,
                                                  float derivative, Parts& parts, Rings& rings) {
-    Decay const& decay = layer.decay;
+    Decay const& decay = Arrivals::decay_of(layer, lane.neuron);
     size_t place = (size_t)lane.sample * layer.stride + lane.neuron;
     Arrivals arrivals = Arrivals::of(layer, lane.sample, lane.neuron);
     // Of the spike met next.
@@ -127,7 +132,7 @@ __device__ __forceinline__ void take_driven_back(Layer const& layer, Lane const&
     float inside = -1.0f, jump = 0.0f, moved = 0.0f;
     int end = arrivals.count;
     if (mean) {
-        voltage = Drive::of(layer, derivative).level * -decay.tau_syn;
+        voltage = Drive::of(layer, decay, derivative).level * -decay.tau_syn;
         current = voltage / fmaf(decay.tau_syn, layer.rate, 1.0f);
         float last = arrivals.factor(arrivals.count + 1);
         mu_voltage = -voltage * last;
@@ -143,7 +148,7 @@ __device__ __forceinline__ void take_driven_back(Layer const& layer, Lane const&
         if (turns) moved = derivative * (layer.peak_currents[place] - layer.peaks[place]) / decay.tau_mem;
         end = last_of(arrivals, max(interval, min(highest + 1, arrivals.count)));
     }
-    Trace<Arrivals, errors> trace(layer, decay, lane, arrivals, parts);
+    Trace<typename Arrivals::Order, errors> trace(layer, decay, lane, arrivals, parts);
     int top = trace.leave_silent(arrivals, end);
     auto still = [&](int r, float weight) {
         float factor = mean ? arrivals.factor(min(r, arrivals.count)) : 0.0f;
@@ -183,7 +188,8 @@ __device__ __forceinline__ void walk_driven_back(Layer const& layer, Control* co
     int spikes = layer.spike_counts[place];
     size_t slots = (size_t)lane.sample * layer.slots * layer.stride + lane.neuron;
     float derivative = lane.neuron < layer.targets ? layer.derivatives[place] : 0.0f;
-    jump_driven_back<mean>(layer, control, lane, spikes, slots, above_errors, above_width, above_tiles, derivative);
+    jump_driven_back<mean>(layer, Arrivals::decay_of(layer, lane.neuron), control, lane, spikes, slots, above_errors,
+                           above_width, above_tiles, derivative);
     if (layer.wants_errors) take_driven_back<Arrivals, mean, true>(layer, lane, spikes, slots, derivative, parts, rings);
     else take_driven_back<Arrivals, mean, false>(layer, lane, spikes, slots, derivative, parts, rings);
 }
@@ -193,7 +199,7 @@ extern "C" __global__ void lif_mean_backward(Layer layer, Control* control, floa
                                              int above_tiles, int, int first, int samples) {
     __shared__ Parts parts;
     __shared__ Rings rings;
-    walk_driven_back<CommonArrivals, true>(layer, control, above_errors, above_width, above_tiles, first, samples, parts,
+    walk_driven_back<Undelayed, true>(layer, control, above_errors, above_width, above_tiles, first, samples, parts,
                                            rings);
 }
 
@@ -201,7 +207,7 @@ extern "C" __global__ void lif_mean_backward_delayed(Layer layer, Control* contr
                                                      int above_width, int above_tiles, int, int first, int samples) {
     __shared__ Parts parts;
     __shared__ Rings rings;
-    walk_driven_back<OwnArrivals, true>(layer, control, above_errors, above_width, above_tiles, first, samples, parts,
+    walk_driven_back<Delayed, true>(layer, control, above_errors, above_width, above_tiles, first, samples, parts,
                                         rings);
 }
 
@@ -209,7 +215,7 @@ extern "C" __global__ void lif_maximum_backward(Layer layer, Control* control, f
                                                 int above_width, int above_tiles, int, int first, int samples) {
     __shared__ Parts parts;
     __shared__ Rings rings;
-    walk_driven_back<CommonArrivals, false>(layer, control, above_errors, above_width, above_tiles, first, samples, parts,
+    walk_driven_back<Undelayed, false>(layer, control, above_errors, above_width, above_tiles, first, samples, parts,
                                             rings);
 }
 
@@ -218,6 +224,6 @@ extern "C" __global__ void lif_maximum_backward_delayed(Layer layer, Control* co
                                                         int samples) {
     __shared__ Parts parts;
     __shared__ Rings rings;
-    walk_driven_back<OwnArrivals, false>(layer, control, above_errors, above_width, above_tiles, first, samples, parts,
+    walk_driven_back<Delayed, false>(layer, control, above_errors, above_width, above_tiles, first, samples, parts,
                                          rings);
 }

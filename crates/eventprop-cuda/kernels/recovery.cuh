@@ -8,6 +8,13 @@
 // The neuron is not held at its reset.
 #define FREE (-1.0f)
 
+// How a threshold adapts.
+struct Adaptation {
+    float beta, tau;
+
+    static __device__ __forceinline__ Adaptation of(Recovery const& recovery) { return {recovery.beta(), recovery.tau()}; }
+};
+
 // A neuron, and what is left of an interval.
 struct Ahead {
     float u, current, u_end;
@@ -32,16 +39,16 @@ struct StayingThreshold {
         return is_candidate(threshold, current, u_end, current_end);
     }
     // The time in ms from `now` until it is reached, or NO_SPIKE.
-    __device__ __forceinline__ float time_to(Decay const& decay, Recovery const&, Ahead const& at, float) const {
+    __device__ __forceinline__ float time_to(Decay const& decay, Adaptation const&, Ahead const& at, float) const {
         if (!is_candidate(threshold, at.current, at.u_end, at.current * at.step.syn)) return NO_SPIKE;
         if (at.u_end <= threshold && !peak_is_above(decay, at.u, at.current, threshold)) return NO_SPIKE;
         return crossing(decay, at.u, at.current, threshold, {at.step, at.left});
     }
     // tau_mem times the slope with which a voltage under this current meets it.
-    __device__ __forceinline__ float slope(Decay const&, Recovery const&, float current, float) const {
+    __device__ __forceinline__ float slope(Decay const&, Adaptation const&, float current, float) const {
         return current - threshold;
     }
-    __device__ __forceinline__ void raise(Recovery const&, float) {}
+    __device__ __forceinline__ void raise(Adaptation const&, float) {}
 };
 
 // One that a spike raises: it lies at base + B, and B decays.
@@ -56,27 +63,27 @@ struct AdaptiveThreshold {
                                                           float current_end) {
         return u > base || is_candidate(base, current, u_end, current_end);
     }
-    __device__ __forceinline__ float adaptation(Recovery const& recovery, float time) const {
-        return value * expf((since - time) / recovery.tau);
+    __device__ __forceinline__ float adaptation(Adaptation const& by, float time) const {
+        return value * expf((since - time) / by.tau);
     }
-    __device__ __forceinline__ float time_to(Decay const& decay, Recovery const& recovery, Ahead const& at,
+    __device__ __forceinline__ float time_to(Decay const& decay, Adaptation const& by, Ahead const& at,
                                              float now) const {
-        float adaptation = this->adaptation(recovery, now);
+        float adaptation = this->adaptation(by, now);
         // It is lowest at the end.
-        float lowest = fmaf(adaptation, expf(-at.left / recovery.tau), base);
+        float lowest = fmaf(adaptation, expf(-at.left / by.tau), base);
         bool is_out_of_reach =
             at.u <= lowest && !is_candidate(lowest, at.current, at.u_end, at.current * at.step.syn);
         if (is_out_of_reach) return NO_SPIKE;
-        float time = Falling{decay, at.u, at.current, base, adaptation, recovery.tau}.time_to(at.left);
+        float time = Falling{decay, at.u, at.current, base, adaptation, by.tau}.time_to(at.left);
         return time < 0.0f ? NO_SPIKE : time;
     }
-    __device__ __forceinline__ float slope(Decay const& decay, Recovery const& recovery, float current,
+    __device__ __forceinline__ float slope(Decay const& decay, Adaptation const& by, float current,
                                            float now) const {
-        float adaptation = this->adaptation(recovery, now);
-        return current - base - adaptation + adaptation * (decay.tau_mem / recovery.tau);
+        float adaptation = this->adaptation(by, now);
+        return current - base - adaptation + adaptation * (decay.tau_mem / by.tau);
     }
-    __device__ __forceinline__ void raise(Recovery const& recovery, float now) {
-        value = adaptation(recovery, now) + recovery.beta;
+    __device__ __forceinline__ void raise(Adaptation const& by, float now) {
+        value = adaptation(by, now) + by.beta;
         since = now;
     }
 };

@@ -54,7 +54,7 @@ struct Measured {
 template <class Heard>
 __device__ __forceinline__ void follow_to_maximum(Measured const& own, Heard heard) {
     Layer const& layer = own.layer;
-    Decay const& decay = layer.decay;
+    Decay const& decay = DrivenByVoltage::decay_of(layer, own.neuron);
     float bias = layer.bias[own.neuron];
     float now = 0.0f, u = -bias, current = 0.0f;
     float peak = u, start = 0.0f, elapsed = -1.0f, slope = 0.0f;
@@ -101,7 +101,7 @@ __device__ __forceinline__ void follow_to_maximum(Measured const& own, Heard hea
 template <class Heard>
 __device__ __forceinline__ void add_up_mean(Measured const& own, Heard heard) {
     Layer const& layer = own.layer;
-    Decay const& decay = layer.decay;
+    Decay const& decay = DrivenByVoltage::decay_of(layer, own.neuron);
     int spikes = layer.spike_counts[own.place()], met = 0;
     float const* times = layer.spike_times + (size_t)own.sample * layer.slots * layer.stride + own.neuron;
     float bias = layer.bias[own.neuron], height = layer.threshold[own.neuron] - layer.reset;
@@ -183,7 +183,11 @@ struct DrivenAdjoint : Adjoint {
         error += DrivenByVoltage::error(its, sample, place.neuron, kind, spikes, time);
         float after = (mu_voltage + driven.mu_voltage) / tau;
         float before = back_over_spike(place, sample, spikes, after, error, above, 0, grazing);
-        mu_voltage = (before - DrivenByVoltage::impulse(its, sample, place.neuron, kind, spikes)) * tau - driven.mu_voltage;
+        float impulse = DrivenByVoltage::impulse(its, sample, place.neuron, kind, spikes);
+        if (place.member) {
+            its.spike_slopes[((size_t)sample * its.slots + spikes) * its.stride + place.neuron] -= impulse;
+        }
+        mu_voltage = (before - impulse) * tau - driven.mu_voltage;
     }
 };
 

@@ -83,13 +83,17 @@ struct Layer {
 // What else the neurons of a layer need time for after a spike, and what is kept of it.
 struct Recovery {
     float refractory;  // ms for which they are held at the reset
-    float beta, tau;   // by how much a spike raises the threshold, and the time constant in ms with which that decays
     int padding;
+    // By how much a spike raises the threshold, and the time constant in ms with which that decays: they may be learned.
+    float const *adaptation_beta, *adaptation_tau;
     // Of each spike, by neuron: where the reset is left [sample][slot][stride].
     float* rises;    // tau_mem V' just after
     float* mems;     // decay of a voltage from the start of the interval to there
     float* drives;   // what a current at the start of the interval would have added to the voltage
     int* intervals;  // the record
+
+    __device__ __forceinline__ float beta() const { return *adaptation_beta; }
+    __device__ __forceinline__ float tau() const { return *adaptation_tau; }
 };
 
 // One of the layers that hear one another and are walked together. What they hear is described once, as if they were one
@@ -120,7 +124,9 @@ struct List {
 #define TAU_SYN 1
 #define THRESHOLD 2
 #define BIAS 3
-#define CONSTANTS 4
+#define ADAPTATION_BETA 4
+#define ADAPTATION_TAU 5
+#define CONSTANTS 6
 struct Constant {
     float const* values;  // one a neuron, or one for all; null where there is none
     float* gradient;
@@ -199,10 +205,10 @@ struct Loss {
 #define READOUT_MEAN 3
 #define READOUT_WEIGHTED_MEAN 4
 
-static_assert(sizeof(Record) == 16 && sizeof(Layer) == 344 && sizeof(Step) == 112, "as in abi.rs");
+static_assert(sizeof(Record) == 16 && sizeof(Layer) == 344 && sizeof(Step) == 136, "as in abi.rs");
 static_assert(sizeof(Loss) == 20 && sizeof(Control) == 104 && sizeof(List) == 64, "as in abi.rs");
-static_assert(sizeof(Member) == 408 && sizeof(Constants) == 96 && sizeof(Learned) == 16, "as in abi.rs");
-static_assert(sizeof(Recovery) == 48, "as in abi.rs");
+static_assert(sizeof(Member) == 416 && sizeof(Constants) == 144 && sizeof(Learned) == 16, "as in abi.rs");
+static_assert(sizeof(Recovery) == 56, "as in abi.rs");
 
 __device__ __forceinline__ bool is_faulty(Control const* control) {
     Faults const& f = control->faults;

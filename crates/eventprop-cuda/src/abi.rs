@@ -81,9 +81,9 @@ pub(crate) struct Layer {
 #[repr(C)]
 pub(crate) struct Recovery {
     pub(crate) refractory: f32,
-    pub(crate) beta: f32,
-    pub(crate) tau: f32,
     pub(crate) padding: i32,
+    pub(crate) adaptation_beta: Address,
+    pub(crate) adaptation_tau: Address,
     pub(crate) rises: Address,
     pub(crate) mems: Address,
     pub(crate) drives: Address,
@@ -117,6 +117,9 @@ pub(crate) struct List {
     pub(crate) padding: i32,
 }
 
+/// Kinds of constants that neurons have.
+pub(crate) const CONSTANTS: usize = 6;
+
 /// One of the constants of a layer's neurons.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
@@ -131,7 +134,7 @@ pub(crate) struct Constant {
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct Constants {
-    pub(crate) of: [Constant; 4],
+    pub(crate) of: [Constant; CONSTANTS],
 }
 
 /// A list of constants among all parameters.
@@ -166,7 +169,7 @@ pub(crate) struct Rule {
     pub(crate) clip_norm: f64,
     pub(crate) weights: Pace,
     pub(crate) delays: Pace,
-    pub(crate) constants: [Pace; 4],
+    pub(crate) constants: [Pace; CONSTANTS],
 }
 
 /// One step of a queue of steps.
@@ -224,8 +227,8 @@ impl Control {
 }
 
 const _: () = {
-    assert!(size_of::<Layer>() == 344 && size_of::<Step>() == 112);
-    assert!(size_of::<Member>() == 408 && size_of::<Recovery>() == 48);
-    assert!(size_of::<Constants>() == 96 && size_of::<Learned>() == 16);
+    assert!(size_of::<Layer>() == 344 && size_of::<Step>() == 136);
+    assert!(size_of::<Member>() == 416 && size_of::<Recovery>() == 56);
+    assert!(size_of::<Constants>() == 144 && size_of::<Learned>() == 16);
     assert!(size_of::<Loss>() == 20 && size_of::<Control>() == 104 && size_of::<List>() == 64);
 };

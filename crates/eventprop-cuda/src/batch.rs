@@ -147,7 +147,10 @@ impl BatchBuffers {
                 gradient,
                 bias: constants.bias.address(),
                 threshold: constants.threshold.address(),
-                decays: if plan.heterogeneous { constants.decays.address() } else { 0 },
+                decays: match plan.heterogeneous || plan.is_looked_at {
+                    true => constants.decays.address(),
+                    false => 0,
+                },
                 activity: activity.address(),
                 mu: self.adjoint.address(),
                 by_time: if plan.has_delays() { self.adjoint.at(chunk * row) } else { 0 },
@@ -176,8 +179,11 @@ impl BatchBuffers {
             },
         });
         let to_below = to_below.collect();
-        let recoveries = plan.iter().zip(&self.layers);
-        let recoveries = recoveries.map(|(plan, own)| plan.recovery.map(|of| own.recovery(of)));
+        let recoveries = plan.iter().zip(&self.layers).zip(constants);
+        let recoveries = recoveries.map(|((plan, own), constants)| {
+            let adaptation = constants.adaptation(weights, plan.layer);
+            plan.recovery.map(|of| own.recovery(of.refractory, adaptation))
+        });
         Descriptions { layers, walks, recoveries: recoveries.collect(), to_below }
     }
 }

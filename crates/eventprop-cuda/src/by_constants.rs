@@ -73,36 +73,42 @@ impl Program<'_> {
             return self.device.launch(kernel, shape, &arguments);
         }
         let is_queued = plan.is_recurrent() && plan.has_delays();
-        let kernel = match (is_queued, plan.delays) {
-            (false, false) => "lif_constants",
-            (false, true) => "lif_constants_delayed",
-            (true, false) => "lif_constants_queued",
-            (true, true) => "lif_constants_queued_delayed",
+        let is_looked_at = self.plan[member].is_looked_at;
+        let kernel = match (is_looked_at, is_queued, plan.delays) {
+            (false, false, false) => "lif_constants",
+            (false, false, true) => "lif_constants_delayed",
+            (false, true, false) => "lif_constants_queued",
+            (false, true, true) => "lif_constants_queued_delayed",
+            (true, false, false) => "lif_constants_looking",
+            (true, false, true) => "lif_constants_looking_delayed",
+            (true, true, false) => "lif_constants_looking_queued",
+            (true, true, true) => "lif_constants_looking_queued_delayed",
         };
         let (errors, width, tiles) = self.above(member);
         // Where nobody hears the layer, the loss's derivatives: see the way back.
         let tiles = if plan.is_recurrent() { tiles } else { tiles.max(0) };
         let every_spike = self.every_spike();
-        let are_known = i32::from(plan.is_recurrent() || plan.recovery.is_some());
-        let refractory = self.plan[member].recovery.map_or(-1.0, |recovery| recovery.refractory);
-        self.device.launch(
-            kernel,
-            shape,
-            &[
-                bytes_of(layer),
-                bytes_of(below),
-                bytes_of(heard),
-                bytes_of(&first),
-                bytes_of(&control),
-                bytes_of(&errors),
-                bytes_of(&width),
-                bytes_of(&tiles),
-                bytes_of(&every_spike),
-                bytes_of(&are_known),
-                bytes_of(&refractory),
-                bytes_of(&parts),
-            ],
-        )
+        let are_known = plan.is_recurrent() || plan.recovery.is_some() || is_looked_at;
+        let are_known = i32::from(are_known);
+        let recovery = descriptions.recoveries[member].unwrap_or_default();
+        let mut arguments = vec![
+            bytes_of(layer),
+            bytes_of(below),
+            bytes_of(heard),
+            bytes_of(&first),
+            bytes_of(&control),
+            bytes_of(&errors),
+            bytes_of(&width),
+            bytes_of(&tiles),
+            bytes_of(&every_spike),
+            bytes_of(&are_known),
+            bytes_of(&recovery),
+            bytes_of(&parts),
+        ];
+        // Looking of `kernels/lif_constants.cu`.
+        let looking = [self.loss.kind, i32::from(plan.is_recurrent())];
+        arguments.extend(is_looked_at.then(|| bytes_of(&looking)));
+        self.device.launch(kernel, shape, &arguments)
     }
 
     /// Adds up what the neurons of layer number `index` left.

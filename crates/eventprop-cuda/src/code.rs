@@ -9,7 +9,7 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 108] = [
+pub(crate) const KERNELS: [&str; 112] = [
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
@@ -97,6 +97,10 @@ pub(crate) const KERNELS: [&str; 108] = [
     "lif_constants_delayed",
     "lif_constants_queued",
     "lif_constants_queued_delayed",
+    "lif_constants_looking",
+    "lif_constants_looking_delayed",
+    "lif_constants_looking_queued",
+    "lif_constants_looking_queued_delayed",
     "li_maximum_constants",
     "li_maximum_constants_delayed",
     "li_mean_constants",

@@ -1,6 +1,6 @@
 //! Constants of neurons: time constants, thresholds and bias currents, as walks are given them and among all parameters.
 
-use crate::abi::{self, Decay, Learned};
+use crate::abi::{self, Address, Decay, Learned};
 use crate::device::{Buffer, Device};
 use crate::layer::DenseLayer;
 use crate::weights::Weights;
@@ -13,8 +13,22 @@ use lif_core::{LayerParameters, ParameterId, Parameters, per_neuron};
 pub(crate) struct Constants {
     pub(crate) bias: Buffer<f32>,
     pub(crate) threshold: Buffer<f32>,
-    /// Where neurons have time constants of their own, or gradients by constants are wanted.
+    /// Where neurons have time constants of their own, or gradients by constants are wanted, or they spike and the loss
+    /// looks at their voltages.
     pub(crate) decays: Buffer<abi::Decay>,
+    /// By how much a spike raises the threshold, and the time constant in ms with which that decays.
+    adaptation: Buffer<f32>,
+}
+
+impl Constants {
+    /// Where the adaptation of the threshold of the layer at a position lies: among all parameters, if it may be learned.
+    pub(crate) fn adaptation(&self, weights: &Weights, layer: usize) -> [Address; 2] {
+        let [.., beta, tau] = describe(weights, layer).of;
+        match beta.values {
+            0 => [self.adaptation.at(0), self.adaptation.at(1)],
+            _ => [beta.values, tau.values],
+        }
+    }
 }
 
 /// The lists of constants of the layer at a position, and how long they are.
@@ -27,6 +41,8 @@ pub(crate) fn lists(
         (ParameterId::TauSyn(layer), values.tau_syn.len()),
         (ParameterId::Threshold(layer), values.threshold.len()),
         (ParameterId::Bias(layer), values.bias.len()),
+        (ParameterId::AdaptationBeta(layer), values.adaptation_beta.len()),
+        (ParameterId::AdaptationTau(layer), values.adaptation_tau.len()),
     ];
     lists.into_iter().filter(|(_, count)| *count > 0)
 }
@@ -38,6 +54,8 @@ fn number(id: ParameterId) -> Option<usize> {
         ParameterId::TauSyn(_) => Some(1),
         ParameterId::Threshold(_) => Some(2),
         ParameterId::Bias(_) => Some(3),
+        ParameterId::AdaptationBeta(_) => Some(4),
+        ParameterId::AdaptationTau(_) => Some(5),
         _ => None,
     }
 }
@@ -66,11 +84,15 @@ pub(crate) fn upload(
                 *threshold = *per_neuron(&values.threshold, neuron);
             }
         }
-        let wants_decays = layer.heterogeneous || layer.by_constants();
+        let wants_decays = layer.heterogeneous || layer.is_looked_at || layer.by_constants();
         let neurons = if wants_decays { 0..layer.stride } else { 0..0 };
         let decays =
             neurons.map(|neuron| decay(values, if neuron < layer.targets { neuron } else { 0 }));
+        // Without adaptation the threshold stays as it is.
+        let adaptation = layer.recovery.and_then(|recovery| recovery.adaptation);
+        let (beta, tau) = adaptation.unwrap_or((0.0, f32::INFINITY));
         Ok(Constants {
+            adaptation: device.copy(&[beta, tau])?,
             bias: device.copy(&bias)?,
             threshold: device.copy(&threshold)?,
             decays: device.copy(&decays.collect::<Vec<_>>())?,

@@ -252,7 +252,8 @@ impl CudaEngine {
         };
         let rates = self.training.learning_rates;
         let LearningRates { weights, delays, .. } = rates;
-        let of_constants = [rates.tau_mem, rates.tau_syn, rates.threshold, rates.bias];
+        let LearningRates { tau_mem, tau_syn, threshold, bias, adaptation, .. } = rates;
+        let of_constants = [tau_mem, tau_syn, threshold, bias, adaptation, adaptation];
         let common = abi::Rule {
             clip_value,
             clip_norm,

@@ -42,6 +42,8 @@ pub(crate) struct DenseLayer {
     pub(crate) threads: usize,
     /// Whether its neurons spike.
     pub(crate) spikes: bool,
+    /// Whether they do and the loss looks at their voltages.
+    pub(crate) is_looked_at: bool,
     /// The voltage after a spike.
     pub(crate) reset: f32,
     /// The rate at which a weighted mean over its voltages forgets.

@@ -1,8 +1,7 @@
 //! The buffers of one layer on the device.
 
-use crate::abi;
+use crate::abi::{self, Address};
 use crate::device::{Buffer, Device};
-use crate::layer::Recovery;
 use crate::sizes::Lengths;
 use lif_core::engine::EngineError;
 
@@ -91,15 +90,17 @@ impl LayerBuffers {
         }
     }
 
-    /// What kernels are told of recovery from spikes.
-    pub(crate) fn recovery(&self, Recovery { refractory, adaptation }: Recovery) -> abi::Recovery {
-        // Without adaptation the threshold stays as it is.
-        let (beta, tau) = adaptation.unwrap_or((0.0, f32::INFINITY));
+    /// What kernels are told of recovery from spikes, where its adaptation lies there.
+    pub(crate) fn recovery(
+        &self,
+        refractory: f32,
+        [adaptation_beta, adaptation_tau]: [Address; 2],
+    ) -> abi::Recovery {
         abi::Recovery {
             refractory,
-            beta,
-            tau,
             padding: 0,
+            adaptation_beta,
+            adaptation_tau,
             rises: self.recovery_rises.address(),
             mems: self.recovery_mems.address(),
             drives: self.recovery_drives.address(),

@@ -63,6 +63,9 @@ pub(crate) fn plan(
             stride: layer.size.next_multiple_of(WARP),
             threads: threads(columns, is_plain(group), recurrent_threads),
             spikes: layer.is_lif(),
+            is_looked_at: layer.is_lif()
+                && position == network.output_index()
+                && !readout.needs_spikes(),
             reset: match &layer.neuron {
                 Neuron::Lif(constants) => constants.reset as f32,
                 _ => 0.0,

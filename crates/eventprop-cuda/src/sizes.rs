@@ -1,6 +1,6 @@
 //! How long every buffer of a batch is: decided here, before anything is allocated.
 
-use crate::abi::List;
+use crate::abi::{CONSTANTS, List};
 use crate::layer::{DenseLayer, WARP};
 use crate::name::NAME;
 use crate::wiring::{needs_collecting, needs_list};
@@ -195,10 +195,10 @@ impl Room {
         words.max().unwrap_or(0)
     }
 
-    /// What neurons leave of the derivatives by their constants, of which there are four: one layer's at a time.
+    /// What neurons leave of the derivatives by their constants, of which there are CONSTANTS: one layer's at a time.
     pub(crate) fn constant_parts(&self, layers: &[DenseLayer]) -> usize {
         let wanted = layers.iter().filter(|layer| layer.by_constants());
-        wanted.map(|layer| 4 * self.samples * layer.stride).max().unwrap_or(0)
+        wanted.map(|layer| CONSTANTS * self.samples * layer.stride).max().unwrap_or(0)
     }
 
     /// The bytes that a batch takes; `input_errors` says whether errors of inputs are wanted.

@@ -69,12 +69,10 @@ impl Program<'_> {
         match (measured, self.plan[index].delays) {
             (Voltage::Mean, false) => measure("lif_mean"),
             (Voltage::Mean, true) => measure("lif_mean_delayed"),
-            // Of those that are silent.
-            (Voltage::Maximum, false) => {
-                measure("li_maximum").and_then(|()| measure("lif_maximum"))
-            }
-            (Voltage::Maximum, true) => {
-                measure("li_maximum_delayed").and_then(|()| measure("lif_maximum"))
+            // The first of those that are silent.
+            (Voltage::Maximum, delays) => {
+                let follow = maximum_walk(delays, self.plan[index].heterogeneous);
+                measure(follow).and_then(|()| measure("lif_maximum"))
             }
         }
     }
@@ -151,19 +149,16 @@ impl Program<'_> {
                 "lif_backward_heterogeneous",
                 "lif_backward_delayed_heterogeneous",
             ],
-            // Their neurons have time constants in common.
+            // These compute their decays themselves, or ask.
             (true, Some(Voltage::Maximum), true) => {
                 return ["lif_maximum_backward", "lif_maximum_backward_delayed"][delays];
             }
             (true, Some(Voltage::Mean), true) => {
                 return ["lif_mean_backward", "lif_mean_backward_delayed"][delays];
             }
-            (false, Some(Voltage::Maximum), false) => [
-                "li_maximum",
-                "li_maximum_delayed",
-                "li_maximum_heterogeneous",
-                "li_maximum_delayed_heterogeneous",
-            ],
+            (false, Some(Voltage::Maximum), false) => {
+                return maximum_walk(plan.delays, plan.heterogeneous);
+            }
             (false, Some(Voltage::Maximum), true) => [
                 "li_maximum_backward",
                 "li_maximum_backward_delayed",
@@ -275,6 +270,16 @@ fn recurrent_extras(plan: &DenseLayer) -> (&'static str, &'static str) {
         ),
     };
     (measure, if plan.is_large() { large } else { own })
+}
+
+/// The kernel in which neurons that do not spike follow their voltages to the maximum.
+fn maximum_walk(delays: bool, heterogeneous: bool) -> &'static str {
+    match (delays, heterogeneous) {
+        (false, false) => "li_maximum",
+        (true, false) => "li_maximum_delayed",
+        (false, true) => "li_maximum_heterogeneous",
+        (true, true) => "li_maximum_delayed_heterogeneous",
+    }
 }
 
 /// A thread a neuron and sample; small layers put several samples into a block.

@@ -18,7 +18,7 @@ use lif_core::loss::Loss;
 use lif_core::network::{Adaptation, ConnectionKindSpec, ConnectionSpec, LayerSpec, OneOrMany};
 use lif_core::optimiser::{Clip, LearningRates, Optimiser};
 use lif_core::update::{MIN_TAU, MIN_THRESHOLD};
-use lif_core::{Network, SpikeBatch};
+use lif_core::{Network, Parameters, SpikeBatch};
 use lively::{draw, is_spiking, layer, losses};
 use proptest::prelude::*;
 
@@ -202,12 +202,20 @@ fn learning(draw: &Draw, optimiser: Optimiser, clip: Option<Clip>) -> Training<f
             tau_syn: 20.0,
             threshold: 1.0,
             bias: 2.0,
+            adaptation: 10.0,
             ..LearningRates::default()
         },
         optimiser,
         clip,
         rate_targets: vec![RateTarget { layer: 1, target: 1.5, strength: 0.01 }],
         ..draw.training()
+    }
+}
+
+/// Asserts that of each list of constants that there is something changed.
+fn assert_all_learned(found: &Parameters<f32>, start: &Parameters<f32>) {
+    for (what, of) in CONSTANTS {
+        assert!(of(start).is_empty() || of(found) != of(start), "{what}");
     }
 }
 
@@ -225,7 +233,7 @@ fn training_learns_what_the_cpu_engine_learns() {
         (decaying, Some(Clip::Norm(0.02)), Loss::VmaxCrossEntropy {}, &BACK, 0.4),
         // Neurons of these recover.
         (momentum, None, Loss::VmaxCrossEntropy {}, &[], 0.0),
-        (momentum, None, Loss::ExpMeanCrossEntropy {}, &WITHIN, 0.4),
+        (decaying, None, Loss::ExpMeanCrossEntropy {}, &WITHIN, 0.4),
     ];
     for_each_schedule(|_, schedule| {
         for (number, (optimiser, clip, loss, others, delayed)) in cases.into_iter().enumerate() {
@@ -254,7 +262,8 @@ fn training_learns_what_the_cpu_engine_learns() {
                 };
                 let off = error(&change(&found), &change(&expected));
                 println!("case {number}: {what} off by {off}");
-                assert!(change(&expected).iter().any(|&change| change != 0.0), "{what}");
+                let learns = change(&expected).iter().any(|&change| change != 0.0);
+                assert!(learns || start.is_empty(), "{what}");
                 assert!(off < 1e-3, "case {number}: {what} off by {off}");
             }
             // What was learned is what it computes with.
@@ -299,10 +308,17 @@ fn learned_constants_stay_above_their_bounds() {
 /// Kept samples train as given ones, to the bit, and so does an engine that goes on from what another left.
 #[test]
 fn kept_samples_train_constants_as_given_ones() {
+    kept_samples_train_as_given_ones(false, &[AROUND[0], WITHIN[0], AROUND[2]]);
+    kept_samples_train_as_given_ones(true, &[AROUND[0]]);
+    kept_samples_train_as_given_ones(true, &WITHIN);
+}
+
+/// Of networks whose hidden neurons recover, or not.
+fn kept_samples_train_as_given_ones(recovers: bool, others: &[(usize, usize)]) {
     for_each_schedule(|_, schedule| {
         let mut uniform = uniform(47 + schedule);
-        let others = [AROUND[0], WITHIN[0], AROUND[2]];
-        let network = dense(&mut uniform, 30, false, &others, 0.4);
+        let make = if recovers { recovering } else { dense };
+        let network = make(&mut uniform, 30, false, others, 0.4);
         let mut draw = draw(network, Loss::VmaxCrossEntropy {}, 9, &mut uniform);
         draw.labels = (0..9).map(|sample| sample % 7).collect();
         let training = Training {
@@ -330,9 +346,7 @@ fn kept_samples_train_constants_as_given_ones() {
         }
         assert_eq!(kept.parameters(), given.parameters());
         assert_eq!(kept.optimiser_state(), given.optimiser_state());
-        CONSTANTS
-            .iter()
-            .for_each(|(_, of)| assert_ne!(of(&kept.parameters()), of(&draw.parameters)));
+        assert_all_learned(&kept.parameters(), &draw.parameters);
     });
 }
 
@@ -357,9 +371,7 @@ fn room_is_made_before_constants_change() {
                 (engine.parameters(), engine.optimiser_state())
             });
             assert!(trained[0] == trained[1]);
-            CONSTANTS
-                .iter()
-                .for_each(|(_, of)| assert_ne!(of(&trained[0].0), of(&draw.parameters)));
+            assert_all_learned(&trained[0].0, &draw.parameters);
         }
     });
 }

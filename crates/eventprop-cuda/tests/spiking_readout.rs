@@ -11,7 +11,7 @@ mod kept;
 #[path = "common/lively.rs"]
 mod lively;
 
-use agree::{Settings, engines_agree_where, error};
+use agree::{List, Settings, engines_agree_where, error};
 use common::for_each_schedule;
 use draw::{Draw, INPUTS, delays, uniform, weights};
 use eventprop_cuda::{CudaEngine, CudaOptions};
@@ -37,11 +37,11 @@ impl Settings for Floored {
     }
 }
 
-/// A hidden layer, an output with a reset, thresholds and biases of its own, and one that hears it, which nobody hears.
-/// The output hears the input too, or not.
+/// A hidden layer, an output with a reset, thresholds and biases of its own, perhaps time constants too, and one that hears
+/// it, which nobody hears. The output hears the input too, or not.
 fn network(
     size: usize,
-    [delays, skips]: [bool; 2],
+    [delays, skips, own_taus]: [bool; 3],
     reset: f64,
     uniform: &mut impl FnMut() -> f64,
 ) -> Network {
@@ -49,6 +49,9 @@ fn network(
     out.reset = Some(reset);
     out.threshold = Some(OneOrMany::Many((0..40).map(|_| 0.7 + uniform()).collect()));
     out.bias = Some(OneOrMany::Many((0..40).map(|_| 0.4 * uniform() - 0.2).collect()));
+    if own_taus {
+        set_own_taus(&mut out, 40, uniform);
+    }
     let layers =
         vec![LayerSpec::input("0", INPUTS), layer("1", size, true), layer("2", 9, true), out];
     let mut connections = vec![("0", "1"), ("1", "out"), ("out", "2")];
@@ -60,6 +63,13 @@ fn network(
     Network::new(30.0, layers, connections).unwrap()
 }
 
+/// Gives each of `size` neurons time constants of its own.
+fn set_own_taus(layer: &mut LayerSpec, size: usize, uniform: &mut impl FnMut() -> f64) {
+    let mut list = |low: f64, more: f64| (0..size).map(|_| low + more * uniform()).collect();
+    layer.tau_mem = Some(OneOrMany::Many(list(8.0, 15.0)));
+    layer.tau_syn = Some(OneOrMany::Many(list(3.0, 6.0)));
+}
+
 fn voltages() -> impl Strategy<Value = Loss> {
     prop_oneof![
         Just(Loss::VmaxCrossEntropy {}),
@@ -69,10 +79,10 @@ fn voltages() -> impl Strategy<Value = Loss> {
 }
 
 fn draws(delays: bool) -> impl Strategy<Value = Draw> {
-    let cases = (voltages(), any::<bool>(), 10..=60_usize, 2..5_usize, any::<u64>());
-    cases.prop_map(move |(loss, skips, size, samples, seed)| {
+    let cases = (voltages(), any::<[bool; 2]>(), 10..=60_usize, 2..5_usize, any::<u64>());
+    cases.prop_map(move |(loss, [skips, own_taus], size, samples, seed)| {
         let mut uniform = uniform(seed);
-        let network = network(size, [delays, skips], -0.3, &mut uniform);
+        let network = network(size, [delays, skips, own_taus], -0.3, &mut uniform);
         let mut draw = draw(network, loss, samples, &mut uniform);
         if delays {
             // What comes late has less time to act.
@@ -98,7 +108,7 @@ fn check(delays: bool, floor: f64) {
         |draw| {
             let floor = if is_one_spike_s(draw.loss) { 0.0 } else { floor };
             let settings = Floored { floor, pulled: draw.labels.len() > 2 };
-            draw.compare_with(CudaOptions::default(), &[], &settings)
+            draw.compare_with(CudaOptions::default(), draw.some_constants(), &settings)
         },
     );
 }
@@ -121,7 +131,7 @@ fn engines_agree_with_a_slope_floor() {
 /// A draw in which some outputs spike in some samples, and some are silent.
 fn half_silent(loss: Loss, delays: bool, reset: f64, seed: u64) -> Draw {
     let mut uniform = uniform(seed);
-    let network = network(60, [delays, true], reset, &mut uniform);
+    let network = network(60, [delays, true, false], reset, &mut uniform);
     let mut draw = draw(network, loss, 5, &mut uniform);
     draw.parameters.connections[0].weights.iter_mut().for_each(|weight| *weight *= 2.0);
     for own in [1, 3] {
@@ -188,16 +198,16 @@ fn a_floor_acts_where_the_voltage_is_highest() {
 
 #[test]
 fn kept_samples_train_as_given_ones() {
-    train_both_ways(&network(36, [false, true], -0.3, &mut uniform(8)));
-    train_both_ways(&recurrent(36, ITSELF, [false, true], -0.3, &mut uniform(9)));
+    train_both_ways(&network(36, [false, true, true], -0.3, &mut uniform(8)));
+    train_both_ways(&recurrent(36, ITSELF, [false, true, false], -0.3, &mut uniform(9)));
 }
 
 /// A hidden layer and an output, which hears itself, or is heard by the hidden layer too, and by one that nobody hears. With delays between layers, upwards
-/// or the other ways, or without.
+/// or the other ways, or without; the output's neurons perhaps with time constants of their own.
 fn recurrent(
     size: usize,
     ways: &[(usize, usize)],
-    delays: [bool; 2],
+    [upwards, back, own_taus]: [bool; 3],
     reset: f64,
     uniform: &mut impl FnMut() -> f64,
 ) -> Network {
@@ -205,11 +215,14 @@ fn recurrent(
     let mut out = layer("out", 35, true);
     out.reset = Some(reset);
     out.bias = Some(OneOrMany::Many((0..35).map(|_| 0.4 * uniform() - 0.2).collect()));
+    if own_taus {
+        set_own_taus(&mut out, 35, uniform);
+    }
     let hidden = LayerSpec { tau_mem: Some(OneOrMany::One(15.0)), ..layer("1", size, true) };
     let layers = vec![LayerSpec::input("0", INPUTS), hidden, layer("2", 9, true), out];
     let below = [(0, 1), (1, 3), (0, 3), (3, 2)];
     let connections = below.iter().chain(ways).map(|&(from, to)| ConnectionSpec {
-        delays: delays[usize::from(from >= to)],
+        delays: if from < to { upwards } else { back },
         ..ConnectionSpec::dense(names[from], names[to])
     });
     Network::new(30.0, layers, connections.collect()).unwrap()
@@ -218,11 +231,11 @@ fn recurrent(
 /// Draws with delays as it comes, and how many threads walk them: a neuron each, or several each.
 fn recurrent_draws(ways: &'static [(usize, usize)]) -> impl Strategy<Value = (Draw, CudaOptions)> {
     let walks =
-        (any::<[bool; 2]>(), prop_oneof![Just(0.0), Just(-0.3)], prop_oneof![Just(32), Just(1024)]);
+        (any::<[bool; 3]>(), prop_oneof![Just(0.0), Just(-0.3)], prop_oneof![Just(32), Just(1024)]);
     let cases = (voltages(), walks, 8..=24_usize, 1..4_usize, any::<u64>());
-    cases.prop_map(move |(loss, (delays, reset, recurrent_threads), size, samples, seed)| {
+    cases.prop_map(move |(loss, (how, reset, recurrent_threads), size, samples, seed)| {
         let mut uniform = uniform(seed);
-        let network = recurrent(size, ways, delays, reset, &mut uniform);
+        let network = recurrent(size, ways, how, reset, &mut uniform);
         let mut draw = draw(network, loss, samples, &mut uniform);
         // Some outputs are silent.
         for own in [1, 2] {
@@ -258,7 +271,9 @@ fn compare_with_reference(draw: &Draw, options: CudaOptions) -> Result<Vec<usize
     let floor = if resets || is_one_spike_s(draw.loss) { 0.0 } else { 2.0 };
     let settings = Floored { floor, pulled: draw.labels.len() > 1 };
     let (reference, expected) = draw.reference(&settings);
-    let training = settings.change(draw.training());
+    let constants = draw.some_constants();
+    let training = Training { constant_gradients: !constants.is_empty(), ..draw.training() };
+    let training = settings.change(training);
     let mut cuda = CudaEngine::new(&draw.network, training, options).unwrap();
     cuda.load(&draw.parameters).unwrap();
     let statistics = cuda.differentiate(draw.batch()).unwrap();
@@ -268,9 +283,10 @@ fn compare_with_reference(draw: &Draw, options: CudaOptions) -> Result<Vec<usize
         return Err(TestCaseError::reject("a spike at the edge of vanishing"));
     }
     prop_assert!((statistics.loss - expected.loss).abs() <= 1e-4 * (1.0 + expected.loss.abs()));
-    for of in [weights, delays] {
+    let others: [List; 2] = [("weights", weights), ("delays", delays)];
+    for (what, of) in constants.iter().copied().chain(others) {
         let off = error(&of(&cuda.gradient()), &of(&reference.gradient().cast()));
-        prop_assert!(off < 5e-3, "{}", off);
+        prop_assert!(off < 5e-3, "{} {}", what, off);
     }
     let inputs: Vec<f32> = reference.input_gradient().iter().map(|&g| g as f32).collect();
     let off = error(cuda.input_gradient(), &inputs);

@@ -18,11 +18,13 @@ use std::cell::Cell;
 pub(crate) type List = (&'static str, fn(&Parameters<f32>) -> Vec<f32>);
 
 /// The lists of constants of a gradient, each of all layers.
-pub(crate) const CONSTANTS: [List; 4] = [
+pub(crate) const CONSTANTS: [List; 6] = [
     ("tau_mem", |parameters| of_layers(parameters, |layer| &layer.tau_mem)),
     ("tau_syn", |parameters| of_layers(parameters, |layer| &layer.tau_syn)),
     ("threshold", |parameters| of_layers(parameters, |layer| &layer.threshold)),
     ("bias", |parameters| of_layers(parameters, |layer| &layer.bias)),
+    ("beta", |parameters| of_layers(parameters, |layer| &layer.adaptation_beta)),
+    ("tau_b", |parameters| of_layers(parameters, |layer| &layer.adaptation_tau)),
 ];
 
 fn of_layers(parameters: &Parameters<f32>, of: fn(&LayerParameters<f32>) -> &Vec<f32>) -> Vec<f32> {
