@@ -1,6 +1,7 @@
 //! Developer commands: `cargo xtask COMMAND`. Each has a file; the logic is in the crates.
 
 mod bench;
+mod built;
 mod ci;
 mod compare;
 mod cuda_check;
