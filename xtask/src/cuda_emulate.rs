@@ -1,13 +1,16 @@
+use crate::built::Executable;
 use crate::gpu_pack::TESTS;
-use anyhow::{Context, Result, ensure};
-use std::fs;
+use crate::side_by_side::side_by_side;
+use crate::{cuda_mutate, emulator};
+use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::process::{Command, ExitCode, Output};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Run the tests of the CUDA engine without a GPU: its kernels on an emulator that stands in for the
-/// driver, under several orders of threads, on several ranks, then with a watch on memory that nobody wrote and
-/// one on races, and under ThreadSanitizer.
+/// driver, under several orders of threads, on several ranks, with a watch on memory that nobody wrote and
+/// one on races, and under ThreadSanitizer. As many tests at a time as there are cores.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Instead, remove each `__syncthreads` and `__syncwarp` in turn and see that the tests notice: the watch on races,
@@ -19,169 +22,177 @@ pub(crate) struct Args {
     without_tsan: bool,
 }
 
-fn kernels() -> Result<PathBuf> {
-    Ok(crate::root()?.join("crates/eventprop-cuda/kernels"))
+/// A kind of emulator, and what runs on it.
+struct Kind {
+    name: &'static str,
+    /// Programs, and what the names of their tests contain.
+    programs: &'static [&'static str],
+    tests: &'static [&'static str],
+    /// The one order of threads.
+    policy: &'static str,
 }
 
-const BARRIERS: [&str; 2] = ["__syncthreads();", "__syncwarp();"];
+/// Those that watch; the order of threads does not matter to the watches. What takes longest comes first.
+const WATCHES: [Kind; 3] = [
+    // The tests of few threads, which run every kernel.
+    Kind {
+        name: "tsan",
+        programs: &["small", "recurrent"],
+        tests: &["every_kernel_runs", "every_walk_runs"],
+        policy: "2",
+    },
+    // The first asks only whether there is a device.
+    Kind { name: "racecheck", programs: TESTS.split_at(1).1, tests: &[""], policy: "0" },
+    Kind {
+        name: "initcheck",
+        programs: &[
+            "small",
+            "conformance",
+            "recurrent",
+            "constants",
+            "recovery",
+            "unheard",
+            "own_loss",
+            "spiking_readout",
+        ],
+        tests: &[""],
+        policy: "0",
+    },
+];
 
-/// The tests that must notice a missing barrier, the shortest first.
-const CHOSEN: [&str; 6] = ["small", "agreement", "consistency", "skip", "recurrent", "constants"];
+/// All tests under every order of threads.
+const PLAIN: &str = "plain";
 
-/// What cargo starts a test with.
-const RUNNER: &str = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER";
+/// Training on several ranks, which are threads here, on a stand-in for NCCL; and derivatives that come from a larger model.
+const OF_THE_LIBRARY: [&str; 2] = ["nccl", "cuda"];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.mutate {
-        return mutate();
+        return cuda_mutate::run();
     }
-    let mut passed = cargo_test(&[]).status()?.success()
-        && by_the_library()?
-        && watched(
-            "initcheck",
-            &[
-                "small",
-                "conformance",
-                "recurrent",
-                "constants",
-                "recovery",
-                "unheard",
-                "own_loss",
-                "spiking_readout",
-            ],
-        )?
-        // The first asks only whether there is a device.
-        && watched("racecheck", &TESTS[1..])?;
-    if passed && !args.without_tsan {
-        passed = sanitized()?;
+    let watches = &WATCHES[usize::from(args.without_tsan)..];
+    let start = Instant::now();
+    // g++ has a core while cargo waits for one crate, or for g++.
+    let (programs, of_the_library, libraries) = thread::scope(|scope| {
+        let libraries = scope.spawn(|| build(watches));
+        let built = (emulator::tests(), emulator::tests_of_the_library());
+        (built.0, built.1, libraries.join().expect("a build does not panic"))
+    });
+    let (programs, of_the_library, libraries) = (programs?, of_the_library?, libraries?);
+    println!("builds: {:.0} s", start.elapsed().as_secs_f64());
+
+    let mut tests = Vec::new();
+    for (kind, library) in watches.iter().zip(&libraries) {
+        let environment = watching(kind, library)?;
+        for name in kind.programs {
+            let program = emulator::named(&programs, name)?;
+            tests.extend(tests_in(kind.name, program, kind.tests, &environment)?);
+        }
     }
+    for program in &programs {
+        tests.extend(tests_in(PLAIN, program, &[""], &[])?);
+    }
+    for program in &of_the_library {
+        tests.extend(tests_in(PLAIN, program, &OF_THE_LIBRARY, &[])?);
+    }
+    let outcomes = side_by_side(&tests, Test::run);
+    let kinds = watches.iter().map(|kind| kind.name).chain([PLAIN]);
+    kinds.for_each(|kind| tell(kind, &tests, &outcomes));
+    let passed = outcomes.iter().all(|outcome| outcome.passed);
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The tests on the emulator, or those of `names` only.
-fn cargo_test(names: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["test", "--package", "eventprop-cuda", "--features", "nccl"]);
-    command.args(names.iter().flat_map(|name| ["--test", name]));
-    command.env("SIMT_EMULATOR", "1");
-    command
+fn build(kinds: &[Kind]) -> Result<Vec<PathBuf>> {
+    let kernels = emulator::kernels()?;
+    let folder = crate::root()?.join("target/simt");
+    kinds.iter().map(|kind| emulator::build(&kernels, kind.name, &folder.join(kind.name))).collect()
 }
 
-/// Training on several ranks, which are threads here, on the emulator and a stand-in for NCCL; and derivatives that come
-/// from a larger model.
-fn by_the_library() -> Result<bool> {
-    let mut command = Command::new(env!("CARGO"));
-    command.args([
-        "test",
-        "--package",
-        "eventprop",
-        "--features",
-        "nccl",
-        "--test",
-        "parallel",
-        "--test",
-        "cuda",
-        "--",
-        "nccl",
-        "cuda",
-    ]);
-    Ok(command.env("SIMT_EMULATOR", "1").status()?.success())
+/// The environment of tests on an emulator that watches.
+fn watching(kind: &Kind, library: &Path) -> Result<Vec<(&'static str, String)>> {
+    let mut environment = vec![
+        ("SIMT_LIBRARY", library.display().to_string()),
+        ("SIMT_POLICY", kind.policy.to_owned()),
+    ];
+    if kind.name == "tsan" {
+        let runtime = Command::new("g++").arg("-print-file-name=libtsan.so.2").output()?;
+        let runtime = String::from_utf8(runtime.stdout)?.trim().to_owned();
+        ensure!(Path::new(&runtime).exists(), "g++ has no libtsan");
+        let known = emulator::folder()?.join("emulator/tsan.supp");
+        let options =
+            format!("exitcode=66:report_signal_unsafe=0:suppressions={}", known.display());
+        environment.extend([("LD_PRELOAD", runtime), ("TSAN_OPTIONS", options)]);
+    }
+    Ok(environment)
 }
 
-/// Tests on an emulator of a kind that watches the kernels' reads and writes. The order of threads does not matter to it.
-fn watched(kind: &str, names: &[&str]) -> Result<bool> {
-    let library = build(&kernels()?, kind)?;
-    let mut command = cargo_test(names);
-    Ok(command.env("SIMT_LIBRARY", library).env("SIMT_POLICY", "0").status()?.success())
+/// One test on one kind of emulator.
+struct Test<'a> {
+    kind: &'static str,
+    program: &'a Executable,
+    name: String,
+    environment: Vec<(&'static str, String)>,
 }
 
-/// The tests of few threads, which run every kernel, under ThreadSanitizer.
-fn sanitized() -> Result<bool> {
-    let library = build(&kernels()?, "tsan")?;
-    let runtime = Command::new("g++").arg("-print-file-name=libtsan.so.2").output()?;
-    let runtime = String::from_utf8(runtime.stdout)?.trim().to_owned();
-    ensure!(Path::new(&runtime).exists(), "g++ has no libtsan");
-    let mut command = cargo_test(&["small", "recurrent"]);
-    command.args(["--", "every_kernel_runs", "every_walk_runs"]);
-    command.env("SIMT_LIBRARY", library).env("SIMT_POLICY", "2");
-    // For the test alone: cargo itself must not be watched.
-    let known = crate::root()?.join("crates/eventprop-cuda/emulator/tsan.supp");
-    let runner = format!(
-        "timeout 600 env LD_PRELOAD={runtime} TSAN_OPTIONS=exitcode=66:report_signal_unsafe=0:suppressions={}",
-        known.display()
+/// Those of a program whose names contain one of `parts`.
+fn tests_in<'a>(
+    kind: &'static str,
+    program: &'a Executable,
+    parts: &[&str],
+    environment: &[(&'static str, String)],
+) -> Result<Vec<Test<'a>>> {
+    let listed = Command::new(&program.path).args(["--list", "--format=terse"]).output()?;
+    let listed = String::from_utf8(listed.stdout)?;
+    let names = listed.lines().filter_map(|line| line.strip_suffix(": test"));
+    let names = names.filter(|name| parts.iter().any(|part| name.contains(part)));
+    let test = |name: &str| {
+        let (name, environment) = (name.to_owned(), environment.to_vec());
+        Test { kind, program, name, environment }
+    };
+    let tests: Vec<_> = names.map(test).collect();
+    ensure!(!tests.is_empty(), "{} has none of the tests {parts:?}", program.name);
+    Ok(tests)
+}
+
+struct Outcome {
+    passed: bool,
+    time: Duration,
+}
+
+impl Test<'_> {
+    fn run(&self) -> Outcome {
+        let start = Instant::now();
+        let output = emulator::start(&self.program.path, &self.environment)
+            .and_then(|mut command| Ok(command.args(["--exact", &self.name]).output()?));
+        let time = start.elapsed();
+        let passed = output.as_ref().is_ok_and(|output| output.status.success());
+        if !passed {
+            self.report(&output);
+        }
+        Outcome { passed, time }
+    }
+
+    fn report(&self, output: &Result<Output>) {
+        eprintln!("{}: {} {} failed", self.kind, self.program.name, self.name);
+        match output {
+            Ok(Output { status, stdout, stderr }) => {
+                let [stdout, stderr] = [stdout, stderr].map(|text| String::from_utf8_lossy(text));
+                eprintln!("{stdout}{stderr}{status}");
+            }
+            Err(error) => eprintln!("{error:#}"),
+        }
+    }
+}
+
+/// A line for a kind.
+fn tell(kind: &str, tests: &[Test], outcomes: &[Outcome]) {
+    let of_kind: Vec<_> =
+        tests.iter().zip(outcomes).filter(|(test, _)| test.kind == kind).collect();
+    let failed = of_kind.iter().filter(|(_, outcome)| !outcome.passed).count();
+    let time: Duration = of_kind.iter().map(|(_, outcome)| outcome.time).sum();
+    println!(
+        "{kind}: {} tests, {failed} failed; {:.0} s of one core",
+        of_kind.len(),
+        time.as_secs_f64()
     );
-    Ok(command.env(RUNNER, runner).status()?.success())
-}
-
-/// Builds the emulator of a kind with kernels from a folder and returns the library's path.
-fn build(kernels: &Path, kind: &str) -> Result<PathBuf> {
-    let root = crate::root()?;
-    let output = root.join("target/simt").join(kind);
-    let mut build = Command::new("sh");
-    build.arg(root.join("crates/eventprop-cuda/emulator/build.sh"));
-    build.arg(kernels).arg(&output).arg(kind);
-    ensure!(build.status().context("cannot run sh")?.success(), "the emulator cannot be built");
-    Ok(output.join("libcuda.so.1"))
-}
-
-/// Removes each barrier in turn.
-fn mutate() -> Result<ExitCode> {
-    let kernels = kernels()?;
-    if let Some(what) = noticed(&kernels)? {
-        println!("without any mutation: {what}");
-        return Ok(ExitCode::FAILURE);
-    }
-    let mutant = crate::root()?.join("target/simt/mutant");
-    let (mut caught, mut all) = (0, 0);
-    let mut sources: Vec<_> = fs::read_dir(&kernels)?.collect::<Result<_, _>>()?;
-    sources.sort_by_key(fs::DirEntry::file_name);
-    for source in &sources {
-        let Ok(text) = fs::read_to_string(source.path()) else { continue };
-        let mut places: Vec<_> =
-            BARRIERS.iter().flat_map(|barrier| text.match_indices(barrier)).collect();
-        places.sort_unstable();
-        for (position, barrier) in places {
-            fs::create_dir_all(&mutant)?;
-            for other in &sources {
-                fs::copy(other.path(), mutant.join(other.file_name()))?;
-            }
-            let without = format!("{};{}", &text[..position], &text[position + barrier.len()..]);
-            fs::write(mutant.join(source.file_name()), without)?;
-            let start = Instant::now();
-            let what = noticed(&mutant)?;
-            all += 1;
-            caught += usize::from(what.is_some());
-            println!(
-                "{}:{}: {} ({} s)",
-                source.file_name().display(),
-                text[..position].matches('\n').count() + 1,
-                what.as_deref().unwrap_or("NOT CAUGHT"),
-                start.elapsed().as_secs()
-            );
-        }
-    }
-    println!("{caught} of {all} removed barriers caught");
-    Ok(if caught == all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The first thing that is wrong with kernels from a folder, if the tests notice any: what is found soonest first.
-fn noticed(kernels: &Path) -> Result<Option<String>> {
-    for (kind, policy) in [("racecheck", Some("0")), ("plain", None)] {
-        let library = build(kernels, kind)?;
-        for test in CHOSEN {
-            let mut command = cargo_test(&[test]);
-            command
-                .env("SIMT_LIBRARY", &library)
-                .envs(policy.map(|policy| ("SIMT_POLICY", policy)));
-            // What a missing barrier leaves behind may keep a kernel running for ever.
-            let output = command.env(RUNNER, "timeout 300").output()?;
-            if !output.status.success() {
-                let errors = String::from_utf8_lossy(&output.stderr);
-                let told = errors.lines().find_map(|line| line.strip_prefix("simt: "));
-                let told = told.and_then(|told| told.split(": ").next());
-                return Ok(Some(format!("{}, by {test}", told.unwrap_or("a test fails"))));
-            }
-        }
-    }
-    Ok(None)
 }

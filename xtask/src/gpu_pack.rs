@@ -1,3 +1,4 @@
+use crate::built::{self, Executable};
 use crate::native;
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -61,29 +62,25 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     let out = root.join(&args.out);
     fs::create_dir_all(&out)?;
+    // With the features of `cargo xtask cuda-emulate`, so that nothing is built twice.
+    let nccl: &[_] = if args.emulator { &["--features", "nccl"] } else { &[] };
+    let of_the_engine = |arguments: &[&str]| {
+        build(args, &[arguments, &["--package", "eventprop-cuda"], nccl].concat())
+    };
+    let tests = TESTS.iter().flat_map(|test| ["--test", test]);
+    let built = of_the_engine(&["test", "--no-run"].into_iter().chain(tests).collect::<Vec<_>>())?;
     for test in TESTS {
-        let built =
-            build(args, &["test", "--no-run", "--package", "eventprop-cuda", "--test", test])?;
         place(&built, test, &out.join(format!("test-{test}")))?;
     }
-    let speed = build(args, &["build", "--package", "eventprop-cuda", "--example", "speed"])?;
+    let speed = of_the_engine(&["build", "--example", "speed"])?;
     place(&speed, "speed", &out.join("speed"))?;
-    let program = ["build", "--package", "eventprop-cli", "--features", "cuda"];
+    let features = if args.emulator { "cuda,eventprop/nccl" } else { "cuda" };
+    let program = ["build", "--package", "eventprop-cli", "--features", features];
     place(&build(args, &program)?, "eventprop", &out.join("eventprop"))?;
     let crate_folder = root.join("crates/eventprop-cuda");
     copy_files(&crate_folder.join("gpu"), &out)?;
     copy_files(&crate_folder.join("gpu/sample"), &out.join("sample"))?;
     fs::write(out.join("commit"), commit()?)?;
-    if args.emulator {
-        let script = crate_folder.join("emulator/build.sh");
-        let mut emulator = Command::new("sh");
-        emulator
-            .arg(script)
-            .arg(crate_folder.join("kernels"))
-            .arg(root.join("target/gpu-pack-emulator"));
-        ensure!(emulator.status()?.success(), "the emulator cannot be built");
-        fs::copy(root.join("target/gpu-pack-emulator/libcuda.so.1"), out.join("libcuda.so.1"))?;
-    }
     let sizes = fs::read_dir(&out)?.filter_map(|entry| entry.ok()?.metadata().ok());
     let bytes: u64 = sizes.filter(fs::Metadata::is_file).map(|file| file.len()).sum();
     println!(
@@ -125,36 +122,22 @@ fn commit() -> Result<String> {
     Ok(if output.status.success() { name.trim().to_owned() } else { "unknown".to_owned() })
 }
 
-/// Runs cargo and returns the executables it built: (target's name, path).
-fn build(args: &Args, arguments: &[&str]) -> Result<Vec<(String, PathBuf)>> {
-    let mut command = Command::new(env!("CARGO"));
-    command.args(arguments).arg("--message-format=json").current_dir(crate::root()?);
+/// What cargo builds for it.
+fn build(args: &Args, arguments: &[&str]) -> Result<Vec<Executable>> {
+    let mut command = built::cargo(arguments)?;
     if args.emulator {
-        // Toy sizes: as the tests are built, so that nothing is built twice.
+        // Toy sizes: as the tests are built.
         command.args(["--profile", "test"]).env("SIMT_EMULATOR", "1");
     } else {
         // The instruction set is that of .cargo/config.toml, x86-64-v3.
         command.arg("--release").env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
     }
-    let output = command.stderr(std::process::Stdio::inherit()).output()?;
-    ensure!(output.status.success(), "cargo {} failed", arguments.join(" "));
-    let text = String::from_utf8(output.stdout)?;
-    Ok(text.lines().filter_map(executable).collect())
+    built::executables(&mut command)
 }
 
-/// The executable that a line of cargo's messages names.
-fn executable(line: &str) -> Option<(String, PathBuf)> {
-    let field = |text: &str, name: &str| -> Option<String> {
-        let (_, rest) = text.split_once(&format!("\"{name}\":\""))?;
-        Some(rest.split('"').next()?.to_owned())
-    };
-    let (_, target) = line.split_once("\"target\":{")?;
-    Some((field(target, "name")?, field(line, "executable")?.into()))
-}
-
-fn place(built: &[(String, PathBuf)], name: &str, to: &Path) -> Result<()> {
-    let found = built.iter().find(|(target, _)| target == name);
-    let (_, path) = found.with_context(|| format!("cargo built no {name}"))?;
+fn place(built: &[Executable], name: &str, to: &Path) -> Result<()> {
+    let found = built.iter().find(|executable| executable.name == name);
+    let path = &found.with_context(|| format!("cargo built no {name}"))?.path;
     fs::copy(path, to).with_context(|| format!("cannot write {}", to.display()))?;
     Ok(())
 }

@@ -1,11 +1,14 @@
 //! Developer commands: `cargo xtask COMMAND`. Each has a file; the logic is in the crates.
 
 mod bench;
+mod built;
 mod ci;
 mod compare;
 mod cuda_check;
 mod cuda_emulate;
+mod cuda_mutate;
 mod deny;
+mod emulator;
 mod fuzz;
 mod gpu_pack;
 mod gradcheck;
@@ -18,6 +21,7 @@ mod publish_check;
 mod pypi;
 mod results;
 mod scaling;
+mod side_by_side;
 mod soak;
 mod tensorboard;
 mod train;

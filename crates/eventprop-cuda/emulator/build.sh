@@ -6,6 +6,8 @@ kernels=$1
 output=$2
 cxx=${CXX:-g++}
 flags="-std=c++17 -O2 -g -fPIC -Wall -Wextra -Wno-unknown-pragmas -I$here -I$kernels -include $here/simt.h"
+# Under ThreadSanitizer shared memory is thread-local too, and too large for this faster way to it.
+tls=-ftls-model=initial-exec
 instrument=""
 more=""
 watch=""
@@ -13,6 +15,7 @@ if [ "${3:-}" = tsan ]; then
     flags="$flags -DSIMT_TSAN"
     # The kernels alone are watched: the emulator tells the sanitizer of its threads and barriers itself.
     instrument=-fsanitize=thread
+    tls=""
     more=$instrument
 elif [ "${3:-}" = initcheck ]; then
     flags="$flags -DSIMT_WATCH"
@@ -24,23 +27,20 @@ elif [ "${3:-}" = racecheck ]; then
     # Every read, write and atomic of the kernels is told to racecheck.cpp.
     instrument="-fsanitize=thread --param tsan-instrument-func-entry-exit=0"
     watch=racecheck
-else
-    # Faster; under the sanitizer shared memory is thread-local too, and too large for it.
-    flags="$flags -ftls-model=initial-exec"
 fi
 mkdir -p "$output"
 {
     echo '#include "all.cu"'
     cat "$kernels"/*.cu | sed -n 's/^extern "C" __global__ void \(__launch_bounds__([A-Z_, ]*) \)*\([a-z0-9_]*\)(.*/SIMT_KERNEL(\2)/p'
 } > "$output/kernels.cpp"
-$cxx $flags $instrument -c "$output/kernels.cpp" -o "$output/kernels.o"
-$cxx $flags -c "$here/simt.cpp" -o "$output/simt.o"
-$cxx $flags -c "$here/fakecuda.cpp" -o "$output/fakecuda.o"
+$cxx $flags $tls $instrument -c "$output/kernels.cpp" -o "$output/kernels.o"
+$cxx $flags $tls -c "$here/simt.cpp" -o "$output/simt.o"
+$cxx $flags $tls -c "$here/fakecuda.cpp" -o "$output/fakecuda.o"
 if [ -n "$watch" ]; then
     more="$output/watch.o"
-    $cxx $flags -c "$here/$watch.cpp" -o "$more"
+    $cxx $flags $tls -c "$here/$watch.cpp" -o "$more"
 fi
-$cxx -shared -Wl,-soname,libcuda.so.1 -o "$output/libcuda.so.1" \
+$cxx -shared -Wl,-Bsymbolic -Wl,-soname,libcuda.so.1 -o "$output/libcuda.so.1" \
     "$output/kernels.o" "$output/simt.o" "$output/fakecuda.o" $more -lpthread
 # The stand-in for NCCL finds the driver's stand-in by its name, when both are loaded.
 $cxx -std=c++17 -O2 -g -fPIC -Wall -Wextra -shared -Wl,-soname,libnccl.so -o "$output/libnccl.so" \

@@ -1,46 +1,37 @@
 // What of the device's memory was written: a read of what was not ends the program. The kernels' own reads and writes
 // come from the compiler, which instruments them as for the kernel's address sanitizer; copies come from fakecuda.cpp.
+#include "buffers.h"
 #include "watch.h"
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <map>
 #include <vector>
 
 namespace simt {
 namespace {
-// By the address of a buffer: each of its bytes.
-std::map<uintptr_t, std::vector<bool>>& buffers() {
-    static std::map<uintptr_t, std::vector<bool>> all;
-    return all;
-}
-
-// The buffer that holds an address, and where in it.
-std::vector<bool>* buffer_of(uintptr_t address, size_t& offset) {
-    auto next = buffers().upper_bound(address);
-    if (next == buffers().begin()) return nullptr;
-    auto& [start, bytes] = *std::prev(next);
-    offset = address - start;
-    return offset < bytes.size() ? &bytes : nullptr;
-}
+// Each byte's 1 where it was written.
+Buffers<std::vector<char>> buffers;
 }  // namespace
 
-void allocated(uintptr_t address, size_t size) { buffers()[address].assign(size, false); }
+void allocated(uintptr_t address, size_t size) { buffers.add(address, size, std::vector<char>(size)); }
 
-void released(uintptr_t address) { buffers().erase(address); }
+void released(uintptr_t address) { buffers.remove(address); }
 
 void written(uintptr_t address, size_t size) {
-    size_t offset;
-    std::vector<bool>* bytes = buffer_of(address, offset);
-    for (size_t i = offset; bytes && i < bytes->size() && i < offset + size; i++) (*bytes)[i] = true;
+    auto* buffer = buffers.at(address);
+    if (!buffer) return;
+    size_t const offset = address - buffer->start;
+    std::fill_n(&buffer->known[offset], std::min(size, buffer->size - offset), 1);
 }
 
 void read(uintptr_t address, size_t size) {
-    size_t offset;
-    std::vector<bool> const* bytes = buffer_of(address, offset);
-    for (size_t i = offset; bytes && i < bytes->size() && i < offset + size; i++) {
-        if ((*bytes)[i]) continue;
+    auto const* buffer = buffers.at(address);
+    if (!buffer) return;
+    size_t const offset = address - buffer->start;
+    for (size_t i = offset; i < buffer->size && i < offset + size; i++) {
+        if (buffer->known[i]) continue;
         std::fprintf(stderr, "simt: a read of memory that nobody wrote in %s, byte %zu of a buffer of %zu\n", kernel(), i,
-                     bytes->size());
+                     buffer->size);
         std::fflush(stderr);
         std::_Exit(72);
     }

@@ -2,12 +2,11 @@
 // them a write and one of them no atomic, that no barrier orders. Threads of different blocks are ordered by nothing,
 // those of a block by its barriers, the lanes of a warp by the warp's too; exchanges order nothing. A race ends the
 // program. ThreadSanitizer's instrumentation calls what is at the end of this file.
+#include "buffers.h"
 #include "watch.h"
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <dlfcn.h>
-#include <map>
 #include <sys/mman.h>
 
 namespace simt {
@@ -65,66 +64,32 @@ struct Cell {
     Accesses by[KINDS];
 };
 
-struct Region {
-    uintptr_t start = 0;
-    size_t size = 0;
-    Cell* cells = nullptr;
-
-    size_t cells_size() const { return (size / GRAIN + 1) * sizeof(Cell); }
-};
-
-// Buffers of the device by their address. The host runs one kernel at a time.
-std::map<uintptr_t, Region>& buffers() {
-    static std::map<uintptr_t, Region> all;
-    return all;
-}
+size_t cells_size(size_t size) { return (size / GRAIN + 1) * sizeof(Cell); }
 
 // Untouched pages are no memory, and a cell of zeros says that nobody was there.
-Region region_at(uintptr_t start, size_t size) {
-    Region region = {start, size, nullptr};
-    void* cells = mmap(nullptr, region.cells_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+Cell* cells_of(size_t size) {
+    void* cells = mmap(nullptr, cells_size(size), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (cells == MAP_FAILED) std::abort();
-    region.cells = static_cast<Cell*>(cells);
-    return region;
+    return static_cast<Cell*>(cells);
 }
 
-Region& shared() {
-    static Region region = [] {
-        uintptr_t start;
-        size_t size;
-        shared_memory(start, size);
-        return region_at(start, size);
-    }();
-    return region;
-}
-
-// The buffers of the pages last used, or that there is none: no page has a part of two.
-constexpr size_t PAGE = 4096, RECENT = 4096;
-struct Page {
-    uintptr_t number;
-    Region region;
-};
-Page recent[RECENT];
+using Region = Buffer<Cell*>;
+Buffers<Cell*> buffers;
+Region const shared = [] {
+    uintptr_t start;
+    size_t size;
+    shared_memory(start, size);
+    return Region{start, size, cells_of(size)};
+}();
 
 // Where an address lies, if it is of the device's memory and not of a thread's own.
 Region const* region_of(uintptr_t address) {
-    if (address - shared().start < shared().size) return &shared();
-    Page& page = recent[address / PAGE % RECENT];
-    if (page.number != address / PAGE) {
-        page = {address / PAGE, {}};
-        auto next = buffers().upper_bound(address);
-        if (next != buffers().begin()) {
-            Region const& found = std::prev(next)->second;
-            if (address < (found.start + found.size + PAGE - 1) / PAGE * PAGE) page.region = found;
-        }
-    }
-    Region const& found = page.region;
-    return address >= found.start && address - found.start < found.size ? &found : nullptr;
+    return address - shared.start < shared.size ? &shared : buffers.at(address);
 }
 
 [[noreturn]] void report(Kind kind, Kind other, Accesses const& before, Position const& p, Region const& region, size_t offset,
                          void const* code) {
-    bool const is_shared = &region == &shared();
+    bool const is_shared = &region == &shared;
     bool const is_far = before.many_blocks || before.block != p.block;
     Dl_info library = {};
     dladdr(code, &library);
@@ -143,10 +108,10 @@ void access(void const* place, size_t size, Kind kind, void const* code) {
     Region const* region = region_of(address);
     if (!region) return;
     Position const p = position();
-    uint32_t const run = region == &shared() ? p.block : p.launch;
+    uint32_t const run = region == &shared ? p.block : p.launch;
     size_t const offset = address - region->start;
     for (size_t i = offset / GRAIN; i <= (offset + size - 1) / GRAIN; i++) {
-        Accesses* by = region->cells[i].by;
+        Accesses* by = region->known[i].by;
         for (Kind other : {READ, WRITE, ATOMIC}) {
             if (kind == other && kind != WRITE) continue;
             if (by[other].races(run, p)) report(kind, other, by[other], p, *region, i * GRAIN, code);
@@ -157,18 +122,11 @@ void access(void const* place, size_t size, Kind kind, void const* code) {
 
 }  // namespace
 
-void allocated(uintptr_t address, size_t size) {
-    buffers()[address] = region_at(address, size);
-    std::fill_n(recent, RECENT, Page{});
-}
+void allocated(uintptr_t address, size_t size) { buffers.add(address, size, cells_of(size)); }
 
 void released(uintptr_t address) {
-    auto found = buffers().find(address);
-    if (found == buffers().end()) return;
-    Region const& region = found->second;
-    munmap(region.cells, region.cells_size());
-    std::fill_n(recent, RECENT, Page{});
-    buffers().erase(found);
+    Region const region = buffers.remove(address);
+    if (region.known) munmap(region.known, cells_size(region.size));
 }
 
 // Copies are ordered by the stream.

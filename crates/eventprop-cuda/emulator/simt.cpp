@@ -55,7 +55,8 @@ simt_switch:
     popq %r12
     popq %rbx
     popq %rbp
-    ret
+    popq %rcx
+    jmpq *%rcx
 .size simt_switch, .-simt_switch
 )");
 
@@ -67,9 +68,9 @@ extern char __stop_simt_shared[] __attribute__((visibility("hidden")));
 namespace simt {
 namespace {
 
-constexpr size_t STACK = 64 * 1024;
+// A little more than a power of two: else the tops of all stacks would share a few lines of the caches.
+constexpr size_t STACK = 64 * 1024 + 320;
 constexpr int LANES = 32;
-constexpr size_t LARGEST = 16;  // bytes a lane exchanges, at most
 
 enum class State { Ready, AtBarrier, AtExchange, Done };
 
@@ -82,17 +83,22 @@ struct Fiber {
     char const* file = "";
     int line = 0;
     unsigned mask = 0;
-    alignas(16) char value[LARGEST];
-    // What the lanes of the warp gave to the exchange this fiber is in.
-    char values[LANES][LARGEST];
+    Value value = {};
     void* tsan = nullptr;
     int warp_barriers = 0;
-    // Those of the warp's barriers: as a block's. Of a warp's first fiber.
+};
+
+struct Warp {
+    // What the lanes gave to the exchange that was made last: every lane of it goes on, and reads them, before another
+    // is made.
+    Value given[LANES];
+    // Those of the warp's barriers: as a block's.
     char tokens[2] = {0, 0};
 };
 
 struct Block {
     std::vector<Fiber> fibers;
+    std::vector<Warp> warps;
     void* scheduler = nullptr;
     void* tsan = nullptr;
     Fiber* current = nullptr;
@@ -132,6 +138,19 @@ void to_scheduler() {
     __tsan_switch_to_fiber(block->tsan, 1);
 #endif
     simt_switch(&self->stack_pointer, block->scheduler);
+}
+
+// Waits for the lanes of `mask` and returns what each of them gave, until the warp's next exchange.
+Value const* exchange_all(unsigned mask, Value value, char const* file, int line) {
+    Fiber& self = *block->current;
+    self.file = file;
+    self.line = line;
+    if (!(mask >> lane() & 1)) fail("a lane that is not in the mask");
+    self.value = value;
+    self.mask = mask;
+    self.state = State::AtExchange;
+    to_scheduler();
+    return block->warps[self.number / LANES].given;
 }
 
 void fiber_main() {
@@ -182,10 +201,7 @@ bool complete_exchanges(Block& b, size_t first) {
         for (int l = 0; l < LANES; l++) {
             if (!(leader.mask >> l & 1)) continue;
             Fiber& other = b.fibers[first + l];
-            for (int from = 0; from < LANES; from++) {
-                if (leader.mask >> from & 1) std::memcpy(other.values[from], b.fibers[first + from].value, LARGEST);
-                else std::memset(other.values[from], 0xff, LARGEST);
-            }
+            b.warps[first / LANES].given[l] = other.value;
             other.state = State::Ready;
         }
         any = true;
@@ -288,6 +304,7 @@ void run_at(Grid const& grid, size_t number, [[maybe_unused]] size_t place, int 
     size_t threads = size_t{blockDim.x} * blockDim.y * blockDim.z;
     stacks.reserve(threads);
     b.fibers.resize(threads);
+    b.warps.resize((threads + LANES - 1) / LANES);
     block = &b;
 #ifdef SIMT_TSAN
     b.tsan = __tsan_get_current_fiber();
@@ -375,30 +392,26 @@ void barrier(char const* file, int line) {
 
 void warp_barrier(unsigned mask, char const* file, int line) {
     Fiber& self = *block->current;
-    Fiber& first = block->fibers[self.number / LANES * LANES];
-    char* token = &first.tokens[self.warp_barriers++ % 2];
+    char* token = &block->warps[self.number / LANES].tokens[self.warp_barriers++ % 2];
     RELEASE(token);
-    char nothing = 0;
-    exchange(mask, &nothing, sizeof nothing, file, line);
+    exchange_all(mask, {}, file, line);
     ACQUIRE(token);
 }
 
-void exchange(unsigned mask, void const* value, size_t size, char const* file, int line) {
-    Fiber& self = *block->current;
-    self.file = file;
-    self.line = line;
-    if (!(mask >> lane() & 1)) fail("a lane that is not in the mask");
-    std::memset(self.value, 0, LARGEST);
-    std::memcpy(self.value, value, size);
-    self.mask = mask;
-    self.state = State::AtExchange;
-    to_scheduler();
+Value exchange(unsigned mask, Value value, int from, char const* file, int line) {
+    Value const* given = exchange_all(mask, value, file, line);
+    if (from < 0 || from >= LANES) fail("a lane that does not exist");
+    if (!(mask >> from & 1)) fail("a value from a lane outside the mask");
+    return given[from];
 }
 
-void const* given(int lane) {
-    if (lane < 0 || lane >= LANES) fail("a lane that does not exist");
-    if (!(block->current->mask >> lane & 1)) fail("a value from a lane outside the mask");
-    return block->current->values[lane];
+unsigned ballot(unsigned mask, bool vote, char const* file, int line) {
+    Value const* given = exchange_all(mask, {{vote}}, file, line);
+    unsigned votes = 0;
+    for (int l = 0; l < LANES; l++) {
+        if (mask >> l & 1 && given[l].bytes[0]) votes |= 1u << l;
+    }
+    return votes;
 }
 
 void add(Entry entry) { entries().push_back(entry); }

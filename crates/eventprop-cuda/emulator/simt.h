@@ -33,28 +33,25 @@ namespace simt {
 void barrier(char const* file, int line);
 // Waits for the warp's lanes of `mask`.
 void warp_barrier(unsigned mask, char const* file, int line);
-// Waits for the lanes of `mask` and gives each all their values.
-void exchange(unsigned mask, void const* value, size_t size, char const* file, int line);
-// What `lane` gave to the exchange just made.
-void const* given(int lane);
+// What a lane gives to the others of its warp.
+struct alignas(16) Value {
+    char bytes[16];
+};
+// Waits for the lanes of `mask`, each of which gives a value, and returns that of lane `from`.
+Value exchange(unsigned mask, Value value, int from, char const* file, int line);
+// Waits for the lanes of `mask` and returns which of them vote yes.
+unsigned ballot(unsigned mask, bool vote, char const* file, int line);
 // One lane's number.
 int lane();
 
 template <class T>
 T shuffle(unsigned mask, T value, int from, char const* file, int line) {
-    exchange(mask, &value, sizeof value, file, line);
-    T result;
-    std::memcpy(&result, given(from), sizeof result);
-    return result;
-}
-
-inline unsigned ballot(unsigned mask, bool vote, char const* file, int line) {
-    exchange(mask, &vote, sizeof vote, file, line);
-    unsigned votes = 0;
-    for (int other = 0; other < 32; other++) {
-        if ((mask >> other & 1) && *static_cast<bool const*>(given(other))) votes |= 1u << other;
-    }
-    return votes;
+    Value all = {};
+    static_assert(sizeof value <= sizeof all);
+    std::memcpy(&all, &value, sizeof value);
+    all = exchange(mask, all, from, file, line);
+    std::memcpy(&value, &all, sizeof value);
+    return value;
 }
 
 using Call = void (*)(void** arguments);
