@@ -129,7 +129,7 @@ pub(crate) const KERNELS: [&str; 112] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 45] = [
+const SOURCES: [&str; 46] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/warp.cuh"),
     include_str!("../kernels/decay.cuh"),
@@ -147,6 +147,7 @@ const SOURCES: [&str; 45] = [
     include_str!("../kernels/neurons.cuh"),
     include_str!("../kernels/recurrent.cuh"),
     include_str!("../kernels/queue.cuh"),
+    include_str!("../kernels/hears.cuh"),
     include_str!("../kernels/dependent.cuh"),
     include_str!("../kernels/stream_inputs.cu"),
     include_str!("../kernels/sort_arrivals.cu"),
