@@ -12,12 +12,12 @@ __device__ __forceinline__ void maximum_constants(Layer const& layer, Control co
     Column column = Column::of(layer.weights, layer.stride, lane.neuron);
     size_t place = (size_t)lane.sample * layer.stride + lane.neuron;
     int interval = layer.peak_intervals[place];
+    float inside = layer.peak_elapsed[place];
     Dependent at = {-layer.bias[lane.neuron], 0.0f, 0.0f, 0.0f, 0.0f};
     float time = 0.0f;
     for (int r = 0; r <= interval; r++) {
         at.current += column[arrivals.source(r)];
         time = arrivals.start(r);
-        float inside = layer.peak_elapsed[place];
         float dt = r == interval && inside >= 0.0f ? inside : arrivals.start(r + 1) - time;
         at.advance(decay, dt);
         time += dt;
