@@ -89,10 +89,12 @@ __device__ __forceinline__ void jump_again(Layer const& layer, Decay const& deca
 template <class Hears>
 __device__ __forceinline__ float time_of_peak(Layer const& layer, Hears const& hears, size_t place, int is_recurrent) {
     float elapsed = layer.peak_elapsed[place];
-    if (is_recurrent) return elapsed < 0.0f ? NEVER : layer.peaks[place] + elapsed;
     int interval = layer.peak_intervals[place];
-    if (interval < 0) return NEVER;
-    return elapsed < 0.0f ? hears.arrivals.start(interval + 1) : hears.arrivals.start(interval) + elapsed;
+    if (is_recurrent ? elapsed < 0.0f : interval < 0) return NEVER;
+    if (!is_recurrent && elapsed < 0.0f) return hears.arrivals.start(interval + 1);
+    float start = is_recurrent ? layer.peaks[place] : hears.arrivals.start(interval);
+    // The sum may be rounded beyond the end.
+    return fminf(start + elapsed, layer.duration);
 }
 
 // Where a loss looks at the voltages of the layer, and at what of them.
