@@ -16,9 +16,9 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-/// Runs such a command and returns the executables it built.
-pub(crate) fn executables(cargo: &mut Command) -> Result<Vec<Executable>> {
-    cargo.arg("--message-format=json").stderr(Stdio::inherit());
+/// Runs such a command, `last` after all other arguments, and returns the executables it built.
+pub(crate) fn executables(cargo: &mut Command, last: &[String]) -> Result<Vec<Executable>> {
+    cargo.arg("--message-format=json").args(last).stderr(Stdio::inherit());
     let output = cargo.output().context("cannot run cargo")?;
     ensure!(output.status.success(), "{cargo:?} failed");
     let text = String::from_utf8(output.stdout)?;

@@ -27,14 +27,14 @@ pub(crate) fn build(kernels: &Path, kind: &str, output: &Path) -> Result<PathBuf
 pub(crate) fn tests() -> Result<Vec<Executable>> {
     let arguments =
         ["test", "--no-run", "--tests", "--package", "eventprop-cuda", "--features", "nccl"];
-    built::executables(built::cargo(&arguments)?.env("SIMT_EMULATOR", "1"))
+    built::executables(built::cargo(&arguments)?.env("SIMT_EMULATOR", "1"), &[])
 }
 
 /// Those of the library that ask for the engine.
 pub(crate) fn tests_of_the_library() -> Result<Vec<Executable>> {
     let mut cargo = built::cargo(&["test", "--no-run", "--package", "eventprop"])?;
     cargo.args(["--features", "nccl", "--test", "parallel", "--test", "cuda"]);
-    built::executables(cargo.env("SIMT_EMULATOR", "1"))
+    built::executables(cargo.env("SIMT_EMULATOR", "1"), &[])
 }
 
 /// One of them.

@@ -1,5 +1,5 @@
 use crate::built::{self, Executable};
-use crate::native;
+use crate::{glibc, native};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -74,13 +74,32 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     let speed = of_the_engine(&["build", "--example", "speed"])?;
     place(&speed, "speed", &out.join("speed"))?;
-    let features = if args.emulator { "cuda,eventprop/nccl" } else { "cuda" };
-    let program = ["build", "--package", "eventprop-cli", "--features", features];
-    place(&build(args, &program)?, "eventprop", &out.join("eventprop"))?;
+    let of_the_program = |command, features, last: &[String]| {
+        let arguments = [command, "--package", "eventprop-cli", "--features", features];
+        build_with(args, &arguments, last)
+    };
+    let program = if args.emulator {
+        of_the_program("build", "cuda,eventprop/nccl", &[])?
+    } else {
+        let linking = ["--bin", "eventprop", "--"].map(String::from).into_iter();
+        let linking: Vec<String> = linking.chain(glibc::link_older()?).collect();
+        of_the_program("rustc", "cuda", &linking)?
+    };
+    place(&program, "eventprop", &out.join("eventprop"))?;
+    if !args.emulator {
+        let tests = TESTS.map(|test| format!("test-{test}"));
+        let programs = tests.iter().map(String::as_str).chain(["speed", "eventprop"]);
+        programs.map(|name| out.join(name)).try_for_each(|path| glibc::check(&path))?;
+    }
     let crate_folder = root.join("crates/eventprop-cuda");
     copy_files(&crate_folder.join("gpu"), &out)?;
     copy_files(&crate_folder.join("gpu/sample"), &out.join("sample"))?;
     fs::write(out.join("commit"), commit()?)?;
+    // Those for the emulator are large and go nowhere: one, to try it.
+    let packed = if args.emulator { &TESTS[..1] } else { &TESTS };
+    let mut pack = Command::new("python3");
+    pack.args(["programs.py", "pack"]).args(packed.iter().map(|test| format!("test-{test}")));
+    native::succeed(pack.current_dir(&out), "packing the tests")?;
     let sizes = fs::read_dir(&out)?.filter_map(|entry| entry.ok()?.metadata().ok());
     let bytes: u64 = sizes.filter(fs::Metadata::is_file).map(|file| file.len()).sum();
     println!(
@@ -124,6 +143,11 @@ fn commit() -> Result<String> {
 
 /// What cargo builds for it.
 fn build(args: &Args, arguments: &[&str]) -> Result<Vec<Executable>> {
+    build_with(args, arguments, &[])
+}
+
+/// The same with arguments after all others.
+fn build_with(args: &Args, arguments: &[&str], last: &[String]) -> Result<Vec<Executable>> {
     let mut command = built::cargo(arguments)?;
     if args.emulator {
         // Toy sizes: as the tests are built.
@@ -132,7 +156,7 @@ fn build(args: &Args, arguments: &[&str]) -> Result<Vec<Executable>> {
         // The instruction set is that of .cargo/config.toml, x86-64-v3.
         command.arg("--release").env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
     }
-    built::executables(&mut command)
+    built::executables(&mut command, last)
 }
 
 fn place(built: &[Executable], name: &str, to: &Path) -> Result<()> {

@@ -10,6 +10,7 @@ mod cuda_mutate;
 mod deny;
 mod emulator;
 mod fuzz;
+mod glibc;
 mod gpu_pack;
 mod gradcheck;
 mod mpi;

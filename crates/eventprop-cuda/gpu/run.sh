@@ -70,6 +70,7 @@ profile() {
         ./speed ${4:+"$4"} "$1" "$2" "$3"
 }
 
+python3 programs.py unpack || exit 1
 rm -f "$output/steps.txt"
 device="the emulator, at toy sizes"
 [ -n "$toy" ] || device=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader | sed 's/, /, driver /' | head -n 1)
