@@ -117,7 +117,9 @@ extern "C" __global__ void __launch_bounds__(ARRIVAL_THREADS) li_maximum_by_arri
         // Of equals the first.
         int earliest = -warp_max(peak[i] == highest ? -peak_interval[i] : -arrivals.count - 1);
         unsigned has_it = __ballot_sync(FULL_WARP, peak[i] == highest && peak_interval[i] == earliest);
-        if (lane != __ffs((int)has_it) - 1) continue;
+        // Nobody has what is no number.
+        if (has_it == 0) earliest = -1;
+        if (lane != max(__ffs((int)has_it) - 1, 0)) continue;
         size_t place = (size_t)sample * layer.stride + neuron + i;
         layer.outputs[place] = highest + layer.bias[neuron + i];
         layer.peaks[place] = highest;

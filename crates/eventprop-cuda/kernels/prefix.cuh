@@ -1,5 +1,5 @@
 // A warp's neurons through their arrivals with a lane an arrival: what lies between is linear, so the states at all of
-// them are a sum over those before, taken in five exchanges for WARP arrivals (Blelloch 1990, prefix sums).
+// them are a sum over those before, taken in five exchanges for WARP arrivals (Hillis & Steele 1986).
 #pragma once
 #include "arrivals.cuh"
 

@@ -94,6 +94,8 @@ fn every_kernel_runs() {
         Case { delays: true, tail: true, ..SMALLEST },
         Case { tail: true, ..mean },
         Case { delays: true, tail: true, ..mean },
+        Case { constants: true, tail: true, ..SMALLEST },
+        Case { constants: true, delays: true, tail: true, ..mean },
         Case { hidden: 40, spikes: 110, by_arrival: true, ..SMALLEST },
         Case { by_arrival: true, ..mean },
         Case { hidden: 16, recurrent: true, ..mean },
