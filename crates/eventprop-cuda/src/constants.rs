@@ -121,11 +121,11 @@ pub(crate) fn decay(values: &LayerParameters<f32>, neuron: usize) -> Decay {
 /// Where the constants of the layer at a position lie among all parameters; nowhere if no gradient by them is wanted.
 pub(crate) fn describe(weights: &Weights, layer: usize) -> abi::Constants {
     let mut constants = abi::Constants::default();
-    for list in weights.layout.constants().filter(|list| list.layer == layer) {
+    for list in weights.stored.layout.constants().filter(|list| list.layer == layer) {
         if let Some(number) = number(list.id) {
             constants.of[number] = abi::Constant {
-                values: weights.values.at(list.first),
-                gradient: weights.gradient.at(list.first),
+                values: weights.stored.values.at(list.first),
+                gradient: weights.stored.gradient.at(list.first),
                 is_common: i32::from(list.targets == 1),
                 padding: 0,
             };
@@ -140,7 +140,7 @@ pub(crate) fn learned(
     network: &Network,
     weights: &Weights,
 ) -> Result<Buffer<Learned>, EngineError> {
-    let lists = weights.layout.constants().filter_map(|list| {
+    let lists = weights.stored.layout.constants().filter_map(|list| {
         Some(Learned {
             first: list.first as i32,
             count: list.targets as i32,

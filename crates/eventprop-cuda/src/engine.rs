@@ -8,20 +8,19 @@ use crate::layer::DenseLayer;
 use crate::loss;
 use crate::name::NAME;
 use crate::plan::{order, plan};
-use crate::program::{Program, Queue};
+use crate::program::Program;
+use crate::queue::{Queue, Rates};
 use crate::refusals;
 use crate::sizes::Room;
+use crate::update::{NORM_BLOCKS, check_finite};
 use crate::weights::Weights;
 use lif_core::engine::{BatchStatistics, EngineError, Training, UpdateStatistics};
 use lif_core::network::Network;
-use lif_core::optimiser::{Clip, LearningRates, UpdateRule};
+use lif_core::optimiser::Clip;
 use lif_core::{Parameters, SpikeBatch};
 
 /// Spikes of one neuron in one sample beyond which a network has run away.
 pub(crate) const MAX_SPIKES: usize = 10_000;
-/// Blocks that add up the gradient's squares: NORM_BLOCKS of `kernels/update.cu`.
-const NORM_BLOCKS: usize = 32;
-
 /// The exact engine on a CUDA device, in single precision: layers that hear any others and themselves, over connections
 /// that are dense or convolved, with delays or without, or pooled.
 ///
@@ -55,8 +54,6 @@ pub struct CudaEngine {
     pub(crate) samples: usize,
     pub(crate) losses: Vec<f32>,
     pub(crate) input_gradient: Vec<f32>,
-    /// The gradient on the host, where someone may have changed it.
-    pub(crate) host_gradient: Option<Vec<f32>>,
 }
 
 /// How a [`CudaEngine`] runs.
@@ -135,17 +132,13 @@ impl CudaEngine {
         let parameters = Parameters::initial(network);
         let plan = plan(network, &training, &parameters, options.recurrent_threads);
         let mut weights = Weights::new(&device, network, &plan)?;
-        device.write(&weights.layout.pack(&parameters), &mut weights.values)?;
+        weights.stored.load(&device, &parameters)?;
         let activity: Result<_, _> = plan.iter().map(|layer| device.zeros(layer.targets)).collect();
         let arrival_warps = match options.arrival_warps {
             Some(warps) => warps,
             None => WARPS_OF_A_MULTIPROCESSOR * device.multiprocessors()?,
         };
-        let queue = Queue {
-            control: device.copy(&[abi::Control::fresh()])?,
-            steps: device.zeros(1)?,
-            order: device.zeros(1)?,
-        };
+        let queue = Queue::new(&device)?;
         Ok(Self {
             graphs: Vec::new(),
             batch: None,
@@ -163,7 +156,6 @@ impl CudaEngine {
             samples: 0,
             losses: Vec::new(),
             input_gradient: Vec::new(),
-            host_gradient: None,
             network: network.clone(),
             parameters,
             loss: loss::describe(&*training.objective),
@@ -221,58 +213,11 @@ impl CudaEngine {
         order: &[u32],
         rates: &[f64],
     ) -> Result<(), EngineError> {
-        let made = self.steps;
-        let entries: Vec<abi::Step> = steps
-            .iter()
-            .zip(rates)
-            .zip(made + 1..)
-            .map(|((&(first, samples), &rate), number)| abi::Step {
-                first: first as i32,
-                samples: samples as i32,
-                rule: self.rule(number, rate),
-            })
-            .collect();
-        let order: Vec<i32> = order.iter().map(|&sample| sample as i32).collect();
-        if entries.len() > self.queue.steps.len() || order.len() > self.queue.order.len() {
+        if !self.queue.holds(steps.len(), order.len()) {
             self.graphs.clear();
-            self.queue.steps = self.device.unset(entries.len().max(self.queue.steps.len()))?;
-            self.queue.order = self.device.unset(order.len().max(self.queue.order.len()))?;
         }
-        self.device.write(&entries, &mut self.queue.steps)?;
-        self.device.write(&order, &mut self.queue.order)
-    }
-
-    /// The rule of update number `step`.
-    fn rule(&self, step: u64, learning_rate: f64) -> abi::Rule {
-        let rule = self.training.optimiser.rule::<f32>(step, learning_rate);
-        let (clip_value, clip_norm) = match self.training.clip {
-            None => (0.0, 0.0),
-            Some(Clip::Value(limit)) => (limit as f32, 0.0),
-            Some(Clip::Norm(limit)) => (0.0, limit),
-        };
-        let rates = self.training.learning_rates;
-        let LearningRates { weights, delays, .. } = rates;
-        let LearningRates { tau_mem, tau_syn, threshold, bias, adaptation, .. } = rates;
-        let of_constants = [tau_mem, tau_syn, threshold, bias, adaptation, adaptation];
-        let common = abi::Rule {
-            clip_value,
-            clip_norm,
-            weights: pace(rule, weights, true),
-            delays: pace(rule, delays, false),
-            constants: of_constants.map(|factor| pace(rule, factor, false)),
-            ..abi::Rule::default()
-        };
-        match rule {
-            UpdateRule::Sgd { momentum, .. } => abi::Rule { momentum_or_beta1: momentum, ..common },
-            UpdateRule::Adam { beta1, beta2, epsilon, root_scale, .. } => abi::Rule {
-                adam: 1,
-                momentum_or_beta1: beta1,
-                beta2,
-                epsilon,
-                root_scale,
-                ..common
-            },
-        }
+        let rates = Rates { training: &self.training, made: self.steps, rates };
+        self.queue.set(&self.device, steps, order, rates)
     }
 
     /// Makes room for batches of `samples` samples with up to `arrivals` input spikes each.
@@ -386,7 +331,7 @@ impl CudaEngine {
 
     /// Forgets faults and counts and goes back to the queue's first step.
     pub(crate) fn reset(&mut self) -> Result<(), EngineError> {
-        self.device.write(&[abi::Control::fresh()], &mut self.queue.control)?;
+        self.queue.reset(&self.device)?;
         match &mut self.batch {
             Some(batch) => batch.clear_needs(&self.device),
             None => Ok(()),
@@ -395,7 +340,7 @@ impl CudaEngine {
 
     /// What happened since [`CudaEngine::reset`].
     pub(crate) fn outcome(&self) -> Result<abi::Control, EngineError> {
-        Ok(self.device.read(&self.queue.control, 1)?[0])
+        self.queue.outcome(&self.device)
     }
 
     /// Runs one task on the batch that was staged, with as much room as it turns out to need.
@@ -436,22 +381,7 @@ impl CudaEngine {
         if outcome.capacity != 0 {
             return Ok(());
         }
-        if outcome.loss_not_finite != abi::NONE {
-            return Err(EngineError::NotFinite {
-                what: "the loss",
-                layer: self.network.output().name.clone(),
-                sample: outcome.loss_not_finite as usize,
-            });
-        }
-        if outcome.parameter_not_finite != abi::NONE {
-            let layer = self.weights.layout.layer_of(outcome.parameter_not_finite as usize);
-            return Err(EngineError::NotFinite {
-                what: "a parameter after the update",
-                layer: self.network.layers()[layer].name.clone(),
-                sample: 0,
-            });
-        }
-        Ok(())
+        check_finite(outcome, &self.network, &self.weights.stored.layout)
     }
 
     /// The input gradients of the batch last differentiated, in the order of its spikes.
@@ -472,18 +402,6 @@ impl CudaEngine {
             self.input_gradient.extend(std::iter::repeat_n(0.0, train.len() - arriving));
         }
         Ok(())
-    }
-}
-
-/// How fast the parameters learn whose learning rate has this factor; `decays` if their weights may
-/// decay.
-fn pace(rule: UpdateRule<f32>, factor: f64, decays: bool) -> abi::Pace {
-    let learns = i32::from(factor != 0.0);
-    match rule.scaled(factor as f32, decays) {
-        UpdateRule::Sgd { learning_rate, .. } => {
-            abi::Pace { learns, rate: learning_rate, decay: 0.0 }
-        }
-        UpdateRule::Adam { rate, decay, .. } => abi::Pace { learns, rate, decay },
     }
 }
 

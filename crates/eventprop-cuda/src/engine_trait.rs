@@ -15,18 +15,10 @@ impl CudaEngine {
     }
 
     fn clear_gradient(&mut self) -> Result<(), EngineError> {
-        (self.samples, self.host_gradient) = (0, None);
+        self.samples = 0;
         self.losses.clear();
         self.input_gradient.clear();
-        self.device.clear(&mut self.weights.gradient)
-    }
-
-    /// Brings the gradient back to the device, if someone had it on the host.
-    fn return_gradient(&mut self) -> Result<(), EngineError> {
-        match self.host_gradient.take() {
-            Some(gradient) => self.device.write(&gradient, &mut self.weights.gradient),
-            None => Ok(()),
-        }
+        self.weights.stored.clear_gradient(&self.device)
     }
 
     /// Stages a batch, runs `task` on it and reads back what the trait's getters show.
@@ -37,7 +29,7 @@ impl CudaEngine {
         learning_rate: f64,
     ) -> Result<(BatchStatistics, UpdateStatistics), EngineError> {
         batch.check(&self.network)?;
-        self.host_gradient = None;
+        self.weights.stored.forget_gradient();
         if batch.is_empty() {
             self.clear_gradient()?;
             return Ok(<_>::default());
@@ -69,15 +61,12 @@ impl Engine<f32> for CudaEngine {
     /// # Panics
     /// If the device is lost.
     fn parameters(&self) -> Parameters<f32> {
-        let weights = &self.weights;
-        let packed = expect(self.device.read(&weights.values, weights.layout.len()));
-        weights.layout.unpack(&packed, self.parameters.clone())
+        expect(self.weights.stored.parameters(&self.device, self.parameters.clone()))
     }
 
     fn load(&mut self, parameters: &Parameters<f32>) -> Result<(), EngineError> {
         self.check_shape(parameters)?;
-        let packed = self.weights.layout.pack(parameters);
-        self.device.write(&packed, &mut self.weights.values)?;
+        self.weights.stored.load(&self.device, parameters)?;
         if self.parameters.layers != parameters.layers {
             self.set_constants(parameters)?;
         }
@@ -87,25 +76,11 @@ impl Engine<f32> for CudaEngine {
     /// # Panics
     /// If the device is lost.
     fn optimiser_state(&self) -> OptimiserState<f32> {
-        let layout = &self.weights.layout;
-        let read = |buffer| {
-            let packed = expect(self.device.read(buffer, layout.len()));
-            layout.unpack(&packed, Parameters::zeros(&self.network))
-        };
-        OptimiserState {
-            steps: self.steps,
-            first: read(&self.weights.first),
-            second: read(&self.weights.second),
-        }
+        expect(self.weights.stored.optimiser_state(&self.device, &self.network, self.steps))
     }
 
     fn load_optimiser_state(&mut self, state: &OptimiserState<f32>) -> Result<(), EngineError> {
-        self.check_shape(&state.first)?;
-        self.check_shape(&state.second)?;
-        let (first, second) =
-            (self.weights.layout.pack(&state.first), self.weights.layout.pack(&state.second));
-        self.device.write(&first, &mut self.weights.first)?;
-        self.device.write(&second, &mut self.weights.second)?;
+        self.weights.stored.load_optimiser_state(&self.device, &self.parameters, state)?;
         self.steps = state.steps;
         Ok(())
     }
@@ -138,15 +113,7 @@ impl Engine<f32> for CudaEngine {
     /// # Panics
     /// If the device is lost.
     fn gradient(&self) -> Parameters<f32> {
-        let Self { weights, network, .. } = self;
-        let zeros = Parameters::zeros(network);
-        match &self.host_gradient {
-            Some(gradient) => weights.layout.unpack(gradient, zeros),
-            None => {
-                let packed = expect(self.device.read(&weights.gradient, weights.layout.len()));
-                weights.layout.unpack(&packed, zeros)
-            }
-        }
+        expect(self.weights.stored.gradient(&self.device, &self.network))
     }
 
     fn input_gradient(&self) -> &[f32] {
@@ -186,13 +153,11 @@ impl Engine<f32> for CudaEngine {
     /// # Panics
     /// If the device is lost.
     fn gradient_buffer(&mut self) -> &mut [f32] {
-        let Self { device, weights, host_gradient, .. } = self;
-        host_gradient
-            .get_or_insert_with(|| expect(device.read(&weights.gradient, weights.layout.len())))
+        expect(self.weights.stored.gradient_buffer(&self.device))
     }
 
     fn update(&mut self, learning_rate: f64) -> Result<UpdateStatistics, EngineError> {
-        self.return_gradient()?;
+        self.weights.stored.return_gradient(&self.device)?;
         let samples = self.samples.max(1);
         if self.batch.is_none() || self.data[Source::Call as usize].is_none() {
             // Nothing was ever run: an update of zeros still counts and still decays.

@@ -3,6 +3,8 @@
 
 use crate::engine::{CudaEngine, Source, Task};
 use lif_core::engine::EngineError;
+use lif_core::loss::Objective;
+use lif_core::network::Network;
 
 impl CudaEngine {
     /// Whether the host has to evaluate the loss.
@@ -32,34 +34,55 @@ impl CudaEngine {
         self.start(rest, source, samples.len())
     }
 
-    /// Evaluates the loss of each sample: its derivatives are parts of the batch's mean loss.
     fn evaluate(&mut self, labels: &[u32]) -> Result<(), EngineError> {
         let Self { training, network, plan, device, batch, .. } = self;
         let (Some(batch), Some(last)) = (batch, plan.last()) else { return Ok(()) };
-        let not_finite = |what, sample| {
-            let layer = network.output().name.clone();
-            Err(EngineError::NotFinite { what, layer, sample })
-        };
         let (outputs, by_outputs) = batch.output_mut(plan.len() - 1);
         let outputs = device.read(outputs, labels.len() * last.stride)?;
-        let mut derivatives = vec![0.0; outputs.len()];
-        let mut losses = Vec::with_capacity(labels.len());
-        let rows = outputs.chunks_exact(last.stride);
-        let rows = rows.zip(derivatives.chunks_exact_mut(last.stride)).zip(labels);
-        for (sample, ((outputs, derivatives), &label)) in rows.enumerate() {
-            let derivatives = &mut derivatives[..last.targets];
-            let (outputs, label) = (&outputs[..last.targets], label as usize);
-            let loss = training.objective.evaluate_in_batch(sample, outputs, label, derivatives);
-            if !loss.is_finite() {
-                return not_finite("the loss", sample);
-            }
-            if derivatives.iter().any(|derivative| !derivative.is_finite()) {
-                return not_finite("the gradient", sample);
-            }
-            derivatives.iter_mut().for_each(|derivative| *derivative /= labels.len() as f32);
-            losses.push(loss);
-        }
-        device.write(&derivatives, by_outputs)?;
-        device.write(&losses, &mut batch.losses)
+        let evaluated = evaluate(&*training.objective, network, &outputs, labels)?;
+        device.write(&evaluated.derivatives, by_outputs)?;
+        device.write(&evaluated.losses, &mut batch.losses)
     }
+}
+
+/// What a loss is in each sample of a batch, and the derivatives of their mean.
+pub(crate) struct Evaluated {
+    pub(crate) losses: Vec<f32>,
+    /// Of the shape of the outputs.
+    pub(crate) derivatives: Vec<f32>,
+}
+
+/// Evaluates the loss of each sample by its row of outputs, which may be longer than there are output neurons.
+///
+/// # Errors
+/// [`EngineError::NotFinite`] names the first sample whose loss or derivative is not finite.
+pub(crate) fn evaluate(
+    objective: &dyn Objective<f32>,
+    network: &Network,
+    outputs: &[f32],
+    labels: &[u32],
+) -> Result<Evaluated, EngineError> {
+    let not_finite = |what, sample| {
+        let layer = network.output().name.clone();
+        Err(EngineError::NotFinite { what, layer, sample })
+    };
+    let neurons = network.output().size;
+    let row = (outputs.len() / labels.len().max(1)).max(1);
+    let mut derivatives = vec![0.0; outputs.len()];
+    let mut losses = Vec::with_capacity(labels.len());
+    let rows = outputs.chunks_exact(row).zip(derivatives.chunks_exact_mut(row)).zip(labels);
+    for (sample, ((outputs, derivatives), &label)) in rows.enumerate() {
+        let derivatives = &mut derivatives[..neurons];
+        let (outputs, label) = (&outputs[..neurons], label as usize);
+        let loss = objective.evaluate_in_batch(sample, outputs, label, derivatives);
+        if !loss.is_finite() {
+            return not_finite("the loss", sample);
+        }
+        if derivatives.iter().any(|derivative| !derivative.is_finite()) {
+            return not_finite("the gradient", sample);
+        }
+        derivatives.iter_mut().for_each(|derivative| *derivative /= labels.len() as f32);
+        losses.push(loss);
+    }
+    Ok(Evaluated { losses, derivatives })
 }

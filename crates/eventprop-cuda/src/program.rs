@@ -6,19 +6,13 @@ use crate::constants::Constants;
 use crate::data::Data;
 use crate::device::{Buffer, Device, Shape};
 use crate::layer::{DenseLayer, WARP};
+use crate::queue::Queue;
 use crate::weights::Weights;
 
 /// Threads of a block where nothing else decides.
 pub(crate) const THREADS: u32 = 256;
 /// Warps of a block that walks neurons: WALKERS of `kernels/walk.cuh`.
 pub(crate) const WARPS: usize = 4;
-
-/// The steps that are to be made: which samples of the data, at which learning rate.
-pub(crate) struct Queue {
-    pub(crate) control: Buffer<abi::Control>,
-    pub(crate) steps: Buffer<abi::Step>,
-    pub(crate) order: Buffer<i32>,
-}
 
 /// A batch's kernels with their arguments.
 pub(crate) struct Program<'a> {

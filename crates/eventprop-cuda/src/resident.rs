@@ -4,7 +4,8 @@
 use crate::abi::{Control, NONE};
 use crate::data::{Data, longest};
 use crate::engine::{CudaEngine, Source, Task, statistics};
-use crate::probe::unavailable;
+use crate::memory::check_data;
+use crate::queue::{check_order, ranges};
 use lif_core::engine::{
     Batch, BatchError, BatchStatistics, EngineError, Resident, UpdateStatistics,
 };
@@ -17,16 +18,7 @@ impl Resident<f32> for CudaEngine {
         samples.check(&self.network)?;
         let spikes = samples.spikes;
         self.forget(Source::Resident)?;
-        let (needed, free) =
-            (Data::bytes(spikes.len(), spikes.spike_count()), self.device.free_memory()?);
-        if needed > free {
-            let mib = |bytes: usize| bytes.div_ceil(1 << 20);
-            return unavailable(format!(
-                "the data set needs {} MiB of device memory, {} MiB more than is free",
-                mib(needed),
-                mib(needed - free)
-            ));
-        }
+        check_data(Data::bytes(spikes.len(), spikes.spike_count()), self.device.free_memory()?)?;
         let mut data = Data::new(&self.device, spikes.len(), spikes.spike_count())?;
         data.write(&self.device, spikes, samples.labels, self.network.input().size)?;
         self.kept_arrivals = longest(spikes, self.network.duration() as f32);
@@ -42,7 +34,8 @@ impl Resident<f32> for CudaEngine {
     ) -> Result<(BatchStatistics, UpdateStatistics), BatchError> {
         let (mut batches, mut updates) = (BatchStatistics::default(), UpdateStatistics::default());
         let at = |batch: usize| move |error| BatchError { batch, error };
-        self.check_order(order, size, rates).map_err(at(0))?;
+        let kept = self.data[Source::Resident as usize].as_ref().map_or(0, Data::len);
+        check_order(kept, order, size, rates).map_err(at(0))?;
         self.make_room(size.min(order.len()), self.kept_arrivals).map_err(at(0))?;
         let steps: Vec<&[u32]> = order.chunks(size).collect();
         // The host evaluates a loss of one's own after each.
@@ -79,17 +72,9 @@ impl Resident<f32> for CudaEngine {
 impl CudaEngine {
     /// Starts one step after the other and waits for the last.
     fn run_steps(&mut self, steps: &[&[u32]], rates: &[f64]) -> Result<Control, EngineError> {
-        let mut first = 0;
-        let ranges: Vec<(usize, usize)> = steps
-            .iter()
-            .map(|samples| {
-                first += samples.len();
-                (first - samples.len(), samples.len())
-            })
-            .collect();
-        self.set_queue(&ranges, &steps.concat(), rates)?;
+        self.set_queue(&ranges(steps), &steps.concat(), rates)?;
         self.reset()?;
-        self.host_gradient = None;
+        self.weights.stored.forget_gradient();
         for samples in steps {
             if self.has_own_loss() {
                 self.start_with_own_loss(Task::Train, Source::Resident, samples)?;
@@ -99,21 +84,5 @@ impl CudaEngine {
             self.samples = samples.len();
         }
         self.outcome()
-    }
-
-    fn check_order(&self, order: &[u32], size: usize, rates: &[f64]) -> Result<(), EngineError> {
-        let kept = self.data[Source::Resident as usize].as_ref().map_or(0, Data::len);
-        let refuse = |reason: String| Err(EngineError::Batch(reason));
-        if let Some(sample) = order.iter().find(|&&sample| sample as usize >= kept) {
-            return refuse(format!("there is no sample {sample}: {kept} are kept on the device"));
-        }
-        if size == 0 {
-            return refuse(String::from("a batch must have at least one sample"));
-        }
-        let batches = order.len().div_ceil(size);
-        if rates.len() != batches {
-            return refuse(format!("{} learning rates for {batches} batches", rates.len()));
-        }
-        Ok(())
     }
 }

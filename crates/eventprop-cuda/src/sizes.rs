@@ -2,7 +2,7 @@
 
 use crate::abi::{CONSTANTS, List};
 use crate::layer::{DenseLayer, WARP};
-use crate::name::NAME;
+use crate::memory::check_batch;
 use crate::wiring::{needs_collecting, needs_list};
 use lif_core::engine::EngineError;
 
@@ -238,28 +238,8 @@ impl Room {
         input_errors: bool,
         free: usize,
     ) -> Result<(), EngineError> {
-        let needed = self.bytes(layers, input_errors);
-        if needed <= free {
-            return Ok(());
-        }
-        let fits =
-            |samples: usize| Self { samples, ..self.clone() }.bytes(layers, input_errors) <= free;
-        let (mut low, mut high) = (0, self.samples);
-        while low + 1 < high {
-            let middle = (low + high) / 2;
-            if fits(middle) { low = middle } else { high = middle }
-        }
-        let mib = |bytes: usize| bytes.div_ceil(1 << 20);
-        let advice = match low {
-            0 => String::from("not even a batch of one sample would fit"),
-            _ => format!("a batch of {low} would fit"),
-        };
-        let reason = format!(
-            "a batch of {} needs {} MiB of device memory, {} MiB more than is free; {advice}",
-            self.samples,
-            mib(needed),
-            mib(needed - free),
-        );
-        Err(EngineError::Unavailable { engine: NAME, reason })
+        check_batch(self.samples, free, |samples| {
+            Self { samples, ..self.clone() }.bytes(layers, input_errors)
+        })
     }
 }

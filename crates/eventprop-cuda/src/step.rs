@@ -6,6 +6,7 @@ use crate::device::Shape;
 use crate::layer::WARP;
 use crate::program::{Program, THREADS, WARPS};
 use crate::sizes::GROUP;
+use crate::update::{End, Left, change, finish, finish_update};
 use crate::walks::{neurons, whole};
 use bytemuck::bytes_of;
 use lif_core::engine::EngineError;
@@ -85,22 +86,20 @@ impl Program<'_> {
     /// The gradient and the statistics, from the losses and their derivatives.
     pub(crate) fn differentiate(&self, input_errors: bool) -> Result<(), EngineError> {
         self.backward(input_errors)?;
-        self.finish("finish_batch")
+        self.finish(End::Batch)
     }
 
     /// Changes weights and delays by the gradient; `norm` says whether its norm is needed.
     pub(crate) fn update(&self, norm: bool) -> Result<(), EngineError> {
         self.change(norm)?;
-        let control = self.queue.control.address();
-        let one = Shape { grid: (1, 1), block: (1, 1) };
-        self.device.launch("finish_update", one, &[bytes_of(&control)])
+        finish_update(self.device, self.queue)
     }
 
     /// [`Program::differentiate`], then [`Program::update`].
     pub(crate) fn train(&self, input_errors: bool, norm: bool) -> Result<(), EngineError> {
         self.backward(input_errors)?;
         self.change(norm)?;
-        self.finish("finish_step")
+        self.finish(End::Step)
     }
 
     fn backward(&self, input_errors: bool) -> Result<(), EngineError> {
@@ -124,60 +123,15 @@ impl Program<'_> {
     }
 
     /// The end of a task on a batch: its statistics.
-    fn finish(&self, kernel: &'static str) -> Result<(), EngineError> {
+    fn finish(&self, end: End) -> Result<(), EngineError> {
         let Self { device, batch, queue, data, .. } = self;
-        device.launch(
-            kernel,
-            Shape { grid: (1, 1), block: (THREADS, 1) },
-            &[
-                bytes_of(&queue.control.address()),
-                bytes_of(&batch.losses.address()),
-                bytes_of(&batch.predictions.address()),
-                bytes_of(&queue.steps.address()),
-                bytes_of(&queue.order.address()),
-                bytes_of(&data.labels.address()),
-            ],
-        )
+        let (losses, predictions) = (&batch.losses, &batch.predictions);
+        finish(device, end, queue, Left { losses, predictions, labels: &data.labels })
     }
 
     fn change(&self, norm: bool) -> Result<(), EngineError> {
         let Self { device, weights, queue, norm_parts, .. } = self;
-        let all = weights.layout.len() as i32;
-        let count = weights.layout.first_constant() as i32;
-        let real = weights.layout.parameters() as i32;
-        let delays = weights.layout.first_delay() as i32;
-        let control = queue.control.address();
-        if norm {
-            let parts = norm_parts.address();
-            device.launch(
-                "gradient_squares",
-                Shape { grid: (norm_parts.len() as u32, 1), block: (THREADS, 1) },
-                &[bytes_of(&weights.gradient.address()), bytes_of(&all), bytes_of(&parts)],
-            )?;
-            device.launch(
-                "gradient_norm",
-                Shape { grid: (1, 1), block: (THREADS, 1) },
-                &[bytes_of(&parts), bytes_of(&control)],
-            )?;
-        }
-        if count == 0 {
-            return self.change_constants();
-        }
-        device.launch(
-            "update_parameters",
-            Shape { grid: ((count as u32).div_ceil(THREADS), 1), block: (THREADS, 1) },
-            &[
-                bytes_of(&weights.values.address()),
-                bytes_of(&weights.gradient.address()),
-                bytes_of(&weights.first.address()),
-                bytes_of(&weights.second.address()),
-                bytes_of(&count),
-                bytes_of(&real),
-                bytes_of(&delays),
-                bytes_of(&control),
-                bytes_of(&queue.steps.address()),
-            ],
-        )?;
+        change(device, &weights.stored, queue, norm.then_some(norm_parts))?;
         self.change_constants()
     }
 
