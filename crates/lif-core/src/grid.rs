@@ -23,11 +23,13 @@
 //! 2021), the adjoint is the continuous one discretised and so the exact gradient of nothing
 //! discrete, and first-spike times are step indices, which a loss takes for ms.
 
+mod bump;
 mod differentiate;
 mod layer;
 mod model;
 mod spec;
 
+pub use bump::{BumpAction, Bumping};
 pub use differentiate::{GridBumps, GridGradient};
 pub use layer::{GridLayer, GridTrace, Raster};
 pub use model::{GridModel, GridPass};

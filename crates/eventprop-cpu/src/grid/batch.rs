@@ -1,9 +1,10 @@
 //! What [`GridEngine`] does with a batch: chunks of it on all threads, then the sums over them.
 
+use super::bump::Bumped;
 use super::chunk::{CHUNK, Chunk, Learning, Work, add_gradients};
 use super::engine::GridEngine;
 use super::input::Source;
-use super::parts::Bumping;
+use super::parts::Raised;
 use super::rows::LANES;
 use crate::trials::Kind;
 use lif_core::SpikeBatch;
@@ -67,16 +68,16 @@ impl GridEngine {
         if self.in_parts.is_some() {
             return Ok(BatchStatistics::default());
         }
-        let mut bumping = Bumping::default();
+        let mut raised = Raised::default();
         loop {
             let silent = self.silent_neurons();
-            match self.bump_silent(&mut bumping, &silent) {
+            match self.bump_silent(&mut raised, &silent) {
                 ControlFlow::Continue(()) => self.run(None, Some(labels))?,
-                ControlFlow::Break(statistics) => {
+                ControlFlow::Break(Bumped { statistics, after }) => {
                     if statistics.bump_gave_up > 0 {
                         self.run(None, Some(labels))?;
                     }
-                    self.raise_weights(&bumping.after);
+                    self.raise_weights(&after);
                     return Ok(statistics);
                 }
             }

@@ -1,54 +1,46 @@
-//! What [`GridEngine`] does about neurons that are silent in some sample of a batch: the rule of
-//! [`lif_core::grid`].
+//! What [`GridEngine`] does about neurons that are silent in some sample of a batch: the weights that
+//! the rule of [`lif_core::grid`] is about.
 
 use super::engine::GridEngine;
 use super::input::Source;
-use super::parts::{Bumping, InParts};
+use super::parts::{InParts, Raised};
+use super::rows::Rows;
 use lif_core::SpikeBatch;
 use lif_core::engine::{BatchStatistics, Bump, EngineError};
-use lif_core::grid::{GridSpec, GridVariant};
+use lif_core::grid::BumpAction;
 use std::ops::ControlFlow;
+
+/// What was done about the silent neurons of a batch.
+pub(super) struct Bumped {
+    pub(super) statistics: BatchStatistics,
+    /// The neurons whose weights are raised after the pass.
+    pub(super) after: Vec<u32>,
+}
 
 impl GridEngine {
     /// Raises the weights of `silent` neurons, or puts them back, or leaves that until after the pass.
     /// Goes on if the batch has to be run again to see whether that was enough.
     pub(super) fn bump_silent(
         &mut self,
-        bumping: &mut Bumping,
+        raised: &mut Raised,
         silent: &[u32],
-    ) -> ControlFlow<BatchStatistics> {
-        let GridSpec { variant, bump, max_repeats, .. } = *self.model.spec();
-        let Bumping { raised, repeats, original, after } = bumping;
-        let done = |bumps, bump_gave_up| {
-            ControlFlow::Break(BatchStatistics {
-                bumps,
-                bump_gave_up,
-                ..BatchStatistics::default()
-            })
-        };
-        if silent.is_empty() || bump == 0.0 {
-            return done(raised.iter().sum(), 0);
-        }
-        if variant == GridVariant::First {
-            after.extend_from_slice(silent);
-            return done(silent.len() as u64, 0);
-        }
-        raised.resize(self.activity.len(), 0);
-        if *repeats == max_repeats {
-            for &neuron in silent {
-                if let Some(original) = original {
-                    self.weights.restore(neuron as usize, original);
-                }
-                raised[neuron as usize] = 0;
+    ) -> ControlFlow<Bumped> {
+        let Raised { bumping, original } = raised;
+        match bumping.next(self.model.spec(), self.activity.len(), silent) {
+            BumpAction::Raise(neurons) => {
+                original.get_or_insert_with(|| self.weights.clone());
+                self.raise_weights(&neurons);
+                ControlFlow::Continue(())
             }
-            self.totals = self.weights.totals();
-            return done(raised.iter().sum(), silent.len() as u64);
+            BumpAction::Done { restore, raise_after, bumps, gave_up } => {
+                if let Some(original) = original {
+                    self.restore_weights(&restore, original);
+                }
+                let statistics =
+                    BatchStatistics { bumps, bump_gave_up: gave_up, ..BatchStatistics::default() };
+                ControlFlow::Break(Bumped { statistics, after: raise_after })
+            }
         }
-        *repeats += 1;
-        original.get_or_insert_with(|| self.weights.clone());
-        self.raise_weights(silent);
-        silent.iter().for_each(|&neuron| raised[neuron as usize] += 1);
-        ControlFlow::Continue(())
     }
 
     /// Raises the weights of `neurons` by a bump.
@@ -59,6 +51,16 @@ impl GridEngine {
         let bump = self.model.spec().bump as f32;
         for &neuron in neurons {
             self.weights.raise(neuron as usize, bump);
+        }
+        self.totals = self.weights.totals();
+    }
+
+    fn restore_weights(&mut self, neurons: &[u32], original: &Rows) {
+        if neurons.is_empty() {
+            return;
+        }
+        for &neuron in neurons {
+            self.weights.restore(neuron as usize, original);
         }
         self.totals = self.weights.totals();
     }
@@ -83,7 +85,7 @@ impl GridEngine {
 impl Bump<f32> for GridEngine {
     fn silent(&mut self, spikes: &SpikeBatch<f32>) -> Result<Vec<u64>, EngineError> {
         if !matches!(self.in_parts, Some(InParts::Bumping(_))) {
-            self.in_parts = Some(InParts::Bumping(Bumping::default()));
+            self.in_parts = Some(InParts::Bumping(Raised::default()));
         }
         self.run(Some(&Source::Spikes(spikes)), None)?;
         let mut silent = vec![0; self.activity.len()];
@@ -93,15 +95,19 @@ impl Bump<f32> for GridEngine {
 
     fn raise(&mut self, silent: &[u64]) -> ControlFlow<BatchStatistics> {
         let silent: Vec<u32> = (0..).zip(silent).filter(|(_, n)| **n > 0).map(|(j, _)| j).collect();
-        let mut bumping = match self.in_parts.take() {
-            Some(InParts::Bumping(bumping)) => bumping,
-            _ => Bumping::default(),
+        let mut raised = match self.in_parts.take() {
+            Some(InParts::Bumping(raised)) => raised,
+            _ => Raised::default(),
         };
-        let flow = self.bump_silent(&mut bumping, &silent);
-        self.in_parts = Some(match flow {
-            ControlFlow::Continue(()) => InParts::Bumping(bumping),
-            ControlFlow::Break(_) => InParts::Bumped(bumping.after),
-        });
-        flow
+        match self.bump_silent(&mut raised, &silent) {
+            ControlFlow::Continue(()) => {
+                self.in_parts = Some(InParts::Bumping(raised));
+                ControlFlow::Continue(())
+            }
+            ControlFlow::Break(Bumped { statistics, after }) => {
+                self.in_parts = Some(InParts::Bumped(after));
+                ControlFlow::Break(statistics)
+            }
+        }
     }
 }

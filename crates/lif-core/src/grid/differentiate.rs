@@ -1,3 +1,4 @@
+use super::bump::{BumpAction, Bumping};
 use super::layer::{GridLayer, GridTrace, Raster};
 use super::model::{GridModel, GridPass};
 use super::spec::GridVariant;
@@ -70,47 +71,35 @@ impl GridModel {
         weights: &mut [T],
         inputs: &[Raster],
     ) -> (Vec<GridTrace<T>>, GridBumps) {
-        let mut bumps = GridBumps { raised: vec![0; layer.neurons], gave_up: Vec::new() };
-        let mut traces = self.run(layer, weights, inputs);
-        if self.spec().bump == 0.0 {
-            return (traces, bumps);
-        }
         let original = weights.to_vec();
-        let mut silent = silent_neurons(layer, &traces);
-        if self.spec().variant == GridVariant::First {
-            self.raise(layer, weights, &silent, &mut bumps);
-            return (traces, bumps);
-        }
-        for _ in 0..self.spec().max_repeats {
-            if silent.is_empty() {
-                return (traces, bumps);
-            }
-            self.raise(layer, weights, &silent, &mut bumps);
-            traces = self.run(layer, weights, inputs);
-            silent = silent_neurons(layer, &traces);
-        }
-        if !silent.is_empty() {
-            for &neuron in &silent {
-                bumps.raised[neuron as usize] = 0;
-                for weight in (neuron as usize..weights.len()).step_by(layer.neurons) {
-                    weights[weight] = original[weight];
+        let mut bumping = Bumping::default();
+        let mut traces = self.run(layer, weights, inputs);
+        loop {
+            let silent = silent_neurons(layer, &traces);
+            match bumping.next(self.spec(), layer.neurons, &silent) {
+                BumpAction::Raise(neurons) => {
+                    self.raise(layer, weights, &neurons);
+                    traces = self.run(layer, weights, inputs);
+                }
+                BumpAction::Done { restore, raise_after, .. } => {
+                    for &neuron in &restore {
+                        for weight in (neuron as usize..weights.len()).step_by(layer.neurons) {
+                            weights[weight] = original[weight];
+                        }
+                    }
+                    if !restore.is_empty() {
+                        traces = self.run(layer, weights, inputs);
+                    }
+                    self.raise(layer, weights, &raise_after);
+                    let raised = bumping.raised().iter().map(|&times| times as u32).collect();
+                    return (traces, GridBumps { raised, gave_up: restore });
                 }
             }
-            bumps.gave_up = silent;
-            traces = self.run(layer, weights, inputs);
         }
-        (traces, bumps)
     }
 
-    fn raise<T: Real>(
-        &self,
-        layer: &GridLayer,
-        weights: &mut [T],
-        neurons: &[u32],
-        bumps: &mut GridBumps,
-    ) {
+    fn raise<T: Real>(&self, layer: &GridLayer, weights: &mut [T], neurons: &[u32]) {
         for &neuron in neurons {
-            bumps.raised[neuron as usize] += 1;
             for weight in weights[neuron as usize..].iter_mut().step_by(layer.neurons) {
                 *weight += T::of(self.spec().bump);
             }
