@@ -99,11 +99,12 @@ impl GridEngine {
             weights: &self.weights,
             totals: &self.totals,
         };
-        let learning = Learning {
+        let learning = labels.map(|labels| Learning {
             loss: &self.loss,
-            share: labels.map_or(0.0, |labels| (labels.len() as f32).recip()),
+            labels,
+            share: (labels.len() as f32).recip(),
             differences: self.training.input_gradients,
-        };
+        });
         let in_range = AtomicBool::new(true);
         let run = |(position, chunk): (usize, &mut Chunk)| {
             let start = position * CHUNK;
@@ -113,7 +114,7 @@ impl GridEngine {
                     in_range.store(false, Ordering::Relaxed);
                 }
             }
-            chunk.run(&work, labels.map(|labels| (&learning, &labels[start..])));
+            chunk.run(&work, start, learning.as_ref());
         };
         let chunks = self.chunks.par_iter_mut().enumerate();
         self.threads.run(|| self.threads.each(chunks, run));

@@ -47,20 +47,23 @@ pub(super) struct Work<'a> {
 /// What the chunks of a batch that is differentiated read besides.
 pub(super) struct Learning<'a> {
     pub(super) loss: &'a StepLoss,
+    /// One a sample of the batch.
+    pub(super) labels: &'a [u32],
     /// 1 / the number of samples in the batch.
     pub(super) share: f32,
     pub(super) differences: bool,
 }
 
 impl Chunk {
-    /// Runs its samples forward, and backward if there is something to learn: labels, one a sample.
-    pub(super) fn run(&mut self, work: &Work<'_>, learning: Option<(&Learning<'_>, &[u32])>) {
+    /// Runs its samples, of which the first is at `start` in the batch, forward, and backward if there
+    /// is something to learn.
+    pub(super) fn run(&mut self, work: &Work<'_>, start: usize, learning: Option<&Learning<'_>>) {
         self.clear(work);
         for sample in 0..self.input.len() {
             let span = self.span(work, sample);
             self.forward(work, sample, span.clone());
-            if let Some((learning, labels)) = learning {
-                self.backward(work, learning, sample, labels[sample] as usize, span);
+            if let Some(learning) = learning {
+                self.backward(work, learning, sample, start + sample, span);
             }
         }
     }
@@ -124,14 +127,15 @@ impl Chunk {
         work: &Work<'_>,
         learning: &Learning<'_>,
         sample: usize,
-        label: usize,
+        in_batch: usize,
         span: Range<usize>,
     ) {
+        let label = learning.labels[in_batch] as usize;
         let blocks = work.weights.blocks();
         let neurons = (blocks - 1) * LANES + work.weights.neurons_of(blocks - 1);
         let first = &self.first[self.first.len() - blocks * LANES..];
-        let loss =
-            learning.loss.evaluate(sample, &first[..neurons], label, &mut self.upstream[..neurons]);
+        let upstream = &mut self.upstream[..neurons];
+        let loss = learning.loss.evaluate(in_batch, &first[..neurons], label, upstream);
         self.losses.push(loss);
         self.correct += usize::from(earliest(&first[..neurons]) == label);
 
