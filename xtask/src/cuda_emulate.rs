@@ -38,7 +38,7 @@ const WATCHES: [Kind; 3] = [
     Kind {
         name: "tsan",
         programs: &["small", "recurrent"],
-        tests: &["every_kernel_runs", "every_walk_runs"],
+        tests: &["every_kernel", "every_walk_runs"],
         policy: "2",
     },
     // The first asks only whether there is a device.
@@ -47,6 +47,7 @@ const WATCHES: [Kind; 3] = [
         name: "initcheck",
         programs: &[
             "small",
+            "grid",
             "conformance",
             "recurrent",
             "constants",

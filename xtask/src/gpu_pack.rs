@@ -27,9 +27,10 @@ pub(crate) struct Args {
 }
 
 /// The tests of the engine that run anywhere, in the order of `gpu/run.sh`.
-pub(crate) const TESTS: [&str; 12] = [
+pub(crate) const TESTS: [&str; 13] = [
     "probe",
     "small",
+    "grid",
     "conformance",
     "agreement",
     "consistency",

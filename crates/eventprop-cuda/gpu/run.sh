@@ -63,7 +63,7 @@ train() {
         ./eventprop train --backend cuda --json --run-dir "$output/runs" "$@"
 }
 
-# profile SAMPLES BATCH EVENTS [seed]: what the profiler says of some steps.
+# profile SAMPLES BATCH EVENTS [seed|grid]: what the profiler says of some steps.
 profile() {
     step "kernels-${4:+$4-}$2-$3.csv" 40 "$ncu" --clock-control none --csv --page raw --launch-skip 60 --launch-count 40 --metrics \
         gpu__time_duration.sum,smsp__inst_executed.sum,lts__t_sectors_srcunit_tex.sum,dram__bytes.sum,launch__registers_per_thread \
@@ -84,7 +84,7 @@ else
     threads=4 limit=90
     step nvidia-smi.txt 30 nvidia-smi
 fi
-for test in probe small conformance agreement consistency skip recurrent constants recovery unheard own_loss spiking_readout; do
+for test in probe small grid conformance agreement consistency skip recurrent constants recovery unheard own_loss spiking_readout; do
     step "test-$test.txt" $limit "./test-$test" --test-threads=$threads
 done
 
@@ -106,6 +106,7 @@ END
     step speed.json 120 ./speed toy
     step torch.json 120 python3 bench_torch.py toy
     tell "not run" kernels-1024-150.csv "(the profiler needs a GPU)"
+    train seed 120 0 -- --preset seed "${images[@]}"
     train yin-yang-delays 120 0 -- --preset yin-yang-delays --epochs 1 --set "$few"
     train mnist-paper 300 0 -- --preset mnist-paper --set data.validation=4 "${images[@]}"
     train mnist-conv 300 0 -- --preset mnist-conv "${images[@]}"
@@ -118,6 +119,7 @@ else
     if ncu=$(tool ncu); then
         profile 4096 1024 150
         profile 512 16 150
+        profile 2048 128 784 grid
         profile 2048 128 784 seed
     else
         tell "not run" kernels-1024-150.csv "(no ncu)"
@@ -128,6 +130,7 @@ else
         step "sanitizer-$check.txt" 25 "$sanitizer" --tool $check --error-exitcode 1 ./test-small --test-threads=1
     done
     late=
+    train seed 20 85.0 -- --preset seed --epochs 10
     train yin-yang-delays 40 97.0 -- --preset yin-yang-delays --epochs 20
     train mnist-paper 40 94.0 -- --preset mnist-paper --epochs 3
     train mnist-conv 60 97.0 -- --preset mnist-conv --epochs 1

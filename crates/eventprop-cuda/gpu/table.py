@@ -7,7 +7,8 @@ import sys
 
 import kernels
 
-SEED, GRAPH, OURS = "seed in PyTorch", "seed in PyTorch, CUDA graph", "784-10 ttfs, seed's data"
+SEED, GRAPH = "seed in PyTorch", "seed in PyTorch, CUDA graph"
+GRID, EXACT = "784-10 on a grid, seed's data", "784-10 ttfs, seed's data"
 EPOCH = 60000
 
 
@@ -69,25 +70,31 @@ def table(rows):
 
 def beside_the_seed(rows):
     rate = {(row["name"], row["batch"]): row["samples_per_second"] for row in rows if "error" not in row}
-    rates = {name: {batch: value for (other, batch), value in rate.items() if other == name} for name in (SEED, GRAPH, OURS)}
-    batches = sorted(set(rates[SEED]) & set(rates[OURS]))
+    names = (SEED, GRAPH, GRID, EXACT)
+    rates = {name: {batch: value for (other, batch), value in rate.items() if other == name} for name in names}
+    batches = sorted(set(rates[SEED]) & (set(rates[GRID]) | set(rates[EXACT])))
     if not batches:
         return []
     lines = ["### Beside the PyTorch script this project began from", "",
-             "One layer, 784 input spikes a sample. The script runs as it is, small kernels in a loop, and recorded as one CUDA graph;",
-             "on a grid of 1 ms, where this engine's times are exact.", "",
-             "| batch | script, samples/s | its graph | this engine | to the script | to its graph |",
-             "| --- | --- | --- | --- | --- | --- |"]
+             "One layer, 784 input spikes a sample, samples a second. The script runs as it is, small kernels in a loop, and recorded as one",
+             "CUDA graph, on a grid of 1 ms; this engine on the same grid, and with exact times.", "",
+             "| batch | script | its graph | on the grid | to the script | to its graph | exact | to the script | to its graph |",
+             "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
     for batch in batches:
-        values = [rates[name].get(batch) for name in (SEED, GRAPH, OURS)]
-        lines.append(f"| {batch} | {compared(*values)} |")
-    best = [max(rates[name].values(), default=None) for name in (SEED, GRAPH, OURS)]
+        lines.append(f"| {batch} | {compared(*(rates[name].get(batch) for name in names))} |")
+    best = [max(rates[name].values(), default=None) for name in names]
     return lines + [f"| the best of each | {compared(*best)} |"]
 
 
-def compared(seed, graph, ours):
-    return (f"{seed:,.0f} | {f'{graph:,.0f}' if graph else ''} | {ours:,.0f} | {ours / seed:.1f}x "
-            f"| {f'{ours / graph:.1f}x' if graph else ''}")
+def compared(seed, graph, *ours):
+    cells = [number(seed), number(graph)]
+    for rate in ours:
+        cells += [number(rate)] + [f"{rate / theirs:.1f}x" if rate and theirs else "" for theirs in (seed, graph)]
+    return " | ".join(cells)
+
+
+def number(rate):
+    return f"{rate:,.0f}" if rate else ""
 
 
 def allowed(ceilings):
@@ -99,14 +106,14 @@ def allowed(ceilings):
 
 
 def profiles(folder, ceilings, speeds):
-    # Named after their settings: kernels-[seed-]BATCH-EVENTS.csv.
-    found = [re.fullmatch(r"kernels-(seed-)?(\d+)-(\d+)\.csv", name) for name in os.listdir(folder)]
+    # Named after their settings: kernels-[seed-|grid-]BATCH-EVENTS.csv.
+    found = [re.fullmatch(r"kernels-(seed-|grid-)?(\d+)-(\d+)\.csv", name) for name in os.listdir(folder)]
     for match in sorted(filter(None, found), key=lambda match: (match[1] or "", -int(match[2]))):
-        name = OURS if match[1] else "784-350-10 vmax"
+        name = {None: "784-350-10 vmax", "seed-": EXACT, "grid-": GRID}[match[1]]
         batch, events = int(match[2]), int(match[3])
         seconds = [batch / row["samples_per_second"] for row in speeds if "error" not in row
                    and (row["name"], row["batch"], row.get("events")) == (name, batch, events)]
-        title = f"Kernels of a step: {name.split()[0]}, {events} input spikes, batch {batch}"
+        title = f"Kernels of a step: {name.split(',')[0]}, {events} input spikes, batch {batch}"
         try:
             yield kernels.section(title, text(folder, match[0]).splitlines(), ceilings, next(iter(seconds), None))
         except (KeyError, ValueError) as error:

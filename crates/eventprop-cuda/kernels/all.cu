@@ -25,4 +25,6 @@
 #include "constants.cu"
 #include "shared_weights.cu"
 #include "update.cu"
+#include "grid_walk.cu"
+#include "grid_gradient.cu"
 #include "ceilings.cu"

@@ -174,7 +174,7 @@ struct Faults {
     unsigned long long loss_not_finite; // sample, the least
     unsigned long long parameter_not_finite;  // position, the least
     int capacity;                       // not 0 if a layer's `needed` says more than there is room for
-    int padding;
+    int silent;                         // not 0 if a neuron is whose weights the host has to raise: see grid.cuh
 };
 
 struct Totals {
@@ -213,5 +213,6 @@ static_assert(sizeof(Recovery) == 56, "as in abi.rs");
 __device__ __forceinline__ bool is_faulty(Control const* control) {
     Faults const& f = control->faults;
     // All are read at once, not each after the other.
-    return (f.runaway != NONE) | (f.loss_not_finite != NONE) | (f.parameter_not_finite != NONE) | (f.capacity != 0);
+    return (f.runaway != NONE) | (f.loss_not_finite != NONE) | (f.parameter_not_finite != NONE) |
+           (f.capacity != 0) | (f.silent != 0);
 }

@@ -200,7 +200,7 @@ pub(crate) struct Control {
     pub(crate) loss_not_finite: u64,
     pub(crate) parameter_not_finite: u64,
     pub(crate) capacity: i32,
-    faults_padding: i32,
+    pub(crate) silent: i32,
     pub(crate) loss: f64,
     pub(crate) samples: u64,
     pub(crate) correct: u64,
@@ -222,7 +222,7 @@ impl Control {
     /// Whether a step failed.
     pub(crate) fn is_faulty(&self) -> bool {
         let places = [self.runaway, self.loss_not_finite, self.parameter_not_finite];
-        places.iter().any(|&place| place != NONE) || self.capacity != 0
+        places.iter().any(|&place| place != NONE) || self.capacity != 0 || self.silent != 0
     }
 }
 

@@ -9,7 +9,12 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 112] = [
+pub(crate) const KERNELS: [&str; 117] = [
+    "grid_forward",
+    "grid_walk",
+    "grid_backward",
+    "grid_gradient",
+    "grid_input_gradient",
     "stream_inputs",
     "sort_arrivals",
     "lif_forward",
@@ -129,9 +134,11 @@ pub(crate) const KERNELS: [&str; 112] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 46] = [
+const SOURCES: [&str; 50] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/warp.cuh"),
+    include_str!("../kernels/loss.cuh"),
+    include_str!("../kernels/grid.cuh"),
     include_str!("../kernels/decay.cuh"),
     include_str!("../kernels/sensitivity.cuh"),
     include_str!("../kernels/arrivals.cuh"),
@@ -175,6 +182,8 @@ const SOURCES: [&str; 46] = [
     include_str!("../kernels/constants.cu"),
     include_str!("../kernels/shared_weights.cu"),
     include_str!("../kernels/update.cu"),
+    include_str!("../kernels/grid_walk.cu"),
+    include_str!("../kernels/grid_gradient.cu"),
     include_str!("../kernels/ceilings.cu"),
 ];
 

@@ -84,6 +84,19 @@ impl Layout {
         Self { matrices, starts, delays, first_delay, first_constant }
     }
 
+    /// That of one matrix of weights in rows of `stride`, of connection 0 into layer 1.
+    pub(crate) fn of_one(sources: usize, targets: usize, stride: usize) -> Self {
+        let (id, all) = (ParameterId::Weights(0), sources * stride);
+        let matrix = Matrix { id, layer: 1, first: 0, sources, targets, stride };
+        Self {
+            matrices: vec![matrix],
+            starts: vec![vec![0]],
+            delays: vec![vec![None]],
+            first_delay: all,
+            first_constant: all,
+        }
+    }
+
     /// Values in a buffer, padding included.
     pub(crate) fn len(&self) -> usize {
         self.matrices.iter().map(|matrix| matrix.sources * matrix.stride).sum()

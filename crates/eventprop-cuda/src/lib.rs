@@ -3,7 +3,8 @@
 //! The kernels are plain CUDA C++ (`kernels/`), compiled ahead of time and embedded (`code`); a
 //! network is layers that hear others (`layer`, `plan`, `groups`, `wiring`, `constants`), convolutions as dense matrices (`shared_weights`); what
 //! cannot be computed is refused first (`refusals`). Everything a batch needs is allocated up front (`sizes`, `batch`, `lists`), its kernels
-//! (`program`, `walks`, `by_arrival`, `loss`, `join`) are recorded once in their order (`step`) and started again for every batch. `docs/CUDA.md` says how kernels divide the work and how they are checked without a GPU.
+//! (`program`, `walks`, `by_arrival`, `loss`, `join`) are recorded once in their order (`step`) and started again for every batch. The clock-driven model is an engine of its own (`grid`); both have their queue of steps, their parameters and updates from
+//! `queue`, `stored`, `layout` and `update`. `docs/CUDA.md` says how kernels divide the work and how they are checked without a GPU.
 
 mod abi;
 mod batch;
@@ -16,6 +17,7 @@ mod data;
 mod device;
 mod engine;
 mod engine_trait;
+mod grid;
 mod groups;
 mod join;
 mod layer;
@@ -47,6 +49,7 @@ mod wiring;
 
 pub use ceilings::{Ceilings, measure_ceilings};
 pub use engine::{CudaEngine, CudaOptions};
+pub use grid::CudaGridEngine;
 #[cfg(simt_emulator)]
 pub use library::set_emulator_schedule;
 #[cfg(feature = "nccl")]

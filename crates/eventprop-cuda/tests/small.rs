@@ -5,12 +5,14 @@
 mod common;
 
 use common::for_each_schedule;
-use eventprop_cuda::{CudaEngine, CudaOptions};
+use eventprop_cuda::{CudaEngine, CudaGridEngine, CudaOptions};
 use lif_core::engine::{Batch, Engine, Training};
-use lif_core::loss::Loss;
+use lif_core::grid::{GridSpec, GridVariant};
+use lif_core::loss::{Loss, Objective, Readout};
 use lif_core::network::{Adaptation, ConnectionKindSpec, ConnectionSpec, LayerSpec, OneOrMany};
 use lif_core::optimiser::{Clip, LearningRates, Optimiser};
 use lif_core::{Network, Parameters, SpikeBatch};
+use std::sync::Arc;
 
 /// A training of the smallest kind but for what it names.
 #[derive(Clone, Copy)]
@@ -108,6 +110,84 @@ fn every_kernel_runs() {
             assert!(losses.last() < losses.first(), "{losses:?}");
         }
     });
+}
+
+/// The clock-driven engine: more neurons than a block steps through at a time, more inputs at a step than a thread adds up, more
+/// samples than warps look up at once, more steps than a word has bits and than shared memory holds.
+#[test]
+fn every_kernel_of_a_grid_runs() {
+    use GridVariant::{First, Head};
+    let known = || Arc::new(TTFS) as Arc<dyn Objective<f32>>;
+    let own = || Arc::new(Own) as Arc<dyn Objective<f32>>;
+    for_each_schedule(|_, _| {
+        train_on_grid(Head, known(), 5, 3);
+        train_on_grid(First, known(), 5, 66);
+        train_on_grid(Head, known(), 258, 2);
+        train_on_grid(First, own(), 5, 2);
+        train_on_grid(Head, own(), 5, 3);
+    });
+}
+
+const TTFS: Loss = Loss::TtfsCrossEntropy { tau: 2.0, alpha: 0.01, tau_early: 10.0 };
+
+/// A loss that only the host knows.
+struct Own;
+
+impl Objective<f32> for Own {
+    fn readout(&self) -> Readout {
+        Readout::FirstSpike
+    }
+
+    fn evaluate(&self, outputs: &[f32], label: usize, gradient: &mut [f32]) -> f32 {
+        Objective::<f32>::evaluate(&TTFS, outputs, label, gradient)
+    }
+}
+
+fn train_on_grid(
+    variant: GridVariant,
+    objective: Arc<dyn Objective<f32>>,
+    neurons: usize,
+    samples: usize,
+) {
+    let layers = vec![LayerSpec::input("in", 90), LayerSpec::lif("out", neurons, 20.0, 5.0)];
+    let network = Network::new(20.0, layers, vec![ConnectionSpec::dense("in", "out")]).unwrap();
+    let training = Training {
+        objective,
+        optimiser: Optimiser::ADAM,
+        clip: Some(Clip::Norm(1.0)),
+        input_gradients: variant == GridVariant::Head,
+        ..Training::exact(TTFS)
+    };
+    let spec = GridSpec::new(0.5, variant);
+    let mut engine = CudaGridEngine::new(&network, spec, training, 0).unwrap();
+    let mut parameters = Parameters::initial(&network);
+    for (position, weight) in parameters.connections[0].weights.iter_mut().enumerate() {
+        *weight = 0.04 + 0.05 * (position as f32 * 1.7).sin();
+    }
+    // Silent until it is raised.
+    parameters.connections[0].weights.iter_mut().skip(1).step_by(neurons).for_each(|w| *w = 0.0);
+    engine.load(&parameters).unwrap();
+    let mut spikes = SpikeBatch::new();
+    for sample in 0..samples as u32 {
+        // All inputs but some at one of two times, most at the second, and some again.
+        let early = (0..90).filter(|i| (i * 7 + sample) % 5 == 0).map(|i| (1.0, i));
+        let late = (0..90).filter(|i| (i * 7 + sample) % 5 > 1).map(|i| (2.0, i));
+        let again = (0..3).map(|i| (3.0, i * 5 + sample % 7));
+        spikes.push_sorted(early.chain(late).chain(again)).unwrap();
+    }
+    let labels: Vec<u32> = (0..samples as u32).map(|sample| sample % 3).collect();
+    let batch = Batch { spikes: &spikes, labels: &labels };
+    let (statistics, _) = engine.train_step(batch, 0.01).unwrap();
+    assert!(statistics.loss.is_finite() && statistics.bumps > 0, "{statistics:?}");
+    assert_eq!(engine.spikes(1).len(), samples);
+    let by_time = engine.input_gradient().iter().any(|&g| g != 0.0);
+    assert_eq!(by_time, variant == GridVariant::Head);
+    engine.infer(&spikes).unwrap();
+    let kept = engine.resident().unwrap();
+    kept.keep(batch).unwrap();
+    let order: Vec<u32> = (0..samples as u32).collect();
+    let (statistics, _) = kept.train(&order, samples.div_ceil(2), &[0.01, 0.01]).unwrap();
+    assert_eq!(statistics.samples, samples);
 }
 
 /// The losses of `steps` steps on one batch.

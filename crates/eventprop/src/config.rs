@@ -183,6 +183,10 @@ impl Config {
         self.check_loss(&network)?;
         self.training.check(&network)?;
         let Some(grid) = &self.grid else { return Ok(()) };
+        if self.training.skip_silent_label {
+            let reason = "on a grid silence counts as a spike at the last step; grid.bump wakes silent neurons there";
+            return Err(DescriptionError::new("training.skip_silent_label", reason));
+        }
         grid.check()
     }
 

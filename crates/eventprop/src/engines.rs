@@ -35,7 +35,6 @@ pub fn engine_with(
     }
 }
 
-#[cfg(feature = "cpu")]
 fn clock_driven(
     network: &Network,
     grid: GridSpec,
@@ -43,25 +42,54 @@ fn clock_driven(
     backend: &str,
     threads: usize,
 ) -> Result<BoxedEngine<f32>, EngineError> {
-    if backend != "cpu" {
-        return refuse_clock_driven(backend);
+    match backend {
+        "cpu" => cpu_on_grid(network, grid, training, threads),
+        "cuda" => cuda_on_grid(network, grid, training),
+        _ => {
+            let engine =
+                backend::NAMES.into_iter().find(|name| *name == backend).unwrap_or("(unknown)");
+            let capability = String::from(
+                "the clock-driven model ([grid]), which needs backend cpu or cuda, is",
+            );
+            Err(EngineError::Unsupported { engine, capability })
+        }
     }
+}
+
+#[cfg(feature = "cpu")]
+fn cpu_on_grid(
+    network: &Network,
+    grid: GridSpec,
+    training: Training<f32>,
+    threads: usize,
+) -> Result<BoxedEngine<f32>, EngineError> {
     Ok(Box::new(eventprop_cpu::GridEngine::new(network, grid, training, threads)?))
 }
 
 #[cfg(not(feature = "cpu"))]
-fn clock_driven(
+fn cpu_on_grid(
     _: &Network,
     _: GridSpec,
     _: Training<f32>,
-    backend: &str,
     _: usize,
 ) -> Result<BoxedEngine<f32>, EngineError> {
-    refuse_clock_driven(backend)
+    Err(backend::not_built("cpu"))
 }
 
-fn refuse_clock_driven(backend: &str) -> Result<BoxedEngine<f32>, EngineError> {
-    let engine = backend::NAMES.into_iter().find(|name| *name == backend).unwrap_or("cpu");
-    let capability = String::from("the clock-driven model ([grid]), which needs backend cpu, is");
-    Err(EngineError::Unsupported { engine, capability })
+#[cfg(feature = "cuda")]
+fn cuda_on_grid(
+    network: &Network,
+    grid: GridSpec,
+    training: Training<f32>,
+) -> Result<BoxedEngine<f32>, EngineError> {
+    Ok(Box::new(eventprop_cuda::CudaGridEngine::new(network, grid, training, 0)?))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda_on_grid(
+    _: &Network,
+    _: GridSpec,
+    _: Training<f32>,
+) -> Result<BoxedEngine<f32>, EngineError> {
+    Err(backend::not_built("cuda"))
 }

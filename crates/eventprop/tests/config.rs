@@ -93,6 +93,7 @@ fn values_out_of_range_are_named() {
         ("mnist", "name = \"mnist\"", "name = \"../mnist\"", "name: "),
         ("mnist", "kind = \"li\"", "kind = \"lif\"", "loss.kind: "),
         ("seed", "dt = 1.0", "dt = 0.0", "grid.dt: "),
+        ("seed", "silent = \"none\"", "skip_silent_label = true", "training.skip_silent_label: "),
         ("seed", "tau = 2.0", "tau = 0.0", "loss.tau: "),
         ("seed", "every = 10", "every = 0", "training.schedule.step.every: "),
     ] {

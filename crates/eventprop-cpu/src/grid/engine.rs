@@ -10,9 +10,8 @@ use lif_core::engine::{
     Batch, BatchStatistics, Bump, Engine, EngineError, OptimiserState, Outputs, Resident, Training,
     UpdateStatistics, check_inputs,
 };
-use lif_core::grid::{GridModel, GridSpec, GridVariant};
-use lif_core::loss::Readout;
-use lif_core::optimiser::LearningRates;
+use lif_core::grid::{GridModel, GridSpec, check_one_layer};
+use lif_core::update::check_shape;
 use lif_core::{Network, Parameters, SpikeBatch};
 use wide::f32x16;
 
@@ -53,9 +52,7 @@ impl GridEngine {
     ///
     /// # Errors
     /// [`EngineError::Description`] for what no clock-driven model has (see [`GridModel::new`]),
-    /// [`EngineError::Unsupported`] for what this engine does not do: more than one layer, losses
-    /// that are not of first spikes, rate regularisers, a slope floor, learning anything but weights,
-    /// and input gradients in the variant `first`.
+    /// [`EngineError::Unsupported`] for what this engine does not do (see [`check_one_layer`]).
     pub fn new(
         network: &Network,
         spec: GridSpec,
@@ -63,7 +60,7 @@ impl GridEngine {
         threads: usize,
     ) -> Result<Self, EngineError> {
         let model = GridModel::new(network, spec)?;
-        check(&model, &training)?;
+        check_one_layer(NAME, &model, &training)?;
         let threads = Threads::start(NAME, threads, Denormals::Keep)?;
         let layer = &model.layers()[0];
         let rows = Rows::zeros(layer.inputs, layer.neurons);
@@ -144,7 +141,7 @@ impl Engine<f32> for GridEngine {
 
     fn load(&mut self, parameters: &Parameters<f32>) -> Result<(), EngineError> {
         let own = Parameters::initial(self.network());
-        check_shape(parameters, &own)?;
+        check_shape(&own, parameters)?;
         if parameters.layers != own.layers {
             let reason = "on a grid the constants of neurons are those of the description";
             return Err(EngineError::Shape(reason.into()));
@@ -166,8 +163,8 @@ impl Engine<f32> for GridEngine {
 
     fn load_optimiser_state(&mut self, state: &OptimiserState<f32>) -> Result<(), EngineError> {
         let own = Parameters::initial(self.network());
-        check_shape(&state.first, &own)?;
-        check_shape(&state.second, &own)?;
+        check_shape(&own, &state.first)?;
+        check_shape(&own, &state.second)?;
         self.first.set(&state.first.connections[0].weights);
         self.second.set(&state.second.connections[0].weights);
         self.updates = state.steps;
@@ -261,42 +258,4 @@ impl Engine<f32> for GridEngine {
     fn bump(&mut self) -> Option<&mut dyn Bump<f32>> {
         (self.model.spec().bump > 0.0).then_some(self)
     }
-}
-
-fn check(model: &GridModel, training: &Training<f32>) -> Result<(), EngineError> {
-    let LearningRates { weights, .. } = training.learning_rates;
-    let only_weights = LearningRates { weights, ..LearningRates::default() };
-    let first = model.spec().variant == GridVariant::First;
-    let refused = [
-        (model.layers().len() > 1, "on a grid, more than one layer is"),
-        (
-            training.objective.readout() != Readout::FirstSpike,
-            "on a grid, a loss of anything but first spikes is",
-        ),
-        (training.learning_rates != only_weights, "on a grid, learning anything but weights is"),
-        (training.slope_floor != 0.0, "on a grid, a slope floor is"),
-        (!training.rate_targets.is_empty(), "on a grid, rate regularisation is"),
-        (first && training.input_gradients, "grid variant \"first\": input gradients are"),
-    ];
-    match refused.into_iter().find(|&(refused, _)| refused) {
-        Some((_, capability)) => {
-            Err(EngineError::Unsupported { engine: NAME, capability: capability.into() })
-        }
-        None => Ok(()),
-    }
-}
-
-fn check_shape(given: &Parameters<f32>, own: &Parameters<f32>) -> Result<(), EngineError> {
-    let mut shapes = [Vec::new(), Vec::new()];
-    for (shape, parameters) in shapes.iter_mut().zip([given, own]) {
-        parameters.for_each(|id, values| shape.push((id, values.len())));
-    }
-    if shapes[0] == shapes[1] {
-        return Ok(());
-    }
-    let differs = shapes[0].iter().zip(&shapes[1]).find(|(given, own)| given != own);
-    Err(EngineError::Shape(match differs {
-        Some((given, own)) => format!("{:?} has {} values, the network {}", own.0, given.1, own.1),
-        None => "another number of layers or connections".into(),
-    }))
 }

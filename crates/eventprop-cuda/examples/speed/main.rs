@@ -1,5 +1,5 @@
 //! Training speed on samples kept on the device, and what the device can do at most; one JSON line a
-//! measurement: `speed [toy]`, or `speed [seed] SAMPLES BATCH EVENTS` for one, to be profiled.
+//! measurement: `speed [toy]`, or `speed [seed|grid] SAMPLES BATCH EVENTS` for one, to be profiled.
 
 mod measure;
 mod workload;
@@ -15,7 +15,11 @@ fn main() -> Result<(), EngineError> {
     let toy = arguments.iter().any(|argument| argument == "toy");
     let device = probe(0)?.name;
     if let [samples, batch, events] = numbers[..] {
-        let model = if arguments[0] == "seed" { Model::Seed } else { Model::Hidden(350) };
+        let model = match arguments[0].as_str() {
+            "seed" => Model::Seed,
+            "grid" => Model::Grid,
+            _ => Model::Hidden(350),
+        };
         let workload = Workload { model, events };
         let plan = Plan { samples, batches: vec![batch], epochs: 2 };
         return report(&device, "", &workload, &plan, CudaOptions::default());
@@ -23,7 +27,7 @@ fn main() -> Result<(), EngineError> {
     ceilings(&device, if toy { 1 } else { 1024 })?;
     let mut outcome = Ok(());
     for (workload, plan) in if toy { toys() } else { plans() } {
-        for (how, arrival_warps) in WALKS {
+        for &(how, arrival_warps) in ways(workload.model) {
             let options = CudaOptions { arrival_warps, ..CudaOptions::default() };
             if let Err(error) = report(&device, how, &workload, &plan, options) {
                 println!(
@@ -42,6 +46,12 @@ fn main() -> Result<(), EngineError> {
 const WALKS: [(&str, Option<u32>); 3] =
     [("", None), (", a thread a neuron", Some(0)), (", a lane an arrival", Some(u32::MAX))];
 
+/// The walks of a model; on a grid there is one.
+fn ways(model: Model) -> &'static [(&'static str, Option<u32>)] {
+    let count = if matches!(model, Model::Grid) { 1 } else { WALKS.len() };
+    &WALKS[..count]
+}
+
 /// What is measured. The preset `mnist` takes 16 samples a batch, the seed 128.
 fn plans() -> Vec<(Workload, Plan)> {
     let plan = |model, events, batches: &[usize]| {
@@ -49,6 +59,7 @@ fn plans() -> Vec<(Workload, Plan)> {
         (Workload { model, events }, Plan { samples: 60_000, batches, epochs: 5 })
     };
     vec![
+        plan(Model::Grid, 784, &[128, 1024, 4096, 16384]),
         plan(Model::Seed, 784, &[128, 1024, 4096, 16384]),
         plan(Model::Hidden(350), 150, &[16, 128, 1024, 4096]),
         plan(Model::Hidden(350), 784, &[16, 128, 1024, 4096]),
@@ -60,7 +71,12 @@ fn toys() -> Vec<(Workload, Plan)> {
     let plan = |model, events| {
         (Workload { model, events }, Plan { samples: 8, batches: vec![4], epochs: 1 })
     };
-    vec![plan(Model::Seed, 784), plan(Model::Hidden(40), 20), plan(Model::Output, 20)]
+    vec![
+        plan(Model::Grid, 784),
+        plan(Model::Seed, 784),
+        plan(Model::Hidden(40), 20),
+        plan(Model::Output, 20),
+    ]
 }
 
 fn ceilings(device: &str, scale: u32) -> Result<(), EngineError> {

@@ -1,8 +1,8 @@
 //! How long an epoch takes.
 
 use crate::workload::Workload;
-use eventprop_cuda::{CudaEngine, CudaOptions};
-use lif_core::engine::{Batch, Engine, EngineError};
+use eventprop_cuda::CudaOptions;
+use lif_core::engine::{Batch, EngineError};
 use std::time::Instant;
 
 /// How a workload is measured.
@@ -28,8 +28,7 @@ pub(crate) fn measure(
     let labels: Vec<u32> = (0..plan.samples as u32).map(|sample| sample % 10).collect();
     let data = Batch { spikes: &spikes, labels: &labels };
     for &batch in &plan.batches {
-        let training = workload.model.training();
-        let mut engine = CudaEngine::new(&network, training, options)?;
+        let mut engine = workload.model.engine(&network, options)?;
         engine.load(&workload.parameters(&network))?;
         let Some(resident) = engine.resident() else { continue };
         resident.keep(data)?;

@@ -1,6 +1,8 @@
 //! What is trained: networks and random data of the shape of MNIST.
 
-use lif_core::engine::Training;
+use eventprop_cuda::{CudaEngine, CudaGridEngine, CudaOptions};
+use lif_core::engine::{Engine, EngineError, Training};
+use lif_core::grid::{GridSpec, GridVariant};
 use lif_core::loss::Loss;
 use lif_core::network::{ConnectionSpec, LayerSpec};
 use lif_core::optimiser::Optimiser;
@@ -21,6 +23,8 @@ pub(crate) enum Model {
     /// No hidden layer, with inputs, weights and optimiser of the PyTorch script that `bench_torch.py`
     /// measures: every input spikes, early (white) or late (black).
     Seed,
+    /// The same on its grid of 1 ms. The loop that lifts silent neurons is left out, as of the script.
+    Grid,
 }
 
 const INPUTS: usize = 784;
@@ -35,6 +39,7 @@ impl Model {
             Self::Hidden(_) => "784-350-10 vmax",
             Self::Output => "784-10 ttfs",
             Self::Seed => "784-10 ttfs, seed's data",
+            Self::Grid => "784-10 on a grid, seed's data",
         }
     }
 
@@ -43,13 +48,31 @@ impl Model {
             Self::Hidden(_) => Loss::VmaxCrossEntropy {},
             _ => Loss::TtfsCrossEntropy { tau: 2.0, alpha: 0.01, tau_early: 10.0 },
         };
-        let optimiser = if matches!(self, Self::Seed) { Optimiser::SGD } else { Optimiser::ADAM };
+        let optimiser = match self {
+            Self::Seed | Self::Grid => Optimiser::SGD,
+            _ => Optimiser::ADAM,
+        };
         Training {
             optimiser,
             input_gradients: false,
             constant_gradients: false,
             ..Training::exact(loss)
         }
+    }
+
+    /// An engine for it, with all weights 0; on a grid there are no options.
+    pub(crate) fn engine(
+        self,
+        network: &Network,
+        options: CudaOptions,
+    ) -> Result<Box<dyn Engine<f32>>, EngineError> {
+        Ok(match self {
+            Self::Grid => {
+                let spec = GridSpec { bump: 0.0, ..GridSpec::new(1.0, GridVariant::Head) };
+                Box::new(CudaGridEngine::new(network, spec, self.training(), options.device)?)
+            }
+            _ => Box::new(CudaEngine::new(network, self.training(), options)?),
+        })
     }
 
     pub(crate) fn network(self) -> Network {
@@ -80,7 +103,7 @@ impl Workload {
             let first = position == 0;
             connection.weights.fill_with(|| match self.model {
                 // Mean and deviation 0.1, from four uniform numbers.
-                Model::Seed => {
+                Model::Seed | Model::Grid => {
                     let sum: f32 = (0..4).map(|_| uniform()).sum();
                     0.1 + 0.1 * (sum - 2.0) * 3.0_f32.sqrt()
                 }
@@ -98,7 +121,7 @@ impl Workload {
         let mut spikes = SpikeBatch::with_capacity(samples, samples * self.events);
         for _ in 0..samples {
             let train = match self.model {
-                Model::Seed => two_times(&mut uniform),
+                Model::Seed | Model::Grid => two_times(&mut uniform),
                 _ => latencies(self.events, &mut uniform),
             };
             spikes.push_sorted(train).expect("sorted");

@@ -1,0 +1,89 @@
+// The gradient by the weights of a layer on a grid, and by the times of input spikes.
+#include "grid.cuh"
+#include "warp.cuh"
+
+// Warps that share the samples of a batch.
+#define GRID_SUMMERS 16
+// Samples of a warp whose spikes are looked up side by side.
+#define GRID_AHEAD 4
+
+// The spikes that neurons sent, a batch at a time.
+__device__ __forceinline__ void count_activity(Grid const& grid, int first) {
+    for (int neuron = first; neuron < min(first + 4, grid.neurons); neuron++) {
+        int spikes = 0;
+        for (int s = WARP * threadIdx.y + threadIdx.x; s < grid.samples; s += WARP * GRID_SUMMERS) {
+            spikes += grid.counts[(size_t)s * grid.stride + neuron];
+        }
+        for (int reach = WARP / 2; reach > 0; reach /= 2) spikes += __shfl_xor_sync(FULL_WARP, spikes, reach);
+        if (threadIdx.x == 0 && spikes > 0) atomicAdd(&grid.activity[neuron], (unsigned long long)spikes);
+    }
+}
+
+// The sum over samples of what their spikes of an input see of four neurons; warps share the samples, in a fixed order.
+// Grid: a block 32 inputs and four neurons, of threads (WARP, GRID_SUMMERS).
+extern "C" __global__ void grid_gradient(
+    __grid_constant__ Grid const grid, __grid_constant__ GridData const data, Control* control, Step const* steps,
+    int const* order) {
+    __shared__ float4 sums[GRID_SUMMERS][WARP];
+    if (is_faulty(control)) return;
+    int input = blockIdx.x * WARP + threadIdx.x, neuron = 4 * blockIdx.y;
+    int const* samples = order + steps[control->cursor].first;
+    float4 sum = {0.0f, 0.0f, 0.0f, 0.0f};
+    if (input < grid.inputs) {
+        for (int s = threadIdx.y; s < grid.samples; s += GRID_AHEAD * GRID_SUMMERS) {
+            int begin[GRID_AHEAD], end[GRID_AHEAD];
+#pragma unroll
+            for (int ahead = 0; ahead < GRID_AHEAD; ahead++) {
+                int next = s + ahead * GRID_SUMMERS;
+                begin[ahead] = end[ahead] = 0;
+                if (next >= grid.samples) continue;
+                int const* starts = data.input_starts + (size_t)samples[next] * (grid.inputs + 1) + input;
+                begin[ahead] = starts[0];
+                end[ahead] = starts[1];
+            }
+#pragma unroll
+            for (int ahead = 0; ahead < GRID_AHEAD; ahead++) {
+                size_t first = (size_t)(s + ahead * GRID_SUMMERS) * grid.runs;
+                for (int spike = begin[ahead]; spike < end[ahead]; spike++) {
+                    size_t row = (first + data.runs_of_inputs[spike]) * grid.stride + neuron;
+                    float4 seen = *(float4 const*)(grid.mu + row);
+                    sum.x += seen.x;
+                    sum.y += seen.y;
+                    sum.z += seen.z;
+                    sum.w += seen.w;
+                }
+            }
+        }
+    }
+    sums[threadIdx.y][threadIdx.x] = sum;
+    if (blockIdx.x == 0) count_activity(grid, neuron);
+    __syncthreads();
+    if (threadIdx.y > 0 || input >= grid.inputs) return;
+    for (int summer = 1; summer < GRID_SUMMERS; summer++) {
+        float4 more = sums[summer][threadIdx.x];
+        sum.x += more.x;
+        sum.y += more.y;
+        sum.z += more.z;
+        sum.w += more.w;
+    }
+    *(float4*)(grid.gradient + (size_t)input * grid.stride + neuron) = sum;
+}
+
+// The derivative by the time of each spike that arrives, one sample after the other, of a batch in the order of its data.
+// Grid: a block of any number of warps a sample, threads (WARP, warps).
+extern "C" __global__ void grid_input_gradient(Grid grid, GridData data, Control* control, float* by_spike) {
+    if (is_faulty(control)) return;
+    GridSample inputs = data.samples[blockIdx.x];
+    for (int run = 0; run < inputs.runs; run++) {
+        GridRun of = data.runs[inputs.first_run + run];
+        GridPiece const* pieces = data.pieces + inputs.first_piece + of.first_piece;
+        float const* seen = grid.differences + ((size_t)blockIdx.x * grid.runs + run) * grid.stride;
+        for (int spike = pieces[0].first + threadIdx.y; spike < pieces[of.pieces - 1].end; spike += blockDim.y) {
+            float const* weights = grid.weights + (size_t)data.sources[spike] * grid.stride;
+            float sum = 0.0f;
+            for (int n = threadIdx.x; n < grid.neurons; n += WARP) sum += weights[n] * seen[n];
+            sum = warp_sum(sum);
+            if (threadIdx.x == 0) by_spike[spike] = sum;
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The clock-driven model of `lif_core::grid` on the device: spikes as kernels read them (`data`), the memory of a batch
+//! (`batch`), which kernels run (`program`), the engine and what it does about silent neurons (`engine`, `awake`), as the
+//! training loop knows it (`engine_trait`, `resident`).
+
+mod abi;
+mod awake;
+mod batch;
+mod data;
+mod engine;
+mod engine_trait;
+mod program;
+mod resident;
+
+pub use engine::CudaGridEngine;

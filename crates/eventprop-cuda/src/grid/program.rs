@@ -1,0 +1,127 @@
+//! Which kernels run, in which order.
+
+use super::abi;
+use super::batch::Batch;
+use super::data::Data;
+use crate::abi::{Address, Loss};
+use crate::device::{Buffer, Device, Shape};
+use crate::layer::WARP;
+use crate::queue::Queue;
+use crate::stored::Stored;
+use crate::update::{End, Left, change, finish};
+use bytemuck::bytes_of;
+use lif_core::engine::EngineError;
+
+/// GRID_THREADS of `kernels/grid.cuh`.
+const THREADS: u32 = 256;
+/// GRID_SUMMERS of `kernels/grid_gradient.cu`.
+const SUMMERS: u32 = 16;
+/// Warps of a block that looks at the spikes of a sample.
+const SEEKERS: u32 = 8;
+
+/// A batch's kernels with their arguments.
+pub(super) struct Program<'a> {
+    pub(super) device: &'a Device,
+    pub(super) grid: abi::Grid,
+    pub(super) loss: Loss,
+    pub(super) batch: &'a Batch,
+    pub(super) data: &'a Data,
+    pub(super) queue: &'a Queue,
+    pub(super) stored: &'a Stored,
+    /// If gradients are clipped by their norm.
+    pub(super) norm_parts: Option<&'a Buffer<f64>>,
+}
+
+impl Program<'_> {
+    /// From input spikes to first spikes and predictions.
+    pub(super) fn forward(&self) -> Result<(), EngineError> {
+        self.walk("grid_forward", None, &[self.batch.predictions.address()])
+    }
+
+    /// The same, then the loss, and back.
+    pub(super) fn both_ways(&self) -> Result<(), EngineError> {
+        let Batch { losses, predictions, .. } = self.batch;
+        self.walk("grid_walk", Some(&self.loss), &[losses.address(), predictions.address()])
+    }
+
+    /// Back, from derivatives that are there.
+    pub(super) fn backward(&self) -> Result<(), EngineError> {
+        self.walk("grid_backward", None, &[])
+    }
+
+    /// The gradient, and the batch's statistics.
+    pub(super) fn differentiate(&self) -> Result<(), EngineError> {
+        self.gradient()?;
+        finish(self.device, End::Batch, self.queue, self.left())
+    }
+
+    /// The same and the update.
+    pub(super) fn learn(&self) -> Result<(), EngineError> {
+        self.gradient()?;
+        change(self.device, self.stored, self.queue, self.norm_parts)?;
+        finish(self.device, End::Step, self.queue, self.left())
+    }
+
+    /// The derivative by the time of each spike of a batch in the order of its data.
+    pub(super) fn input_gradient(&self, by_spike: Address) -> Result<(), EngineError> {
+        self.device.launch(
+            "grid_input_gradient",
+            Shape { grid: (self.samples(), 1), block: (WARP as u32, SEEKERS) },
+            &[
+                bytes_of(&self.grid),
+                bytes_of(&self.data.describe()),
+                bytes_of(&self.queue.control.address()),
+                bytes_of(&by_spike),
+            ],
+        )
+    }
+
+    fn walk(
+        &self,
+        kernel: &'static str,
+        loss: Option<&Loss>,
+        written: &[Address],
+    ) -> Result<(), EngineError> {
+        let data = self.data.describe();
+        let [control, steps, order] = self.queued();
+        let mut arguments = vec![bytes_of(&self.grid), bytes_of(&data)];
+        arguments.extend(loss.map(bytes_of));
+        arguments.extend([bytes_of(&control), bytes_of(&steps), bytes_of(&order)]);
+        arguments.extend(written.iter().map(bytes_of));
+        let shape = Shape { grid: (self.samples(), 1), block: (THREADS, 1) };
+        self.device.launch(kernel, shape, &arguments)
+    }
+
+    fn gradient(&self) -> Result<(), EngineError> {
+        let abi::Grid { inputs, stride, .. } = self.grid;
+        let [control, steps, order] = self.queued();
+        self.device.launch(
+            "grid_gradient",
+            Shape {
+                grid: (inputs.cast_unsigned().div_ceil(WARP as u32), stride.cast_unsigned() / 4),
+                block: (WARP as u32, SUMMERS),
+            },
+            &[
+                bytes_of(&self.grid),
+                bytes_of(&self.data.describe()),
+                bytes_of(&control),
+                bytes_of(&steps),
+                bytes_of(&order),
+            ],
+        )
+    }
+
+    fn queued(&self) -> [Address; 3] {
+        let Queue { control, steps, order } = self.queue;
+        [control.address(), steps.address(), order.address()]
+    }
+
+    fn left(&self) -> Left<'_> {
+        let Batch { losses, predictions, .. } = self.batch;
+        Left { losses, predictions, labels: &self.data.labels }
+    }
+
+    fn samples(&self) -> u32 {
+        self.grid.samples.cast_unsigned()
+    }
+}

@@ -1,0 +1,91 @@
+//! Training on samples that stay on the device: the host waits only now and then, to see whether all went well.
+
+use super::data::Data;
+use super::engine::{CudaGridEngine, Source, Task};
+use crate::abi::Control;
+use crate::engine::statistics;
+use crate::memory::check_data;
+use crate::queue::{check_order, ranges};
+use lif_core::engine::{
+    Batch, BatchError, BatchStatistics, EngineError, Resident, UpdateStatistics,
+};
+
+/// Steps between two looks at the device, at most. What runs after a step in which a neuron was silent is lost and run
+/// again, so where that is common looks are frequent.
+const STEPS_BETWEEN_LOOKS: usize = 64;
+
+impl Resident<f32> for CudaGridEngine {
+    fn keep(&mut self, samples: Batch<'_, f32>) -> Result<(), EngineError> {
+        samples.check(self.model.network())?;
+        self.forget(Source::Kept)?;
+        let free = self.device.free_memory()?;
+        let check = |bytes| check_data(bytes, free);
+        let data = Data::new(&self.device, &self.model, samples.spikes, samples.labels, check)?;
+        self.data[Source::Kept as usize] = Some(data);
+        Ok(())
+    }
+
+    fn train(
+        &mut self,
+        order: &[u32],
+        size: usize,
+        rates: &[f64],
+    ) -> Result<(BatchStatistics, UpdateStatistics), BatchError> {
+        let (mut batches, mut updates) = (BatchStatistics::default(), UpdateStatistics::default());
+        let at = |batch: usize| move |error| BatchError { batch, error };
+        let kept = self.data[Source::Kept as usize].as_ref().map_or(0, Data::len);
+        check_order(kept, order, size, rates).map_err(at(0))?;
+        self.make_room(size.min(order.len()), Source::Kept).map_err(at(0))?;
+        self.end_parts().map_err(at(0))?;
+        self.stored.forget_gradient();
+        let steps: Vec<&[u32]> = order.chunks(size).collect();
+        let (mut next, mut look) = (0, STEPS_BETWEEN_LOOKS);
+        while next < steps.len() {
+            let alone = look == 1 || !self.knows_loss();
+            let end = steps.len().min(next + if alone { 1 } else { look });
+            let (steps, rates) = (&steps[next..end], &rates[next..end]);
+            let (outcome, bumped) =
+                if alone { self.step(steps[0], rates[0]) } else { self.run_steps(steps, rates) }
+                    .map_err(at(next))?;
+            let (batch, update) = statistics(&outcome);
+            batches.samples += batch.samples;
+            batches.loss += batch.loss;
+            batches.correct += batch.correct;
+            batches.bumps += bumped.bumps;
+            batches.bump_gave_up += bumped.bump_gave_up;
+            updates.clipped += update.clipped;
+            next += outcome.cursor as usize;
+            self.updates += outcome.cursor as u64;
+            // Later steps may have left marks of their own; only a step by itself says what it met.
+            look = if outcome.is_faulty() { 1 } else { STEPS_BETWEEN_LOOKS.min(2 * look) };
+        }
+        Ok((batches, updates))
+    }
+}
+
+impl CudaGridEngine {
+    /// Starts one step after the other and waits for the last.
+    fn run_steps(
+        &mut self,
+        steps: &[&[u32]],
+        rates: &[f64],
+    ) -> Result<(Control, BatchStatistics), EngineError> {
+        self.set_queue(&ranges(steps), &steps.concat(), rates)?;
+        self.queue.reset(&self.device)?;
+        for samples in steps {
+            self.start_step(samples.len())?;
+            self.samples = samples.len();
+        }
+        Ok((self.queue.outcome(&self.device)?, BatchStatistics::default()))
+    }
+
+    /// A step on the host's orders.
+    fn step(
+        &mut self,
+        samples: &[u32],
+        rate: f64,
+    ) -> Result<(Control, BatchStatistics), EngineError> {
+        self.set_queue(&[(0, samples.len())], samples, &[rate])?;
+        self.run(Task::Learn, Source::Kept, samples)
+    }
+}
