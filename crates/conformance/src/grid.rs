@@ -7,6 +7,7 @@
 mod cases;
 mod draw;
 mod expected;
+mod finite;
 mod kept;
 mod model;
 mod own_loss;
@@ -17,6 +18,7 @@ mod update;
 
 pub use draw::{problem, sample};
 pub use expected::{close, expected};
+pub use finite::weights_stay_finite;
 pub use kept::kept_samples_train_as_given_ones;
 pub use model::{equals_the_plain_model, infers_first_steps};
 pub use own_loss::own_losses_are_evaluated;

@@ -61,6 +61,11 @@ fn state_goes_out_and_in() {
 }
 
 #[test]
+fn weights_stay_finite() {
+    grid::weights_stay_finite(&build);
+}
+
+#[test]
 fn refuses_by_name() {
     grid::refuses_by_name(&build);
 }

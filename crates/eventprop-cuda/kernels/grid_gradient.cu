@@ -1,5 +1,6 @@
 // The gradient by the weights of a layer on a grid, and by the times of input spikes.
 #include "grid.cuh"
+#include "update.cuh"
 #include "warp.cuh"
 
 // Warps that share the samples of a batch.
@@ -19,15 +20,25 @@ __device__ __forceinline__ void count_activity(Grid const& grid, int first) {
     }
 }
 
-// The sum over samples of what their spikes of an input see of four neurons; warps share the samples, in a fixed order.
-// Grid: a block 32 inputs and four neurons, of threads (WARP, GRID_SUMMERS).
-extern "C" __global__ void grid_gradient(
-    __grid_constant__ Grid const grid, __grid_constant__ GridData const data, Control* control, Step const* steps,
-    int const* order) {
-    __shared__ float4 sums[GRID_SUMMERS][WARP];
-    if (is_faulty(control)) return;
-    int input = blockIdx.x * WARP + threadIdx.x, neuron = 4 * blockIdx.y;
-    int const* samples = order + steps[control->cursor].first;
+// What samples have seen of a sum, over the warps that share them. Of all threads; in the first warp.
+__device__ __forceinline__ float4 sum_of_warps(float4 sum, float4 (*sums)[WARP]) {
+    sums[threadIdx.y][threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.y > 0) return sum;
+    for (int summer = 1; summer < GRID_SUMMERS; summer++) {
+        float4 more = sums[summer][threadIdx.x];
+        sum.x += more.x;
+        sum.y += more.y;
+        sum.z += more.z;
+        sum.w += more.w;
+    }
+    return sum;
+}
+
+// The sum over samples of what their spikes of an input see of four neurons, from `neuron` on, in the first warp; warps share the
+// samples, in a fixed order.
+__device__ __forceinline__ float4 gradient_of(Grid const& grid, GridData const& data, int const* samples, int input,
+                                              int neuron, float4 (*sums)[WARP]) {
     float4 sum = {0.0f, 0.0f, 0.0f, 0.0f};
     if (input < grid.inputs) {
         for (int s = threadIdx.y; s < grid.samples; s += GRID_AHEAD * GRID_SUMMERS) {
@@ -55,18 +66,51 @@ extern "C" __global__ void grid_gradient(
             }
         }
     }
-    sums[threadIdx.y][threadIdx.x] = sum;
+    return sum_of_warps(sum, sums);
+}
+
+// Grid: a block 32 inputs and four neurons, of threads (WARP, GRID_SUMMERS).
+extern "C" __global__ void grid_gradient(__grid_constant__ Grid const grid, __grid_constant__ GridData const data,
+                                         Control* control, Step const* steps, int const* order) {
+    __shared__ float4 sums[GRID_SUMMERS][WARP];
+    if (is_faulty(control)) return;
+    int input = blockIdx.x * WARP + threadIdx.x, neuron = 4 * blockIdx.y;
     if (blockIdx.x == 0) count_activity(grid, neuron);
-    __syncthreads();
-    if (threadIdx.y > 0 || input >= grid.inputs) return;
-    for (int summer = 1; summer < GRID_SUMMERS; summer++) {
-        float4 more = sums[summer][threadIdx.x];
-        sum.x += more.x;
-        sum.y += more.y;
-        sum.z += more.z;
-        sum.w += more.w;
+    float4 sum = gradient_of(grid, data, order + steps[control->at].first, input, neuron, sums);
+    if (threadIdx.y == 0 && input < grid.inputs) {
+        *(float4*)(grid.gradient + (size_t)input * grid.stride + neuron) = sum;
     }
-    *(float4*)(grid.gradient + (size_t)input * grid.stride + neuron) = sum;
+}
+
+// The rest of a step: the gradient, the update, which is each parameter's own, and in one block more a row the statistics
+// and the cursor. Grid: as grid_gradient with that block.
+extern "C" __global__ void grid_learn(__grid_constant__ Grid const grid, __grid_constant__ GridData const data,
+                                      Control* control, Step const* steps, int const* order, float* values,
+                                      float* first, float* second, float const* losses, int const* predictions) {
+    __shared__ float4 sums[GRID_SUMMERS][WARP];
+    __shared__ double of_batch[GRID_SUMMERS * WARP];
+    if (is_faulty(control)) return;
+    Step const& step = steps[control->at];
+    if (blockIdx.x == gridDim.x - 1) {
+        if (blockIdx.y > 0) return;
+        int thread = WARP * threadIdx.y + threadIdx.x;
+        Left left = {losses, predictions, data.labels};
+        BatchSums batch = batch_sums(left, step, order, of_batch, thread, GRID_SUMMERS * WARP);
+        if (thread > 0) return;
+        add_to(control->totals, batch, step.samples);
+        control->cursor++;
+        return;
+    }
+    int input = blockIdx.x * WARP + threadIdx.x, neuron = 4 * blockIdx.y;
+    if (blockIdx.x == 0) count_activity(grid, neuron);
+    float4 sum = gradient_of(grid, data, order + step.first, input, neuron, sums);
+    if (threadIdx.y > 0 || input >= grid.inputs) return;
+    int place = input * grid.stride + neuron;
+    *(float4*)(grid.gradient + place) = sum;
+    for (int n = 0; n < 4; n++) {
+        change(values, grid.gradient, first, second, place + n, step.rule, step.rule.weights, false,
+               -__int_as_float(0x7f800000), control, &control->totals.clipped);
+    }
 }
 
 // The derivative by the time of each spike that arrives, one sample after the other, of a batch in the order of its data.

@@ -128,6 +128,10 @@ __device__ __forceinline__ void walk_grid(Grid const& grid, GridData const& data
                                           Step const* steps, int const* order, float* losses, int* predictions,
                                           float* shared) {
     int sample = blockIdx.x, place = place_of(control, steps, order);
+    if (sample == 0 && threadIdx.x == 0) {
+        control->at = control->cursor;
+        note_not_finite(control);
+    }
     GridSample inputs = data.samples[place];
     GridRun const* runs = data.runs + inputs.first_run;
     GridScratch scratch = GridScratch::of(grid, sample, shared);

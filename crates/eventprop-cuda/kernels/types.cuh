@@ -187,9 +187,12 @@ struct Control {
     Faults faults;
     Totals totals;
     unsigned long long grazing, clipped;  // of the step at work
+    // The least parameter that the update at work left not finite: a fault from the next kernel on that moves it there, for
+    // within the update itself it would depend on who comes first.
+    unsigned long long not_finite;
     double norm;                          // of the gradient
     int cursor;                           // steps finished
-    int padding;
+    int at;                               // the step at work, for kernels in which some move the cursor on
 };
 
 // How a loss is computed (see lif_core::loss::Loss).
@@ -206,9 +209,14 @@ struct Loss {
 #define READOUT_WEIGHTED_MEAN 4
 
 static_assert(sizeof(Record) == 16 && sizeof(Layer) == 344 && sizeof(Step) == 136, "as in abi.rs");
-static_assert(sizeof(Loss) == 20 && sizeof(Control) == 104 && sizeof(List) == 64, "as in abi.rs");
+static_assert(sizeof(Loss) == 20 && sizeof(Control) == 112 && sizeof(List) == 64, "as in abi.rs");
 static_assert(sizeof(Member) == 416 && sizeof(Constants) == 144 && sizeof(Learned) == 16, "as in abi.rs");
 static_assert(sizeof(Recovery) == 56, "as in abi.rs");
+
+// By one thread, in a kernel after an update.
+__device__ __forceinline__ void note_not_finite(Control* control) {
+    if (control->not_finite != NONE) control->faults.parameter_not_finite = control->not_finite;
+}
 
 __device__ __forceinline__ bool is_faulty(Control const* control) {
     Faults const& f = control->faults;

@@ -208,15 +208,22 @@ pub(crate) struct Control {
     pub(crate) clipped: u64,
     step_grazing: u64,
     step_clipped: u64,
+    pub(crate) not_finite: u64,
     norm: f64,
     pub(crate) cursor: i32,
-    padding: i32,
+    at: i32,
 }
 
 impl Control {
     /// Nothing wrong, nothing counted, at the first step.
     pub(crate) fn fresh() -> Self {
-        Self { runaway: NONE, loss_not_finite: NONE, parameter_not_finite: NONE, ..Self::zeroed() }
+        Self {
+            runaway: NONE,
+            loss_not_finite: NONE,
+            parameter_not_finite: NONE,
+            not_finite: NONE,
+            ..Self::zeroed()
+        }
     }
 
     /// Whether a step failed.
@@ -230,5 +237,5 @@ const _: () = {
     assert!(size_of::<Layer>() == 344 && size_of::<Step>() == 136);
     assert!(size_of::<Member>() == 416 && size_of::<Recovery>() == 56);
     assert!(size_of::<Constants>() == 144 && size_of::<Learned>() == 16);
-    assert!(size_of::<Loss>() == 20 && size_of::<Control>() == 104 && size_of::<List>() == 64);
+    assert!(size_of::<Loss>() == 20 && size_of::<Control>() == 112 && size_of::<List>() == 64);
 };

@@ -9,11 +9,12 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 117] = [
+pub(crate) const KERNELS: [&str; 118] = [
     "grid_forward",
     "grid_walk",
     "grid_backward",
     "grid_gradient",
+    "grid_learn",
     "grid_input_gradient",
     "stream_inputs",
     "sort_arrivals",
@@ -134,10 +135,11 @@ pub(crate) const KERNELS: [&str; 117] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 50] = [
+const SOURCES: [&str; 51] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/warp.cuh"),
     include_str!("../kernels/loss.cuh"),
+    include_str!("../kernels/update.cuh"),
     include_str!("../kernels/grid.cuh"),
     include_str!("../kernels/decay.cuh"),
     include_str!("../kernels/sensitivity.cuh"),

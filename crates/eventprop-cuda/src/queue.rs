@@ -73,7 +73,10 @@ impl Queue {
 
     /// What happened since.
     pub(crate) fn outcome(&self, device: &Device) -> Result<abi::Control, EngineError> {
-        Ok(device.read(&self.control, 1)?[0])
+        let mut outcome = device.read(&self.control, 1)?[0];
+        // Of the last update, if no kernel came after it.
+        outcome.parameter_not_finite = outcome.parameter_not_finite.min(outcome.not_finite);
+        Ok(outcome)
     }
 }
 

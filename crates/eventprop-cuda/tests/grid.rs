@@ -8,6 +8,7 @@ use conformance::grid::{self, Problem};
 use eventprop_cuda::CudaGridEngine;
 use lif_core::engine::{Batch, EngineError, Training};
 use lif_core::grid::{GridModel, GridSpec, GridVariant};
+use lif_core::optimiser::{Clip, Optimiser};
 use lif_core::{Network, SpikeBatch};
 use std::ops::Range;
 
@@ -137,6 +138,56 @@ fn kept_samples_train_as_given_ones() {
     for_each_schedule(|_, _| grid::kept_samples_train_as_given_ones(&engine, 24));
 }
 
+/// More steps than are started together, and a last one of another size.
+#[test]
+fn many_kept_steps_are_as_many_given_ones() {
+    for_each_schedule(|_, _| {
+        let problem = Problem::small();
+        let spikes = problem.spikes();
+        let order: Vec<u32> = (0..81).map(|position| position * position / 3 % 2).collect();
+        let rates: Vec<f64> = (0..41).map(|step| 1e-3 / f64::from(step + 1)).collect();
+        for clip in [None, Some(Clip::Norm(0.01))] {
+            let start = || {
+                let training = Training { optimiser: Optimiser::ADAM, clip, ..problem.training() };
+                problem.engine(&engine, training).unwrap()
+            };
+            let (mut kept, mut given) = (start(), start());
+            let resident = kept.resident().unwrap();
+            resident.keep(problem.batch(&spikes)).unwrap();
+            let (statistics, updates) = resident.train(&order, 2, &rates).unwrap();
+            let mut clipped = 0;
+            for (samples, &rate) in order.chunks(2).zip(&rates) {
+                let mut spikes_of_batch = SpikeBatch::new();
+                samples.iter().for_each(|&s| spikes_of_batch.push_train(spikes.get(s as usize)));
+                let labels: Vec<u32> =
+                    samples.iter().map(|&s| problem.labels[s as usize]).collect();
+                let batch = Batch { spikes: &spikes_of_batch, labels: &labels };
+                clipped += given.train_step(batch, rate).unwrap().1.clipped;
+            }
+            assert_eq!((statistics.samples, updates.clipped), (81, clipped));
+            assert_eq!(kept.parameters(), given.parameters());
+            assert_eq!(kept.optimiser_state(), given.optimiser_state());
+            assert_eq!(kept.take_activity(), given.take_activity());
+        }
+    });
+}
+
+/// What a batch needs is known before it is computed.
+#[cfg(simt_emulator)]
+#[test]
+fn too_little_memory_names_a_batch_that_fits() {
+    for_each_schedule(|_, _| {
+        // 20,000 steps of 300 neurons: 24 MB a sample.
+        let problem = wide(GridVariant::Head, 300, 200, 0.001, 1);
+        let mut engine = problem.engine(&engine, problem.training()).unwrap();
+        let error = engine.infer(&problem.spikes()).unwrap_err().to_string();
+        assert!(error.contains("MiB more than is free"), "{error}");
+        let fits = error.split("a batch of ").last().unwrap();
+        let fits: usize = fits.split(' ').next().unwrap().parse().unwrap();
+        assert!((100..200).contains(&fits), "{error}");
+    });
+}
+
 #[test]
 fn own_losses_are_evaluated() {
     for_each_schedule(|_, _| grid::own_losses_are_evaluated(&engine, 24));
@@ -147,6 +198,7 @@ fn updates_and_states() {
     for_each_schedule(|_, _| {
         grid::updates_by_the_clipped_gradient(&engine);
         grid::state_goes_out_and_in(&engine);
+        grid::weights_stay_finite(&engine);
     });
 }
 

@@ -9,6 +9,7 @@ use crate::layout::Layout;
 use crate::loss;
 use crate::name::NAME;
 use crate::own_loss::evaluate;
+use crate::probe::unavailable;
 use crate::queue::{Queue, Rates};
 use crate::stored::Stored;
 use crate::update::{NORM_BLOCKS, check_finite};
@@ -29,7 +30,8 @@ pub struct CudaGridEngine {
     pub(super) training: Training<f32>,
     loss: Loss,
     // Graphs before the buffers they use, buffers before their device.
-    graphs: Vec<(usize, Graph)>,
+    /// By steps, and samples of each.
+    graphs: Vec<((usize, usize), Graph)>,
     pub(super) batch: Option<Batch>,
     pub(super) room: Room,
     pub(super) data: [Option<Data>; 2],
@@ -93,7 +95,14 @@ impl CudaGridEngine {
         loss.kind = loss::kind(training.objective.readout());
         let keeps_scratch = !is_known(&training);
         let shape = Shape::new(&model, training.input_gradients, keeps_scratch);
-        let layout = Layout::of_one(model.layers()[0].inputs, shape.neurons, shape.stride);
+        let inputs = model.layers()[0].inputs;
+        let layout = Layout::of_one(inputs, shape.neurons, shape.stride);
+        if i32::try_from(layout.len()).is_err() {
+            let neurons = shape.neurons;
+            return unavailable(format!(
+                "a matrix of {inputs} x {neurons} weights is more than this engine numbers"
+            ));
+        }
         Ok(Self {
             graphs: Vec::new(),
             batch: None,
@@ -179,22 +188,23 @@ impl CudaGridEngine {
         }
     }
 
-    /// Puts a whole step on `samples` of the kept samples into the stream: one graph, recorded once. Where a neuron is silent
-    /// that is to be woken, it and the steps after it change nothing.
-    pub(super) fn start_step(&mut self, samples: usize) -> Result<(), EngineError> {
-        let stops = self.wakes();
-        let known = self.graphs.iter().position(|&(known, _)| known == samples);
-        let graph = match known {
+    /// Puts `steps` whole steps on `samples` of the kept samples each into the stream: one graph, recorded once. Where a neuron
+    /// is silent that is to be woken, it and the steps after it change nothing.
+    pub(super) fn start_steps(&mut self, steps: usize, samples: usize) -> Result<(), EngineError> {
+        let (key, stops) = ((steps, samples), self.wakes());
+        let graph = match self.graphs.iter().position(|&(known, _)| known == key) {
             Some(graph) => graph,
             None => {
                 let Some(program) = self.program(Source::Kept, samples, stops) else {
                     return Ok(());
                 };
                 let graph = self.device.record(|_| {
-                    program.both_ways()?;
-                    program.learn()
+                    (0..steps).try_for_each(|_| {
+                        program.both_ways()?;
+                        program.learn()
+                    })
                 })?;
-                self.graphs.push((samples, graph));
+                self.graphs.push((key, graph));
                 self.graphs.len() - 1
             }
         };

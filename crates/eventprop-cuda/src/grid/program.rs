@@ -57,6 +57,9 @@ impl Program<'_> {
 
     /// The same and the update.
     pub(super) fn learn(&self) -> Result<(), EngineError> {
+        if self.norm_parts.is_none() {
+            return self.gradient_and_update();
+        }
         self.gradient()?;
         change(self.device, self.stored, self.queue, self.norm_parts)?;
         finish(self.device, End::Step, self.queue, self.left())
@@ -93,14 +96,10 @@ impl Program<'_> {
     }
 
     fn gradient(&self) -> Result<(), EngineError> {
-        let abi::Grid { inputs, stride, .. } = self.grid;
         let [control, steps, order] = self.queued();
         self.device.launch(
             "grid_gradient",
-            Shape {
-                grid: (inputs.cast_unsigned().div_ceil(WARP as u32), stride.cast_unsigned() / 4),
-                block: (WARP as u32, SUMMERS),
-            },
+            self.tiles(0),
             &[
                 bytes_of(&self.grid),
                 bytes_of(&self.data.describe()),
@@ -109,6 +108,35 @@ impl Program<'_> {
                 bytes_of(&order),
             ],
         )
+    }
+
+    /// All that is left of a step, if no gradient has to wait for the norm of all.
+    fn gradient_and_update(&self) -> Result<(), EngineError> {
+        let [control, steps, order] = self.queued();
+        let Batch { losses, predictions, .. } = self.batch;
+        self.device.launch(
+            "grid_learn",
+            self.tiles(1),
+            &[
+                bytes_of(&self.grid),
+                bytes_of(&self.data.describe()),
+                bytes_of(&control),
+                bytes_of(&steps),
+                bytes_of(&order),
+                bytes_of(&self.stored.values.address()),
+                bytes_of(&self.stored.first.address()),
+                bytes_of(&self.stored.second.address()),
+                bytes_of(&losses.address()),
+                bytes_of(&predictions.address()),
+            ],
+        )
+    }
+
+    /// A block 32 inputs and four neurons, and `more` in each row of blocks.
+    fn tiles(&self, more: u32) -> Shape {
+        let abi::Grid { inputs, stride, .. } = self.grid;
+        let inputs = inputs.cast_unsigned().div_ceil(WARP as u32);
+        Shape { grid: (inputs + more, stride.cast_unsigned() / 4), block: (WARP as u32, SUMMERS) }
     }
 
     fn queued(&self) -> [Address; 3] {

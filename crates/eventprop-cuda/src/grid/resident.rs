@@ -2,7 +2,7 @@
 
 use super::data::Data;
 use super::engine::{CudaGridEngine, Source, Task};
-use crate::abi::Control;
+use crate::abi::{Control, NONE};
 use crate::engine::statistics;
 use crate::memory::check_data;
 use crate::queue::{check_order, ranges};
@@ -13,6 +13,8 @@ use lif_core::engine::{
 /// Steps between two looks at the device, at most. What runs after a step in which a neuron was silent is lost and run
 /// again, so where that is common looks are frequent.
 const STEPS_BETWEEN_LOOKS: usize = 64;
+/// Steps that are started together, if there are so many of the same size.
+const STEPS_OF_A_GRAPH: usize = 16;
 
 impl Resident<f32> for CudaGridEngine {
     fn keep(&mut self, samples: Batch<'_, f32>) -> Result<(), EngineError> {
@@ -56,6 +58,11 @@ impl Resident<f32> for CudaGridEngine {
             updates.clipped += update.clipped;
             next += outcome.cursor as usize;
             self.updates += outcome.cursor as u64;
+            if outcome.parameter_not_finite != NONE {
+                // Its step may have been counted already.
+                let failed = next.saturating_sub(usize::from(self.norm_parts().is_none()));
+                self.check(&outcome).map_err(at(failed))?;
+            }
             // Later steps may have left marks of their own; only a step by itself says what it met.
             look = if outcome.is_faulty() { 1 } else { STEPS_BETWEEN_LOOKS.min(2 * look) };
         }
@@ -72,9 +79,16 @@ impl CudaGridEngine {
     ) -> Result<(Control, BatchStatistics), EngineError> {
         self.set_queue(&ranges(steps), &steps.concat(), rates)?;
         self.queue.reset(&self.device)?;
-        for samples in steps {
-            self.start_step(samples.len())?;
-            self.samples = samples.len();
+        // Only the last may be shorter.
+        for steps in steps.chunk_by(|a, b| a.len() == b.len()) {
+            for steps in steps.chunks(STEPS_OF_A_GRAPH) {
+                // One of each length of graph is recorded.
+                let together = if steps.len() == STEPS_OF_A_GRAPH { STEPS_OF_A_GRAPH } else { 1 };
+                for steps in steps.chunks(together) {
+                    self.samples = steps[0].len();
+                    self.start_steps(steps.len(), self.samples)?;
+                }
+            }
         }
         Ok((self.queue.outcome(&self.device)?, BatchStatistics::default()))
     }
