@@ -6,7 +6,6 @@ use crate::data::{Data, longest};
 use crate::device::{Buffer, Device, Graph};
 use crate::layer::DenseLayer;
 use crate::loss;
-use crate::name::NAME;
 use crate::plan::{order, plan};
 use crate::program::Program;
 use crate::queue::{Queue, Rates};
@@ -14,7 +13,7 @@ use crate::refusals;
 use crate::sizes::Room;
 use crate::update::{NORM_BLOCKS, check_finite};
 use crate::weights::Weights;
-use lif_core::engine::{BatchStatistics, EngineError, Training, UpdateStatistics};
+use lif_core::engine::{EngineError, Training};
 use lif_core::network::Network;
 use lif_core::optimiser::Clip;
 use lif_core::{Parameters, SpikeBatch};
@@ -402,25 +401,5 @@ impl CudaEngine {
             self.input_gradient.extend(std::iter::repeat_n(0.0, train.len() - arriving));
         }
         Ok(())
-    }
-}
-
-/// Statistics of the batches that `outcome` counted.
-pub(crate) fn statistics(outcome: &abi::Control) -> (BatchStatistics, UpdateStatistics) {
-    let batch = BatchStatistics {
-        samples: outcome.samples as usize,
-        loss: outcome.loss,
-        correct: outcome.correct as usize,
-        grazing: outcome.grazing,
-        ..BatchStatistics::default()
-    };
-    (batch, UpdateStatistics { clipped: outcome.clipped })
-}
-
-/// What a failed read-back of parameters stands for: the trait has no error there.
-pub(crate) fn expect<T>(read: Result<T, EngineError>) -> T {
-    match read {
-        Ok(values) => values,
-        Err(error) => panic!("backend {NAME}: the device is lost: {error}"),
     }
 }

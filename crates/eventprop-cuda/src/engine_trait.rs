@@ -1,7 +1,9 @@
 //! The engine as the training loop knows it.
 
-use crate::engine::{CudaEngine, Source, Task, expect, statistics};
+use crate::engine::{CudaEngine, Source, Task};
 use crate::name::NAME;
+use crate::probe::expect;
+use crate::update::statistics;
 use lif_core::engine::{
     Batch, BatchStatistics, Engine, EngineError, OptimiserState, Outputs, Resident,
     UpdateStatistics, check_inputs,

@@ -68,3 +68,11 @@ pub(crate) fn failed(doing: &str, error: DriverError) -> EngineError {
 pub(crate) fn unavailable<T>(reason: impl Into<String>) -> Result<T, EngineError> {
     Err(EngineError::Unavailable { engine: NAME, reason: reason.into() })
 }
+
+/// What a failed read-back of parameters stands for: the trait has no error there.
+pub(crate) fn expect<T>(read: Result<T, EngineError>) -> T {
+    match read {
+        Ok(values) => values,
+        Err(error) => panic!("backend {NAME}: the device is lost: {error}"),
+    }
+}

@@ -3,9 +3,10 @@
 
 use crate::abi::{Control, NONE};
 use crate::data::{Data, longest};
-use crate::engine::{CudaEngine, Source, Task, statistics};
+use crate::engine::{CudaEngine, Source, Task};
 use crate::memory::check_data;
 use crate::queue::{check_order, ranges};
+use crate::update::statistics;
 use lif_core::engine::{
     Batch, BatchError, BatchStatistics, EngineError, Resident, UpdateStatistics,
 };

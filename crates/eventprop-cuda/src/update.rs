@@ -8,7 +8,7 @@ use crate::queue::Queue;
 use crate::stored::Stored;
 use bytemuck::bytes_of;
 use lif_core::Network;
-use lif_core::engine::EngineError;
+use lif_core::engine::{BatchStatistics, EngineError, UpdateStatistics};
 
 /// Blocks that add up the gradient's squares: NORM_BLOCKS of `kernels/update.cu`.
 pub(crate) const NORM_BLOCKS: usize = 32;
@@ -104,6 +104,18 @@ pub(crate) fn finish(
 pub(crate) fn finish_update(device: &Device, queue: &Queue) -> Result<(), EngineError> {
     let control = queue.control.address();
     device.launch("finish_update", Shape { grid: (1, 1), block: (1, 1) }, &[bytes_of(&control)])
+}
+
+/// Statistics of the batches that `outcome` counted.
+pub(crate) fn statistics(outcome: &Control) -> (BatchStatistics, UpdateStatistics) {
+    let batch = BatchStatistics {
+        samples: outcome.samples as usize,
+        loss: outcome.loss,
+        correct: outcome.correct as usize,
+        grazing: outcome.grazing,
+        ..BatchStatistics::default()
+    };
+    (batch, UpdateStatistics { clipped: outcome.clipped })
 }
 
 /// The error that `outcome` reports of a loss or a parameter that is not finite, if there is one.

@@ -123,6 +123,40 @@ fn late_runaways_are_named() {
     });
 }
 
+/// A parameter that an update leaves without a finite value is an error of its batch, named by the first layer that has one;
+/// with other parameters the engine works on.
+#[test]
+fn parameters_stay_finite() {
+    const TOO_FAST: f64 = 1e60;
+    for_each_schedule(|_, schedule| {
+        let network = chain(&[36, 7], (20.0, 5.0), false);
+        let mut parameters = Parameters::<f32>::initial(&network);
+        let mut uniform = uniform(7 + schedule);
+        for connection in &mut parameters.connections {
+            connection.weights.fill_with(|| uniform() as f32);
+        }
+        let spikes = spikes(3, 60, &mut uniform);
+        let loss = Loss::VmaxCrossEntropy {};
+        let draw = Draw { network, parameters, spikes, labels: vec![0, 1, 2], loss };
+        let first = &draw.network.layers()[1].name;
+        let is_expected = |error: &EngineError| {
+            let EngineError::NotFinite { layer, .. } = error else { panic!("{error}") };
+            assert_eq!(layer, first);
+        };
+        let training = Training { constant_gradients: false, ..draw.training() };
+        let mut engine = draw.cuda(training);
+        is_expected(&engine.train_step(draw.batch(), TOO_FAST).unwrap_err());
+        engine.load(&draw.parameters).unwrap();
+        let kept = engine.resident().unwrap();
+        kept.keep(draw.batch()).unwrap();
+        let error = kept.train(&[0, 1, 2], 1, &[1e-3, TOO_FAST, 1e-3]).unwrap_err();
+        is_expected(&error.error);
+        assert_eq!(error.batch, 1);
+        engine.load(&draw.parameters).unwrap();
+        engine.resident().unwrap().train(&[0, 1, 2], 3, &[1e-3]).unwrap();
+    });
+}
+
 #[test]
 fn too_little_memory_is_an_error() {
     for_each_schedule(|device, schedule| {

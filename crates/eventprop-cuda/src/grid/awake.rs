@@ -2,6 +2,7 @@
 
 use super::engine::{CudaGridEngine, Source, Task};
 use crate::abi::Control;
+use crate::probe::expect;
 use lif_core::SpikeBatch;
 use lif_core::engine::{BatchStatistics, Bump, EngineError};
 use lif_core::grid::{BumpAction, Bumping};
@@ -161,7 +162,7 @@ impl Bump<f32> for CudaGridEngine {
             Some(InParts::Bumping(raising)) => raising,
             _ => Raising::default(),
         };
-        match crate::engine::expect(self.raise_silent(&mut raising, &silent)) {
+        match expect(self.raise_silent(&mut raising, &silent)) {
             ControlFlow::Continue(()) => {
                 self.in_parts = Some(InParts::Bumping(raising));
                 ControlFlow::Continue(())

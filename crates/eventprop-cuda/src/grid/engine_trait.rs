@@ -2,10 +2,10 @@
 
 use super::data::Data;
 use super::engine::{CudaGridEngine, Source, Task};
-use crate::engine::{expect, statistics};
 use crate::memory::check_data;
 use crate::name::NAME;
-use crate::update::{change, finish_update};
+use crate::probe::expect;
+use crate::update::{change, finish_update, statistics};
 use lif_core::engine::{
     Batch, BatchStatistics, Bump, Engine, EngineError, OptimiserState, Outputs, Resident,
     UpdateStatistics, check_inputs,

@@ -3,9 +3,9 @@
 use super::data::Data;
 use super::engine::{CudaGridEngine, Source, Task};
 use crate::abi::{Control, NONE};
-use crate::engine::statistics;
 use crate::memory::check_data;
 use crate::queue::{check_order, ranges};
+use crate::update::statistics;
 use lif_core::engine::{
     Batch, BatchError, BatchStatistics, EngineError, Resident, UpdateStatistics,
 };

@@ -18,7 +18,10 @@ pub fn check_one_layer(
     let only_weights = LearningRates { weights, ..LearningRates::default() };
     let first = model.spec().variant == GridVariant::First;
     let refused = [
-        (model.layers().len() > 1, "on a grid, more than one layer is"),
+        (
+            model.layers().len() > 1,
+            "on a grid, more than one layer (without [grid] times are exact and layers as many as you like) is",
+        ),
         (
             training.objective.readout() != Readout::FirstSpike,
             "on a grid, a loss of anything but first spikes is",
