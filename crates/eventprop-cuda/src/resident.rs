@@ -46,11 +46,8 @@ impl Resident<f32> for CudaEngine {
             let end = steps.len().min(next + look);
             let outcome = self.run_steps(&steps[next..end], &rates[next..end]).map_err(at(next))?;
             let (batch, update) = statistics(&outcome);
-            batches.samples += batch.samples;
-            batches.loss += batch.loss;
-            batches.correct += batch.correct;
-            batches.grazing += batch.grazing;
-            updates.clipped += update.clipped;
+            batches += batch;
+            updates += update;
             let alone = end == next + 1;
             next += outcome.cursor as usize;
             self.steps += outcome.cursor as u64;

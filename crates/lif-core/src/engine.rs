@@ -10,6 +10,7 @@ use crate::optimiser::{Clip, LearningRates, Optimiser};
 use crate::parameters::Parameters;
 use crate::spikes::SpikeBatch;
 use crate::{Real, spikes::SpikeTrain};
+use std::ops::AddAssign;
 use std::sync::Arc;
 
 /// Computes one network: outputs, gradients, updates.
@@ -289,11 +290,29 @@ pub struct BatchStatistics {
     pub bump_gave_up: u64,
 }
 
+impl AddAssign for BatchStatistics {
+    fn add_assign(&mut self, batch: Self) {
+        let Self { samples, loss, correct, grazing, bumps, bump_gave_up } = batch;
+        self.samples += samples;
+        self.loss += loss;
+        self.correct += correct;
+        self.grazing += grazing;
+        self.bumps += bumps;
+        self.bump_gave_up += bump_gave_up;
+    }
+}
+
 /// What happened in an update.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct UpdateStatistics {
     /// Gradient components that were clipped (all of them, where the norm was).
     pub clipped: u64,
+}
+
+impl AddAssign for UpdateStatistics {
+    fn add_assign(&mut self, update: Self) {
+        self.clipped += update.clipped;
+    }
 }
 
 /// The state of an optimiser.

@@ -105,7 +105,7 @@ fn trains_the_same(build: &Build<'_>, course: &Course) -> Result<BatchStatistics
         let (mut sums, mut clipped) = (BatchStatistics::default(), 0);
         for (samples, &rate) in order.chunks(*size).zip(rates) {
             let (of_batch, update) = train_step(given.as_mut(), problem, &spikes, samples, rate)?;
-            add(&mut sums, &of_batch);
+            sums += of_batch;
             clipped += update.clipped;
         }
         // A sum of as many terms in another order.
@@ -116,7 +116,7 @@ fn trains_the_same(build: &Build<'_>, course: &Course) -> Result<BatchStatistics
             BatchStatistics { loss: 0.0, ..sums }
         );
         prop_assert_eq!(kept_update.clipped, clipped);
-        add(&mut all, &sums);
+        all += sums;
     }
     prop_assert_eq!(keeping.parameters(), given.parameters());
     prop_assert_eq!(keeping.optimiser_state(), given.optimiser_state());
@@ -135,13 +135,4 @@ fn train_step(
     samples.iter().for_each(|&sample| batch.push_train(spikes.get(sample as usize)));
     let labels: Vec<_> = samples.iter().map(|&sample| problem.labels[sample as usize]).collect();
     engine.train_step(Batch { spikes: &batch, labels: &labels }, rate)
-}
-
-fn add(sums: &mut BatchStatistics, batch: &BatchStatistics) {
-    sums.samples += batch.samples;
-    sums.loss += batch.loss;
-    sums.correct += batch.correct;
-    sums.grazing += batch.grazing;
-    sums.bumps += batch.bumps;
-    sums.bump_gave_up += batch.bump_gave_up;
 }

@@ -40,15 +40,8 @@ impl GridEngine {
             // Samples out of range have no label; the engine says so.
             let label = |&sample: &u32| kept.labels.get(sample as usize).copied().unwrap_or(0);
             labels.extend(samples.iter().map(label));
-            let statistics =
-                self.differentiate_prepared(&kept.input, samples, &labels).map_err(failed)?;
-            updates.clipped += self.update(rate).map_err(failed)?.clipped;
-            sums.samples += statistics.samples;
-            sums.loss += statistics.loss;
-            sums.correct += statistics.correct;
-            sums.grazing += statistics.grazing;
-            sums.bumps += statistics.bumps;
-            sums.bump_gave_up += statistics.bump_gave_up;
+            sums += self.differentiate_prepared(&kept.input, samples, &labels).map_err(failed)?;
+            updates += self.update(rate).map_err(failed)?;
         }
         Ok((sums, updates))
     }

@@ -50,12 +50,9 @@ impl Resident<f32> for CudaGridEngine {
                 if alone { self.step(steps[0], rates[0]) } else { self.run_steps(steps, rates) }
                     .map_err(at(next))?;
             let (batch, update) = statistics(&outcome);
-            batches.samples += batch.samples;
-            batches.loss += batch.loss;
-            batches.correct += batch.correct;
-            batches.bumps += bumped.bumps;
-            batches.bump_gave_up += bumped.bump_gave_up;
-            updates.clipped += update.clipped;
+            batches += batch;
+            batches += bumped;
+            updates += update;
             next += outcome.cursor as usize;
             self.updates += outcome.cursor as u64;
             if outcome.parameter_not_finite != NONE {
