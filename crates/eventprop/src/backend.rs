@@ -1,6 +1,7 @@
 //! From a backend's name to an engine.
 
 use lif_core::engine::{Engine, EngineError, Training};
+use lif_core::grid::GridSpec;
 use lif_core::reference::{self, Reference};
 use lif_core::{Network, Real};
 
@@ -26,6 +27,32 @@ pub fn create<T: Precision>(
         reference::NAME => T::reference(network, training),
         "cpu" => T::cpu(network, training, threads),
         "cuda" => T::cuda(network, training),
+        _ => Err(not_built(name)),
+    }
+}
+
+/// The engine called `name` for `network` on a grid, on `threads` threads where it uses several (0: as
+/// many as are quickest, up to one a core).
+///
+/// # Errors
+/// [`EngineError::Unavailable`] if there is no such engine here, [`EngineError::Unsupported`] if it has no
+/// clock-driven model; whatever the engine refuses.
+pub fn create_on_grid(
+    name: &str,
+    network: &Network,
+    grid: GridSpec,
+    training: Training<f32>,
+    threads: usize,
+) -> Result<BoxedEngine<f32>, EngineError> {
+    match name {
+        "cpu" => cpu_on_grid(network, grid, training, threads),
+        "cuda" => cuda_on_grid(network, grid, training),
+        reference::NAME => {
+            let capability = String::from(
+                "the clock-driven model ([grid]), which needs backend cpu or cuda, is",
+            );
+            Err(EngineError::Unsupported { engine: reference::NAME, capability })
+        }
         _ => Err(not_built(name)),
     }
 }
@@ -169,4 +196,42 @@ mod sealed {
     pub trait Sealed {}
     impl Sealed for f32 {}
     impl Sealed for f64 {}
+}
+
+#[cfg(feature = "cpu")]
+fn cpu_on_grid(
+    network: &Network,
+    grid: GridSpec,
+    training: Training<f32>,
+    threads: usize,
+) -> Result<BoxedEngine<f32>, EngineError> {
+    Ok(Box::new(eventprop_cpu::GridEngine::new(network, grid, training, threads)?))
+}
+
+#[cfg(not(feature = "cpu"))]
+fn cpu_on_grid(
+    _: &Network,
+    _: GridSpec,
+    _: Training<f32>,
+    _: usize,
+) -> Result<BoxedEngine<f32>, EngineError> {
+    Err(not_built("cpu"))
+}
+
+#[cfg(feature = "cuda")]
+fn cuda_on_grid(
+    network: &Network,
+    grid: GridSpec,
+    training: Training<f32>,
+) -> Result<BoxedEngine<f32>, EngineError> {
+    Ok(Box::new(eventprop_cuda::CudaGridEngine::new(network, grid, training, 0)?))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda_on_grid(
+    _: &Network,
+    _: GridSpec,
+    _: Training<f32>,
+) -> Result<BoxedEngine<f32>, EngineError> {
+    Err(not_built("cuda"))
 }
