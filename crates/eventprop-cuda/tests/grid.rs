@@ -182,12 +182,17 @@ fn too_little_memory_names_a_batch_that_fits() {
         // 20,000 steps of 300 neurons: 24 MB a sample.
         let samples = device.memory / 20_000_000;
         let problem = wide(GridVariant::Head, 300, samples, 0.001, 1);
-        let mut engine = problem.engine(&engine, problem.training()).unwrap();
-        let error = engine.infer(&problem.spikes()).unwrap_err().to_string();
+        let mut large = problem.engine(&engine, problem.training()).unwrap();
+        let error = large.infer(&problem.spikes()).unwrap_err().to_string();
         assert!(error.contains("MiB more than is free"), "{error}");
         let fits = error.split("a batch of ").last().unwrap();
         let fits: usize = fits.split(' ').next().unwrap().parse().unwrap();
         assert!(fits > 0 && fits < samples, "{error}");
+        // A million steps of 4,000 neurons.
+        let problem = wide(GridVariant::Head, 4000, 1, 2e-5, 1);
+        let mut larger = problem.engine(&engine, problem.training()).unwrap();
+        let error = larger.infer(&problem.spikes()).unwrap_err().to_string();
+        assert!(error.contains("more than this engine numbers"), "{error}");
     });
 }
 

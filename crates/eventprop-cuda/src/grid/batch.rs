@@ -4,6 +4,7 @@ use super::abi;
 use super::data::Most;
 use crate::device::{Buffer, Device};
 use crate::memory::check_batch;
+use crate::probe::unavailable;
 use lif_core::engine::EngineError;
 use lif_core::grid::GridModel;
 
@@ -94,8 +95,14 @@ impl Batch {
     /// Memory for batches that `room` has room for.
     ///
     /// # Errors
-    /// [`EngineError::Unavailable`] says how much is missing and which batch size would fit.
+    /// [`EngineError::Unavailable`] says how much is missing and which batch size would fit, or that none would.
     pub(super) fn new(device: &Device, room: Room) -> Result<Self, EngineError> {
+        if let Some(values) = room.scratch().filter(|&values| i32::try_from(values).is_err()) {
+            return unavailable(format!(
+                "a sample needs {values} values on its way, more than this engine numbers; \
+                 fewer neurons or a longer dt would do"
+            ));
+        }
         check_batch(room.samples, device.free_memory()?, |samples| {
             Room { samples, ..room }.bytes()
         })?;
