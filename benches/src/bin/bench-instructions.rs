@@ -1,11 +1,12 @@
 //! Counts instructions a training sample and compares them with the committed bounds.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::{Parser, Subcommand};
 use eventprop_benches::instructions::{self, COUNTED, Counted};
 use eventprop_benches::{machine, root};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
 
 /// Count instructions a training sample and compare them with the committed bounds. Exit status 1
 /// above a bound.
@@ -50,8 +51,8 @@ fn compare(accept: bool) -> Result<bool> {
     let bounds =
         if accept { instructions::Bounds::new() } else { instructions::read_bounds(&path)? };
     let (mut counts, mut within) = (Vec::new(), true);
-    for workload in &COUNTED {
-        let (name, count) = (workload.name, workload.count(&program)?);
+    for (workload, count) in COUNTED.iter().zip(count_all(&program)) {
+        let (name, count) = (workload.name, count?);
         counts.push((name, count));
         print!("{name}: {count} instructions a training sample");
         if accept {
@@ -77,4 +78,15 @@ fn compare(accept: bool) -> Result<bool> {
         println!("wrote benches/instructions.toml");
     }
     Ok(within)
+}
+
+/// The counts of all workloads, side by side: instructions are as many however busy the machine is.
+fn count_all(program: &Path) -> Vec<Result<u64>> {
+    thread::scope(|scope| {
+        let started = COUNTED.each_ref().map(|workload| scope.spawn(|| workload.count(program)));
+        let ended = started.into_iter().map(|counting| {
+            counting.join().unwrap_or_else(|_| Err(anyhow!("a count ended before its time")))
+        });
+        ended.collect()
+    })
 }
