@@ -77,7 +77,7 @@ device="the emulator, at toy sizes"
 echo "Measured by \`gpu-pack/run.sh\` on $(date -u +%F): $device; commit $(cat commit)." | tee "$output/about.txt"
 
 if [ -n "$toy" ]; then
-    threads=2 limit=300
+    threads=1 limit=300
     # What a real run leaves, in short.
     step table.txt 30 diff sample/summary.md <(python3 table.py sample)
 else
