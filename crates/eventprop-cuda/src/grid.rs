@@ -1,5 +1,5 @@
 //! The clock-driven model of `lif_core::grid` on the device: spikes as kernels read them (`data`), the memory of a batch
-//! (`batch`), which kernels run (`program`), the engine and what it does about silent neurons (`engine`, `awake`), as the
+//! (`batch`), which kernels run (`program`), the engine and what it does about silent neurons (`engine`, `awake`, `parts`), as the
 //! training loop knows it (`engine_trait`, `resident`).
 
 mod abi;
@@ -8,6 +8,7 @@ mod batch;
 mod data;
 mod engine;
 mod engine_trait;
+mod parts;
 mod program;
 mod resident;
 

@@ -19,6 +19,7 @@ mod engine;
 mod engine_trait;
 mod grid;
 mod groups;
+mod host_loss;
 mod join;
 mod layer;
 mod layer_buffers;

@@ -3,7 +3,6 @@
 use crate::abi::{Control, NONE};
 use crate::device::{Buffer, Device, Shape};
 use crate::layout::Layout;
-use crate::program::THREADS;
 use crate::queue::Queue;
 use crate::stored::Stored;
 use bytemuck::bytes_of;
@@ -12,6 +11,8 @@ use lif_core::engine::{BatchStatistics, EngineError, UpdateStatistics};
 
 /// Blocks that add up the gradient's squares: NORM_BLOCKS of `kernels/update.cu`.
 pub(crate) const NORM_BLOCKS: usize = 32;
+/// NORM_THREADS.
+const THREADS: u32 = 256;
 
 /// Changes weights and delays by their gradient, as the queue's step says; with `norm_parts`, after its norm.
 pub(crate) fn change(

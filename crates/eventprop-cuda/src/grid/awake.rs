@@ -1,28 +1,13 @@
 //! A batch on the host's orders: its silent neurons are woken first, by the rule of [`lif_core::grid`].
 
 use super::engine::{CudaGridEngine, Source, Task};
+use super::parts::{InParts, Raising};
 use crate::abi::Control;
 use crate::probe::expect;
 use lif_core::SpikeBatch;
 use lif_core::engine::{BatchStatistics, Bump, EngineError};
-use lif_core::grid::{BumpAction, Bumping};
+use lif_core::grid::BumpAction;
 use std::ops::ControlFlow;
-
-/// A batch that is differentiated in parts.
-pub(super) enum InParts {
-    /// Its weights are being raised.
-    Bumping(Raising),
-    /// They are as they should be; those of some neurons are still to be raised, at the update.
-    Bumped(Vec<u32>),
-}
-
-/// How far its weights have been raised.
-#[derive(Default)]
-pub(super) struct Raising {
-    bumping: Bumping,
-    /// The weights before.
-    original: Option<Vec<f32>>,
-}
 
 impl CudaGridEngine {
     /// Runs one batch, made of the samples at these positions of a source, and `task` at its end; its silent neurons are

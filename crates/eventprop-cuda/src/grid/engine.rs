@@ -1,14 +1,14 @@
 use super::abi;
-use super::awake::InParts;
 use super::batch::{Batch, Room, Shape};
 use super::data::{Data, Most};
+use super::parts::InParts;
 use super::program::Program;
 use crate::abi::{Control, Loss};
 use crate::device::{Buffer, Device, Graph};
+use crate::host_loss::evaluate;
 use crate::layout::Layout;
 use crate::loss;
 use crate::name::NAME;
-use crate::own_loss::evaluate;
 use crate::probe::unavailable;
 use crate::queue::{Queue, Rates};
 use crate::stored::Stored;
