@@ -31,8 +31,7 @@ pub fn create<T: Precision>(
     }
 }
 
-/// The engine called `name` for `network` on a grid, on `threads` threads where it uses several (0: as
-/// many as are quickest, up to one a core).
+/// The engine called `name` for `network` on a grid; threads as [`create`] has them.
 ///
 /// # Errors
 /// [`EngineError::Unavailable`] if there is no such engine here, [`EngineError::Unsupported`] if it has no
@@ -42,7 +41,7 @@ pub fn create_on_grid(
     network: &Network,
     grid: GridSpec,
     training: Training<f32>,
-    threads: usize,
+    threads: Option<usize>,
 ) -> Result<BoxedEngine<f32>, EngineError> {
     match name {
         "cpu" => cpu_on_grid(network, grid, training, threads),
@@ -203,8 +202,9 @@ fn cpu_on_grid(
     network: &Network,
     grid: GridSpec,
     training: Training<f32>,
-    threads: usize,
+    threads: Option<usize>,
 ) -> Result<BoxedEngine<f32>, EngineError> {
+    let threads = threads.unwrap_or(0);
     Ok(Box::new(eventprop_cpu::GridEngine::new(network, grid, training, threads)?))
 }
 
@@ -213,7 +213,7 @@ fn cpu_on_grid(
     _: &Network,
     _: GridSpec,
     _: Training<f32>,
-    _: usize,
+    _: Option<usize>,
 ) -> Result<BoxedEngine<f32>, EngineError> {
     Err(not_built("cpu"))
 }

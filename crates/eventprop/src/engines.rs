@@ -25,13 +25,9 @@ pub fn engine_with(
     training: Training<f32>,
 ) -> Result<BoxedEngine<f32>, EngineError> {
     let settings = &config.training;
+    let threads = Some(settings.threads).filter(|&threads| threads > 0);
     match config.grid {
-        Some(grid) => {
-            backend::create_on_grid(&settings.backend, network, grid, training, settings.threads)
-        }
-        None => {
-            let threads = Some(settings.threads).filter(|&threads| threads > 0);
-            backend::create(&settings.backend, network, training, threads)
-        }
+        Some(grid) => backend::create_on_grid(&settings.backend, network, grid, training, threads),
+        None => backend::create(&settings.backend, network, training, threads),
     }
 }

@@ -53,7 +53,7 @@ fn derivatives_go_back_through_cuda_on_a_grid() {
     let by_outputs: Vec<f32> = (0..40).map(|k| (k as f32 * 1.3).sin()).collect();
     agree(&parameters, &spikes, &by_outputs, Readout::FirstSpike, |name, training| {
         let grid = GridSpec::new(1.0, GridVariant::Head);
-        backend::create_on_grid(name, &network, grid, training, 1)
+        backend::create_on_grid(name, &network, grid, training, Some(1))
     });
 }
 

@@ -1,6 +1,6 @@
 use super::abi;
 use super::batch::{Batch, Room, Shape};
-use super::data::{Data, Most};
+use super::data::{Data, Most, arriving};
 use super::parts::InParts;
 use super::program::Program;
 use crate::abi::{Control, Loss};
@@ -13,10 +13,10 @@ use crate::probe::unavailable;
 use crate::queue::{Queue, Rates};
 use crate::stored::Stored;
 use crate::update::{NORM_BLOCKS, check_finite};
-use lif_core::Network;
 use lif_core::engine::{EngineError, Training};
 use lif_core::grid::{GridModel, GridSpec, GridVariant, check_one_layer};
 use lif_core::optimiser::Clip;
+use lif_core::{Network, SpikeBatch};
 
 /// The clock-driven model of [`lif_core::grid`] on a CUDA device, in single precision, for an input and one layer of LIF
 /// neurons.
@@ -91,8 +91,7 @@ impl CudaGridEngine {
         let model = GridModel::new(network, spec)?;
         check_one_layer(NAME, &model, &training)?;
         let device = Device::open(device)?;
-        let mut loss = loss::describe(&*training.objective);
-        loss.kind = loss::kind(training.objective.readout());
+        let loss = loss::describe(&*training.objective);
         let keeps_scratch = !is_known(&training);
         let shape = Shape::new(&model, training.input_gradients, keeps_scratch);
         let inputs = model.layers()[0].inputs;
@@ -224,7 +223,7 @@ impl CudaGridEngine {
     /// Reads back the derivatives by the times of `spikes`, the batch of the caller's last differentiated.
     pub(super) fn read_input_gradient(
         &mut self,
-        spikes: &lif_core::SpikeBatch<f32>,
+        spikes: &SpikeBatch<f32>,
     ) -> Result<(), EngineError> {
         self.input_gradient.clear();
         if !self.training.input_gradients {
@@ -238,7 +237,7 @@ impl CudaGridEngine {
         let read = self.device.read(&by_spike, by_spike.len())?;
         let mut rest = &read[..];
         for train in spikes.iter() {
-            let (own, after) = rest.split_at(super::data::arriving(&self.model, train));
+            let (own, after) = rest.split_at(arriving(&self.model, train));
             self.input_gradient.extend_from_slice(own);
             self.input_gradient.extend(std::iter::repeat_n(0.0, train.len() - own.len()));
             rest = after;
