@@ -1,8 +1,8 @@
 //! What the commands about several ranks share.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 /// What is missing of what MPI needs is said by name.
 pub(crate) fn check_installed() -> Result<()> {
@@ -17,11 +17,17 @@ pub(crate) fn check_installed() -> Result<()> {
     Ok(())
 }
 
-/// `mpirun -n RANKS PROGRAM` on this machine, be it root's and have it fewer cores than that.
+/// Seconds after which a job that goes on is taken to hang, and how `timeout` says so.
+const LIMIT: &str = "600";
+const TIMED_OUT: i32 = 124;
+
+/// `mpirun -n RANKS PROGRAM` on this machine, be it root's and have it fewer cores than that; ended if it
+/// hangs.
 pub(crate) fn mpirun(ranks: usize, program: &Path) -> Command {
-    let mut command = Command::new("mpirun");
+    let mut command = Command::new("timeout");
     command
-        .args(["--oversubscribe", "-n", &ranks.to_string()])
+        .args(["--kill-after=10", LIMIT])
+        .args(["mpirun", "--oversubscribe", "-n", &ranks.to_string()])
         .arg(program)
         .env("OMPI_ALLOW_RUN_AS_ROOT", "1")
         .env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")
@@ -35,8 +41,19 @@ pub(crate) fn mpirun(ranks: usize, program: &Path) -> Command {
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let name = format!("{command:?}");
     let output = command.output().with_context(|| format!("cannot run {name}"))?;
+    ended(&output)?;
     if !output.status.success() {
         bail!("{name} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(String::from_utf8(output.stdout)?)
+}
+
+/// An error if it had to be ended.
+pub(crate) fn ended(output: &Output) -> Result<()> {
+    ensure!(
+        output.status.code() != Some(TIMED_OUT),
+        "a job did not end within {LIMIT} s; it said: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(())
 }

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         compare(&program, &work, preset)?;
     }
     a_killed_rank(&program, &work)?;
-    too_many_ranks(&program, &work)?;
+    failures(&program, &work)?;
     println!("1, 2 and 3 ranks give the same bits");
     Ok(ExitCode::SUCCESS)
 }
@@ -127,6 +127,7 @@ fn a_killed_rank(program: &Path, work: &Path) -> Result<()> {
         let pid = fs::read_to_string(work.join(format!("pid-{victim}")))?;
         native::execute(Command::new("kill").args(["-KILL", pid.trim()]))?;
         let output = child.wait_with_output()?;
+        mpi::ended(&output)?;
         let message = String::from_utf8_lossy(&output.stderr);
         ensure!(!output.status.success(), "a job that lost rank {victim} succeeded");
         let told: Vec<_> = message.lines().filter(|line| line.starts_with("error: ")).collect();
@@ -158,17 +159,31 @@ fn wait_for_batch(run_dir: &Path) -> Result<PathBuf> {
     bail!("no batch was trained")
 }
 
-fn too_many_ranks(program: &Path, work: &Path) -> Result<()> {
-    let mut command = mpi::mpirun(3, program);
-    command.args(["train", "--shards", "2", "--run-dir", "refused"]).current_dir(work);
-    let output = command.output()?;
-    let message = String::from_utf8_lossy(&output.stderr);
-    let told: Vec<_> = message.lines().filter(|line| line.starts_with("error: ")).collect();
-    ensure!(
-        told.len() == 1
-            && told[0].contains("3 ranks share batches")
-            && !work.join("refused").exists(),
-        "of too many ranks it said: {message}"
-    );
+/// Jobs that cannot begin or go on say why once, and each rank ends by itself.
+fn failures(program: &Path, work: &Path) -> Result<()> {
+    let cases: [(&[&str], &str); 4] = [
+        (&["--shards", "2", "--run-dir", "refused"], "3 ranks share batches"),
+        (&["none.toml", "--run-dir", "refused"], "none.toml"),
+        // A file is there.
+        (&["--preset", "yin-yang", "--run-dir", "wrapper"], "wrapper"),
+        (
+            &["--preset", "yin-yang", "--lr", "1e38", "--run-dir", "ran-away"],
+            "; the last good checkpoint (",
+        ),
+    ];
+    for (args, why) in cases {
+        let output = mpi::mpirun(3, program).args(TRAIN).args(args).current_dir(work).output()?;
+        mpi::ended(&output)?;
+        let message = String::from_utf8_lossy(&output.stderr);
+        let told: Vec<_> = message.lines().filter(|line| line.starts_with("error: ")).collect();
+        ensure!(
+            output.status.code() == Some(2)
+                && told.len() == 1
+                && told[0].contains(why)
+                && !message.contains("MPI_ABORT")
+                && !work.join("refused").exists(),
+            "of {args:?} it said: {message}"
+        );
+    }
     Ok(())
 }

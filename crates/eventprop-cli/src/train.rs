@@ -102,32 +102,33 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
 
 /// The first rank finds out what is to be done; all do it.
 fn start(args: &Args, ranks: &Ranks) -> Result<ExitCode> {
-    let (left, folder) = match ranks.is_first() {
-        true => prepare(args, ranks)?,
-        false => (None, None),
+    let prepared = match ranks.is_first() {
+        true => prepare(args, ranks),
+        false => Ok((None, None)),
     };
+    let (left, folder) = ranks.agree(prepared)?;
     let Some(left) = ranks.share(left)? else { return Ok(ExitCode::SUCCESS) };
-    let failed = Ok(ExitCode::from(2));
     let backend = &left.config().training.backend;
-    let parallel = ranks.parallel(args.replicate_up_to << 20, backend);
-    let Some(parallel) = ranks.agree(parallel)? else { return failed };
+    let parallel = ranks.agree(ranks.parallel(args.replicate_up_to << 20, backend))?;
     let trainer = Data::load(left.config()).map_err(Into::into).and_then(|data| {
         if ranks.is_first() {
             announce(left.config(), &data, ranks.count(), args.style())?;
         }
         left.trainer(data, parallel)
     });
-    let Some(trainer) = ranks.agree(trainer)? else { return failed };
-    if !ranks.is_first() {
-        let run = ranks.share_path(Path::new(""))?;
-        return follow::follow(trainer, ranks.rank(), &run);
-    }
+    let trainer = ranks.agree(trainer)?;
     let folder = match folder {
-        Some(folder) => folder,
-        None => RunFolder::create(&args.run_dir(), trainer.config())?,
+        None if ranks.is_first() => {
+            RunFolder::create(&args.run_dir(), trainer.config()).map(Some).map_err(Into::into)
+        }
+        folder => Ok(folder),
     };
-    ranks.share_path(folder.path())?;
-    train(trainer, folder, args, ranks.count())
+    let folder = ranks.agree(folder)?;
+    let run = ranks.share_path(folder.as_ref().map_or(Path::new(""), RunFolder::path))?;
+    match folder {
+        Some(folder) => train(trainer, folder, args, ranks.count()),
+        None => follow::follow(trainer, ranks.rank(), &run),
+    }
 }
 
 /// What is to be trained from where on, and the folder of a run that goes on; nothing if all that was

@@ -1,9 +1,11 @@
 //! The processes that train together, if `mpirun` started several.
 
 use super::resume::Left;
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use eventprop::parallel::{agree, broadcast};
 use eventprop::{Collective, Parallel};
+use std::error::Error;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -67,30 +69,33 @@ impl Ranks {
         Ok(String::from_utf8_lossy(&bytes).into_owned().into())
     }
 
-    /// What all ranks have if all have it. If not, the first says why, and the others have nothing.
-    pub(super) fn agree<T>(&self, outcome: Result<T>) -> Result<Option<T>> {
+    /// What a rank has if all have theirs; else why not, which is then [`KnownToAll`].
+    pub(super) fn agree<T>(&self, outcome: Result<T>) -> Result<T> {
         if self.count() == 1 {
-            return outcome.map(Some);
+            return outcome;
         }
         let outcome = outcome.map_err(|error| crate::one_line(&error));
-        match agree(self.collective().as_mut(), outcome)? {
-            Ok(value) => Ok(Some(value)),
-            Err(text) if self.is_first() => Err(anyhow!(text)),
-            Err(_) => Ok(None),
-        }
+        agree(self.collective().as_mut(), outcome)?.map_err(|text| KnownToAll(text).into())
     }
 
-    /// Ends this rank's part; the others' too if it failed.
+    /// Ends this rank's part; the others' too if it failed and they do not know.
     pub(super) fn leave(self, outcome: Result<ExitCode>) -> Result<ExitCode> {
-        match (outcome, &self.job) {
-            (Err(error), Some(job)) if self.count() > 1 => {
-                let rank = self.rank();
-                let of = if rank == 0 { String::new() } else { format!("rank {rank}: ") };
-                eprintln!("error: {of}{}", crate::one_line(&error));
-                job::abort(job)
-            }
-            (outcome, _) => outcome,
+        let (error, job) = match (outcome, &self.job) {
+            (Err(error), Some(job)) if self.count() > 1 => (error, job),
+            (outcome, _) => return outcome,
+        };
+        let rank = self.rank();
+        let known = error.is::<KnownToAll>();
+        // While all are still there: the starter kills those that are left when one has failed.
+        match (rank, known) {
+            (0, _) => eprintln!("error: {}", crate::one_line(&error)),
+            (_, false) => eprintln!("error: rank {rank}: {}", crate::one_line(&error)),
+            (_, true) => {}
         }
+        if !known {
+            job::abort(job)
+        }
+        Ok(ExitCode::from(2))
     }
 
     fn collective(&self) -> Box<dyn Collective> {
@@ -98,12 +103,25 @@ impl Ranks {
     }
 }
 
+/// Why a training failed, where every rank knows that it did: each ends by itself then, and nobody ends the
+/// others, in which Open MPI's starter now and then crashes or never returns.
+#[derive(Debug)]
+pub(super) struct KnownToAll(pub(super) String);
+
+impl fmt::Display for KnownToAll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for KnownToAll {}
+
 /// Has GPUs exchange what is large, in a build that can.
 #[cfg(feature = "nccl")]
 fn between_gpus(collective: Box<dyn Collective>) -> Result<Box<dyn Collective>> {
     match eventprop::parallel::OverNccl::join(collective) {
         Ok(over) => Ok(Box::new(over)),
-        Err(text) => Err(anyhow!(text)),
+        Err(text) => Err(anyhow::anyhow!(text)),
     }
 }
 

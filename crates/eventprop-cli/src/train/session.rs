@@ -1,9 +1,10 @@
 use super::cadence::Countdown;
+use super::ranks::KnownToAll;
 use crate::interrupt::{self, OrElse, Role};
 use crate::live::{Report, State};
 use crate::progress::Display;
 use anyhow::{Context, Error, Result, anyhow};
-use eventprop::{Event, Progress, RunFolder, Trainer};
+use eventprop::{Event, Progress, RunFolder, TrainError, Trainer};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
@@ -93,7 +94,11 @@ impl Session {
             }
         });
         match outcome {
-            Err(error) => Err(self.with_way_back(error.into())),
+            Err(error @ TrainError::Connection { .. }) => Err(self.with_way_back(error.into())),
+            Err(error) => {
+                let error = self.with_way_back(error.into());
+                Err(KnownToAll(crate::one_line(&error)).into())
+            }
             Ok(_) => match printed {
                 Ok(()) => Ok(()),
                 Err(error) => {
