@@ -64,8 +64,9 @@ const WATCHES: [Kind; 3] = [
 /// All tests under every order of threads.
 const PLAIN: &str = "plain";
 
-/// Training on several ranks, which are threads here, on a stand-in for NCCL; and derivatives that come from a larger model.
-const OF_THE_LIBRARY: [&str; 2] = ["nccl", "cuda"];
+/// Of the library's tests: training on several ranks, which are threads here, on a stand-in for NCCL; and derivatives that
+/// come from a larger model.
+const WITH_THE_ENGINE: [&str; 2] = ["nccl", "cuda"];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.mutate {
@@ -74,12 +75,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let watches = &WATCHES[usize::from(args.without_tsan)..];
     let start = Instant::now();
     // g++ has a core while cargo waits for one crate, or for g++.
-    let (programs, of_the_library, libraries) = thread::scope(|scope| {
+    let (programs, libraries) = thread::scope(|scope| {
         let libraries = scope.spawn(|| build(watches));
-        let built = (emulator::tests(), emulator::tests_of_the_library());
-        (built.0, built.1, libraries.join().expect("a build does not panic"))
+        (emulator::tests(), libraries.join().expect("a build does not panic"))
     });
-    let (programs, of_the_library, libraries) = (programs?, of_the_library?, libraries?);
+    let (programs, libraries) = (programs?, libraries?);
     println!("builds: {:.0} s", start.elapsed().as_secs_f64());
 
     let mut tests = Vec::new();
@@ -91,10 +91,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
     }
     for program in &programs {
-        tests.extend(tests_in(PLAIN, program, &[""], &[])?);
-    }
-    for program in &of_the_library {
-        tests.extend(tests_in(PLAIN, program, &OF_THE_LIBRARY, &[])?);
+        let of_the_library = emulator::OF_THE_LIBRARY.contains(&program.name.as_str());
+        let parts: &[_] = if of_the_library { &WITH_THE_ENGINE } else { &[""] };
+        tests.extend(tests_in(PLAIN, program, parts, &[])?);
     }
     let outcomes = side_by_side(&tests, Test::run);
     let kinds = watches.iter().map(|kind| kind.name).chain([PLAIN]);

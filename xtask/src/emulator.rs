@@ -2,6 +2,7 @@
 
 use crate::built::{self, Executable};
 use anyhow::{Context, Result, ensure};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -23,24 +24,50 @@ pub(crate) fn build(kernels: &Path, kind: &str, output: &Path) -> Result<PathBuf
     Ok(output.join("libcuda.so.1"))
 }
 
-/// The test programs of the engine, for the emulator.
+/// What is built for the emulator: always the same packages with the same features, so that nothing is
+/// compiled twice.
+const SELECTION: [&str; 8] = [
+    "--package",
+    "eventprop-cuda",
+    "--package",
+    "eventprop",
+    "--package",
+    "eventprop-cli",
+    "--features",
+    "eventprop-cuda/nccl,eventprop/nccl,eventprop-cli/cuda",
+];
+
+/// Those of the library's tests that ask for the engine.
+pub(crate) const OF_THE_LIBRARY: [&str; 2] = ["parallel", "cuda"];
+
+/// All test programs of the engine, and [`OF_THE_LIBRARY`].
 pub(crate) fn tests() -> Result<Vec<Executable>> {
-    let arguments =
-        ["test", "--no-run", "--tests", "--package", "eventprop-cuda", "--features", "nccl"];
-    built::executables(built::cargo(&arguments)?.env("SIMT_EMULATOR", "1"), &[])
+    let mut cargo = cargo(&["test", "--no-run"])?;
+    for file in fs::read_dir(folder()?.join("tests"))? {
+        let file = file?.path();
+        if let (Some(name), true) = (file.file_stem(), file.is_file()) {
+            cargo.arg("--test").arg(name);
+        }
+    }
+    built::executables(cargo.args(OF_THE_LIBRARY.iter().flat_map(|name| ["--test", name])), &[])
 }
 
-/// Those of the library that ask for the engine.
-pub(crate) fn tests_of_the_library() -> Result<Vec<Executable>> {
-    let mut cargo = built::cargo(&["test", "--no-run", "--package", "eventprop"])?;
-    cargo.args(["--features", "nccl", "--test", "parallel", "--test", "cuda"]);
-    built::executables(cargo.env("SIMT_EMULATOR", "1"), &[])
+/// The program, and the example that measures.
+pub(crate) fn programs() -> Result<Vec<Executable>> {
+    let arguments = ["build", "--profile", "test", "--bin", "eventprop", "--example", "speed"];
+    built::executables(&mut cargo(&arguments)?, &[])
 }
 
-/// One of them.
+fn cargo(arguments: &[&str]) -> Result<Command> {
+    let mut cargo = built::cargo(&[arguments, &SELECTION].concat())?;
+    cargo.env("SIMT_EMULATOR", "1");
+    Ok(cargo)
+}
+
+/// One of what was built.
 pub(crate) fn named<'a>(programs: &'a [Executable], name: &str) -> Result<&'a Executable> {
     let found = programs.iter().find(|program| program.name == name);
-    found.with_context(|| format!("there are no tests {name}"))
+    found.with_context(|| format!("cargo built no {name}"))
 }
 
 /// A start of a test program with some environment, which is ended after ten minutes: a wrong kernel may run for ever.

@@ -1,5 +1,5 @@
 use crate::built::{self, Executable};
-use crate::{glibc, native};
+use crate::{emulator, glibc, native};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,34 +63,20 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     let out = root.join(&args.out);
     fs::create_dir_all(&out)?;
-    // With the features of `cargo xtask cuda-emulate`, so that nothing is built twice.
-    let nccl: &[_] = if args.emulator { &["--features", "nccl"] } else { &[] };
-    let of_the_engine = |arguments: &[&str]| {
-        build(args, &[arguments, &["--package", "eventprop-cuda"], nccl].concat())
-    };
-    let tests = TESTS.iter().flat_map(|test| ["--test", test]);
-    let built = of_the_engine(&["test", "--no-run"].into_iter().chain(tests).collect::<Vec<_>>())?;
-    for test in TESTS {
-        place(&built, test, &out.join(format!("test-{test}")))?;
-    }
-    let speed = of_the_engine(&["build", "--example", "speed"])?;
-    place(&speed, "speed", &out.join("speed"))?;
-    let of_the_program = |command, features, last: &[String]| {
-        let arguments = [command, "--package", "eventprop-cli", "--features", features];
-        build_with(args, &arguments, last)
-    };
-    let program = if args.emulator {
-        of_the_program("build", "cuda,eventprop/nccl", &[])?
+    let built = if args.emulator {
+        emulator::tests()?.into_iter().chain(emulator::programs()?).collect()
     } else {
-        let linking = ["--bin", "eventprop", "--"].map(String::from).into_iter();
-        let linking: Vec<String> = linking.chain(glibc::link_older()?).collect();
-        of_the_program("rustc", "cuda", &linking)?
+        for_a_gpu()?
     };
-    place(&program, "eventprop", &out.join("eventprop"))?;
-    if !args.emulator {
-        let tests = TESTS.map(|test| format!("test-{test}"));
-        let programs = tests.iter().map(String::as_str).chain(["speed", "eventprop"]);
-        programs.map(|name| out.join(name)).try_for_each(|path| glibc::check(&path))?;
+    let tests = TESTS.map(|test| (test, format!("test-{test}")));
+    let programs = ["speed", "eventprop"].map(|name| (name, name.to_owned()));
+    for (name, file) in tests.iter().chain(&programs) {
+        let path = out.join(file);
+        fs::copy(&emulator::named(&built, name)?.path, &path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        if !args.emulator {
+            glibc::check(&path)?;
+        }
     }
     let crate_folder = root.join("crates/eventprop-cuda");
     copy_files(&crate_folder.join("gpu"), &out)?;
@@ -142,29 +128,22 @@ fn commit() -> Result<String> {
     Ok(if output.status.success() { name.trim().to_owned() } else { "unknown".to_owned() })
 }
 
-/// What cargo builds for it.
-fn build(args: &Args, arguments: &[&str]) -> Result<Vec<Executable>> {
-    build_with(args, arguments, &[])
-}
-
-/// The same with arguments after all others.
-fn build_with(args: &Args, arguments: &[&str], last: &[String]) -> Result<Vec<Executable>> {
-    let mut command = built::cargo(arguments)?;
-    if args.emulator {
-        // Toy sizes: as the tests are built.
-        command.args(["--profile", "test"]).env("SIMT_EMULATOR", "1");
-    } else {
-        // The instruction set is that of .cargo/config.toml, x86-64-v3.
-        command.arg("--release").env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
-    }
-    built::executables(&mut command, last)
-}
-
-fn place(built: &[Executable], name: &str, to: &Path) -> Result<()> {
-    let found = built.iter().find(|executable| executable.name == name);
-    let path = &found.with_context(|| format!("cargo built no {name}"))?.path;
-    fs::copy(path, to).with_context(|| format!("cannot write {}", to.display()))?;
-    Ok(())
+/// Tests, example and program; the instruction set is that of `.cargo/config.toml`, x86-64-v3.
+fn for_a_gpu() -> Result<Vec<Executable>> {
+    let build = |arguments: &[&str], last: &[String]| {
+        let mut cargo = built::cargo(arguments)?;
+        cargo.arg("--release").env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
+        built::executables(&mut cargo, last)
+    };
+    let tests = TESTS.iter().flat_map(|test| ["--test", test]);
+    let tests: Vec<_> =
+        ["test", "--no-run", "--package", "eventprop-cuda"].into_iter().chain(tests).collect();
+    let speed = ["build", "--package", "eventprop-cuda", "--example", "speed"];
+    let program = ["rustc", "--package", "eventprop-cli", "--features", "cuda"];
+    let linking = ["--bin", "eventprop", "--"].map(String::from).into_iter();
+    let linking: Vec<_> = linking.chain(glibc::link_older()?).collect();
+    let built = [build(&tests, &[])?, build(&speed, &[])?, build(&program, &linking)?];
+    Ok(built.into_iter().flatten().collect())
 }
 
 #[cfg(test)]
