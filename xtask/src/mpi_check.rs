@@ -7,7 +7,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Check the training on several ranks, on this machine: build with `--features mpi`, then train on
-/// 1, 2 and 3 ranks and compare bits, with data replicated and parted; kill a rank and go on with fewer.
+/// 1, 2 and 3 ranks and compare bits, with data replicated and parted; kill a rank and go on with fewer;
+/// have jobs fail.
 ///
 /// Needs libopenmpi-dev and libclang-dev.
 #[derive(clap::Args)]
