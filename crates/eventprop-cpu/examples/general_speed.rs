@@ -4,7 +4,7 @@
 //! Inputs are drawn to look like latency-coded MNIST: a stroke of some 150 pixels, brighter ones
 //! earlier.
 
-use eventprop_cpu::{CpuEngine, CpuOptions, GeneralEngine};
+use eventprop_cpu::{CpuOptions, Precision};
 use lif_core::engine::{Batch, Engine, EngineError, Training};
 use lif_core::loss::Loss;
 use lif_core::network::{ConnectionKindSpec, ConnectionSpec, LayerSpec};
@@ -34,11 +34,11 @@ fn main() -> Result<(), EngineError> {
     };
     let options = CpuOptions { threads: Some(1) };
     let batch = Batch { spikes: &spikes, labels: &labels };
-    let mut general = GeneralEngine::<f32>::new(&network, training(), options)?;
-    measure("general", &mut general, &parameters, batch, steps)?;
+    let mut general = f32::general_engine(&network, training(), options)?;
+    measure("general", &mut *general, &parameters, batch, steps)?;
     if name == "dense" {
-        let mut fast = CpuEngine::<f32>::new(&network, training(), options)?;
-        measure("fast path", &mut fast, &parameters, batch, steps)?;
+        let mut fast = f32::dense_engine(&network, training(), options)?;
+        measure("fast path", &mut *fast, &parameters, batch, steps)?;
     }
     Ok(())
 }

@@ -17,24 +17,56 @@ pub trait Precision: LaneReal {
         network: &Network,
         training: Training<Self>,
         options: CpuOptions,
-    ) -> Result<Box<dyn Engine<Self>>, EngineError>;
+    ) -> Result<BoxedEngine<Self>, EngineError> {
+        match plan::check(network, &training) {
+            Ok(_) => Self::dense_engine(network, training, options),
+            Err(_) => Self::general_engine(network, training, options),
+        }
+    }
+
+    /// A [`CpuEngine`].
+    ///
+    /// # Errors
+    /// Those of [`CpuEngine::new`].
+    fn dense_engine(
+        network: &Network,
+        training: Training<Self>,
+        options: CpuOptions,
+    ) -> Result<BoxedEngine<Self>, EngineError>;
+
+    /// A [`GeneralEngine`].
+    ///
+    /// # Errors
+    /// Those of [`GeneralEngine::new`].
+    fn general_engine(
+        network: &Network,
+        training: Training<Self>,
+        options: CpuOptions,
+    ) -> Result<BoxedEngine<Self>, EngineError>;
 }
 
 macro_rules! precisions {
     ($($real:ty),*) => {
         $(impl Precision for $real {
-            fn engine(
+            fn dense_engine(
                 network: &Network,
                 training: Training<Self>,
                 options: CpuOptions,
-            ) -> Result<Box<dyn Engine<Self>>, EngineError> {
-                match plan::check(network, &training) {
-                    Ok(_) => Ok(Box::new(CpuEngine::new(network, training, options)?)),
-                    Err(_) => Ok(Box::new(GeneralEngine::new(network, training, options)?)),
-                }
+            ) -> Result<BoxedEngine<Self>, EngineError> {
+                Ok(Box::new(CpuEngine::new(network, training, options)?))
+            }
+
+            fn general_engine(
+                network: &Network,
+                training: Training<Self>,
+                options: CpuOptions,
+            ) -> Result<BoxedEngine<Self>, EngineError> {
+                Ok(Box::new(GeneralEngine::new(network, training, options)?))
             }
         })*
     };
 }
 
 precisions!(f32, f64);
+
+type BoxedEngine<T> = Box<dyn Engine<T>>;

@@ -2,7 +2,7 @@
 //! conformance suite.
 
 use conformance::{BoxedEngine, suite};
-use eventprop_cpu::{CpuEngine, CpuOptions, LaneReal};
+use eventprop_cpu::{CpuOptions, Precision};
 use lif_core::engine::{Batch, Engine, EngineError, Training};
 use lif_core::loss::Loss;
 use lif_core::network::{ConnectionSpec, LayerSpec};
@@ -143,7 +143,7 @@ fn agree(draw: &Draw) -> Result<(), TestCaseError> {
     let expected = reference.differentiate(batch).unwrap();
     let options = CpuOptions { threads: Some(2) };
     let training = Training { constant_gradients: false, ..Training::exact(draw.loss) };
-    let mut engine = CpuEngine::<f64>::new(&draw.network, training, options).unwrap();
+    let mut engine = f64::dense_engine(&draw.network, training, options).unwrap();
     engine.load(&draw.parameters).unwrap();
     let statistics = engine.differentiate(batch).unwrap();
     prop_assert!(
@@ -164,12 +164,12 @@ fn agree(draw: &Draw) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn with_threads<T: LaneReal>(
+fn with_threads<T: Precision>(
     threads: usize,
 ) -> impl Fn(&Network, Training<T>) -> Result<BoxedEngine<T>, EngineError> {
     move |network, training| {
         let options = CpuOptions { threads: Some(threads) };
-        Ok(Box::new(CpuEngine::new(network, training, options)?))
+        T::dense_engine(network, training, options)
     }
 }
 

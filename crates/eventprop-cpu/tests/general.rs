@@ -2,7 +2,7 @@
 
 use conformance::gradcheck::{Options, run_engines};
 use conformance::{BoxedEngine, Candidate, Case, Kind, LOSSES, suite};
-use eventprop_cpu::{CpuOptions, GeneralEngine, LaneReal};
+use eventprop_cpu::{CpuOptions, Precision};
 use lif_core::engine::{Batch, Engine, EngineError, Training};
 use lif_core::loss::Loss;
 use lif_core::network::{Adaptation, ConnectionKindSpec, ConnectionSpec, LayerSpec};
@@ -11,12 +11,12 @@ use lif_core::{Network, Parameters, SpikeBatch};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-fn with_threads<T: LaneReal>(
+fn with_threads<T: Precision>(
     threads: usize,
 ) -> impl Fn(&Network, Training<T>) -> Result<BoxedEngine<T>, EngineError> {
     move |network, training| {
         let options = CpuOptions { threads: Some(threads) };
-        Ok(Box::new(GeneralEngine::new(network, training, options)?))
+        T::general_engine(network, training, options)
     }
 }
 
@@ -65,8 +65,7 @@ fn gradients_without_those_of_constants_are_the_same() {
                 compared += 1;
                 let gradient = |constant_gradients| {
                     let training = Training { constant_gradients, ..Training::exact(loss) };
-                    let mut engine =
-                        GeneralEngine::<f64>::new(&case.network, training, options).unwrap();
+                    let mut engine = f64::general_engine(&case.network, training, options).unwrap();
                     engine.load(&case.parameters).unwrap();
                     engine.differentiate(case.batch()).unwrap();
                     let gradient = engine.gradient();
@@ -154,8 +153,8 @@ fn wide_convolutions_agree_with_the_reference() {
     let training = || Training::exact(Loss::MeanCrossEntropy {});
     let mut reference = Reference::new(&network, training()).unwrap();
     let options = CpuOptions { threads: Some(2) };
-    let mut engine = GeneralEngine::<f64>::new(&network, training(), options).unwrap();
-    let engines: [&mut dyn Engine<f64>; 2] = [&mut reference, &mut engine];
+    let mut engine = f64::general_engine(&network, training(), options).unwrap();
+    let engines: [&mut dyn Engine<f64>; 2] = [&mut reference, &mut *engine];
     let [expected, found] = engines.map(|engine| {
         engine.load(&parameters).unwrap();
         engine.differentiate(batch).unwrap();
@@ -201,8 +200,8 @@ fn highest_voltages_move_with_spikes_of_their_layer() {
     let training = || Training::exact(Loss::VmaxCrossEntropy {});
     let mut reference = Reference::new(&network, training()).unwrap();
     let options = CpuOptions { threads: Some(1) };
-    let mut engine = GeneralEngine::<f64>::new(&network, training(), options).unwrap();
-    let engines: [&mut dyn Engine<f64>; 2] = [&mut reference, &mut engine];
+    let mut engine = f64::general_engine(&network, training(), options).unwrap();
+    let engines: [&mut dyn Engine<f64>; 2] = [&mut reference, &mut *engine];
     let [expected, found] = engines.map(|engine| {
         engine.load(&parameters).unwrap();
         engine.differentiate(batch).unwrap();
@@ -244,7 +243,7 @@ fn falling_thresholds_are_crossed() {
     let training = Training::exact(Loss::VmaxCrossEntropy {});
     let mut reference = Reference::new(&network, training.clone()).unwrap();
     let mut engine =
-        GeneralEngine::new(&network, training, CpuOptions { threads: Some(1) }).unwrap();
+        f64::general_engine(&network, training, CpuOptions { threads: Some(1) }).unwrap();
     reference.load(&parameters).unwrap();
     engine.load(&parameters).unwrap();
     reference.infer(&spikes).unwrap();

@@ -2,7 +2,7 @@
 
 mod training;
 
-use eventprop_cpu::{CpuEngine, CpuOptions};
+use eventprop_cpu::{CpuOptions, Precision};
 use lif_core::engine::{Batch, Engine, Training};
 use lif_core::loss::Loss;
 use lif_core::network::{ConnectionSpec, LayerSpec};
@@ -26,7 +26,11 @@ fn weights_are_bit_identical_for_any_number_of_threads() {
 
 /// An engine whose hidden layer is wide enough to be shared out among threads, of which few neurons spike
 /// late, with drawn weights; and these.
-fn wide(hidden: usize, random: &mut Random, threads: usize) -> (CpuEngine<f32>, Parameters<f32>) {
+fn wide(
+    hidden: usize,
+    random: &mut Random,
+    threads: usize,
+) -> (Box<dyn Engine<f32>>, Parameters<f32>) {
     let layers = vec![
         LayerSpec::input("input", 5),
         LayerSpec::lif("hidden", hidden, 20.0, 5.0),
@@ -41,7 +45,7 @@ fn wide(hidden: usize, random: &mut Random, threads: usize) -> (CpuEngine<f32>, 
         ..Training::exact(Loss::TtfsCrossEntropy { tau: 0.5, alpha: 0.003, tau_early: 6.4 })
     };
     let options = CpuOptions { threads: Some(threads) };
-    let mut engine = CpuEngine::<f32>::new(&network, training, options).unwrap();
+    let mut engine = f32::dense_engine(&network, training, options).unwrap();
     let mut parameters = Parameters::initial(&network);
     for (connection, (mean, spread)) in
         parameters.connections.iter_mut().zip([(1.5, 0.78), (0.93 * 200.0 / hidden as f32, 0.1)])

@@ -143,7 +143,7 @@ impl Config {
         if path.extension().is_none_or(|extension| extension != "json") {
             return Ok(Self::parse(&text, &origin)?.named_after(path));
         }
-        let mut json = serde_json::Deserializer::from_str(&text);
+        let mut json = serde_json::Deserializer::from_slice(text.as_bytes());
         let config = Self::read(&mut json, &origin)?;
         json.end().map_err(|error| ConfigError::value(&origin, "", &error))?;
         Ok(config.named_after(path))

@@ -7,7 +7,7 @@ use conformance::{Build, Candidate};
 use eventprop::backend::{self, BoxedEngine, Precision};
 use eventprop::lif_core::Network;
 use eventprop::lif_core::engine::EngineError;
-use eventprop_cpu::{CpuEngine, CpuOptions};
+use eventprop_cpu::{CpuOptions, Precision as _};
 use std::process::ExitCode;
 
 type Made<T> = Result<BoxedEngine<T>, EngineError>;
@@ -45,10 +45,10 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // The backend picks the path for dense layers only where the neurons' constants have no gradient,
     // so here it stands beside it.
     let dense_double = |network: &Network, training| -> Made<f64> {
-        Ok(Box::new(CpuEngine::new(network, training, CpuOptions::default())?))
+        f64::dense_engine(network, training, CpuOptions::default())
     };
     let dense_single = |network: &Network, training| -> Made<f32> {
-        Ok(Box::new(CpuEngine::new(network, training, CpuOptions::default())?))
+        f32::dense_engine(network, training, CpuOptions::default())
     };
     let mut candidates = Vec::new();
     for (position, name) in backend::NAMES.iter().enumerate().skip(1) {

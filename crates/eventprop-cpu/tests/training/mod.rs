@@ -1,7 +1,7 @@
 //! A small training on digits-like spike trains, whose every bit other tests look at.
 
-use eventprop_cpu::{CpuEngine, CpuOptions};
-use lif_core::engine::{Batch, Engine, Training};
+use eventprop_cpu::{CpuOptions, Precision};
+use lif_core::engine::{Batch, Training};
 use lif_core::loss::Loss;
 use lif_core::network::{ConnectionSpec, LayerSpec};
 use lif_core::optimiser::{Clip, Optimiser};
@@ -81,7 +81,7 @@ pub(crate) fn train(recipe: &Recipe, threads: usize) -> Vec<f32> {
         ..Training::exact(recipe.loss)
     };
     let options = CpuOptions { threads: Some(threads) };
-    let mut engine = CpuEngine::<f32>::new(&network, training, options).unwrap();
+    let mut engine = f32::dense_engine(&network, training, options).unwrap();
     engine.load(&start(&network)).unwrap();
     let batches = batches();
     let mut losses = Vec::new();

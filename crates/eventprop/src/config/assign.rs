@@ -27,7 +27,8 @@ impl Config {
         let mut whole: Table =
             toml::from_str(&self.to_toml()).map_err(|error| refuse(error.message()))?;
         put(&mut whole, key.trim(), read(value.trim())).map_err(|reason| refuse(&reason))?;
-        whole.try_into().map_err(|error: toml::de::Error| refuse(error.message()))
+        // By its text, as files are read: for the values themselves all of it would be compiled again.
+        toml::from_str(&whole.to_string()).map_err(|error| refuse(error.message()))
     }
 }
 
