@@ -31,14 +31,9 @@ fn gradients_are_those_of_the_reference() {
     let candidates = [double, single];
     let table = run_engines(Options { seed: 11, cases: 40 }, &Kind::ALL, &candidates).unwrap();
     println!("{table}");
+    assert_eq!(table.broken().collect::<Vec<_>>(), Vec::<String>::new());
     let rows = || table.rows.iter();
-    let broken = rows().flat_map(|row| &row.broken);
-    let broken: Vec<_> = broken.filter(|what| !what.contains("draws discarded")).collect();
-    assert!(broken.is_empty(), "{broken:?}");
     assert_eq!(rows().flat_map(|row| &row.engines).map(|engine| engine.refusals).sum::<usize>(), 0);
-    // Some kinds often draw networks without a gradient; over all of them there are few.
-    let (drawn, discarded) = (rows().map(|row| row.drawn), rows().map(|row| row.discarded));
-    assert!(4 * discarded.sum::<usize>() < drawn.sum::<usize>());
     for kind in Kind::ALL {
         let compared = |engine: usize| {
             rows().filter(|row| row.kind == kind).map(|row| row.engines[engine].compared).sum()
