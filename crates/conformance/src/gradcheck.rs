@@ -12,9 +12,9 @@ use std::fmt::{self, Display, Formatter};
 /// so near to vanishing that a small perturbation removes it, or outputs that never spike and thus no gradient.
 pub const MAX_DISCARDED: f64 = 0.25;
 
-/// The share of a row's draws that may be discarded, up to three standard deviations of the drawing. Where spiking
-/// outputs hear late arrivals many stay silent: of `delays` under `spike_time_sum` that is 23 draws in 40.
-pub const MAX_DISCARDED_OF_ROW: f64 = 0.6;
+/// The share of a row's draws that may be discarded; by chance three standard deviations more. Where spiking outputs
+/// hear late arrivals many stay silent: of `delays` under `spike_time_sum` that is 23 draws in 40.
+const MAX_DISCARDED_OF_ROW: f64 = 0.6;
 
 /// Finite differences whose own error estimate is larger say nothing about 1e-7.
 const MAX_ESTIMATE: f64 = 5e-8;

@@ -143,6 +143,7 @@ impl Config {
         if path.extension().is_none_or(|extension| extension != "json") {
             return Ok(Self::parse(&text, &origin)?.named_after(path));
         }
+        // From bytes, as problems are read, for the same reader.
         let mut json = serde_json::Deserializer::from_slice(text.as_bytes());
         let config = Self::read(&mut json, &origin)?;
         json.end().map_err(|error| ConfigError::value(&origin, "", &error))?;

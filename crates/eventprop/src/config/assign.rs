@@ -27,7 +27,7 @@ impl Config {
         let mut whole: Table =
             toml::from_str(&self.to_toml()).map_err(|error| refuse(error.message()))?;
         put(&mut whole, key.trim(), read(value.trim())).map_err(|reason| refuse(&reason))?;
-        // By its text, as files are read: for the values themselves all of it would be compiled again.
+        // From text, as files are read: from the values, the whole reader would be compiled once more.
         toml::from_str(&whole.to_string()).map_err(|error| refuse(error.message()))
     }
 }
