@@ -1,8 +1,8 @@
-//! What every clock-driven engine has to pass: an input and one layer of [`lif_core::grid`], against the
-//! plain model in double precision.
+//! What every clock-driven engine has to pass: a stack of layers of [`lif_core::grid`], against the plain
+//! model in double precision.
 //!
-//! Each check takes the engine's constructor, and how many random problems it is to try if it draws
-//! any. It panics where the engine does not do what it should, with the smallest problem that shows it.
+//! Each check takes the engine's constructor, of how many layers after the input stacks may be, and how
+//! many random problems it is to try if it draws any. It panics where the engine does not do what it should, with the smallest problem that shows it.
 
 mod cases;
 mod draw;

@@ -10,6 +10,9 @@ use lif_core::grid::GridSpec;
 use lif_core::optimiser::{Clip, Optimiser};
 use proptest::prelude::*;
 
+/// The most layers after the input that are drawn.
+const LAYERS: usize = 3;
+
 fn build(
     network: &Network,
     spec: GridSpec,
@@ -27,42 +30,42 @@ fn engine(problem: &Problem, training: Training<f32>, threads: usize) -> GridEng
 
 #[test]
 fn equals_the_plain_model() {
-    grid::equals_the_plain_model(&build, 1000);
+    grid::equals_the_plain_model(&build, LAYERS, 1000);
 }
 
 #[test]
 fn infers_first_steps() {
-    grid::infers_first_steps(&build, 1000);
+    grid::infers_first_steps(&build, LAYERS, 1000);
 }
 
 #[test]
 fn parts_of_a_batch_are_bumped_as_the_whole() {
-    grid::parts_of_a_batch_are_bumped_as_the_whole(&build, 200);
+    grid::parts_of_a_batch_are_bumped_as_the_whole(&build, LAYERS, 200);
 }
 
 #[test]
 fn kept_samples_train_as_given_ones() {
-    grid::kept_samples_train_as_given_ones(&build, 200);
+    grid::kept_samples_train_as_given_ones(&build, LAYERS, 200);
 }
 
 #[test]
 fn own_losses_are_evaluated() {
-    grid::own_losses_are_evaluated(&build, 1000);
+    grid::own_losses_are_evaluated(&build, LAYERS, 1000);
 }
 
 #[test]
 fn updates_by_the_clipped_gradient() {
-    grid::updates_by_the_clipped_gradient(&build);
+    grid::updates_by_the_clipped_gradient(&build, LAYERS);
 }
 
 #[test]
 fn state_goes_out_and_in() {
-    grid::state_goes_out_and_in(&build);
+    grid::state_goes_out_and_in(&build, LAYERS);
 }
 
 #[test]
 fn weights_stay_finite() {
-    grid::weights_stay_finite(&build);
+    grid::weights_stay_finite(&build, LAYERS);
 }
 
 #[test]
@@ -79,7 +82,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn prepared_samples_are_as_given_ones(problem in problem()) {
+    fn prepared_samples_are_as_given_ones(problem in problem(LAYERS)) {
         let mut given = engine(&problem, problem.training(), 1);
         let spikes = problem.spikes();
         let statistics = given.differentiate(problem.batch(&spikes)).unwrap();
@@ -98,12 +101,12 @@ proptest! {
 
     #[test]
     fn threads_change_no_bit(
-        problem in problem(),
+        problem in problem(LAYERS),
         more in proptest::collection::vec(sample(40), 60),
     ) {
         let mut problem = problem;
-        let inputs = problem.inputs as u32;
-        problem.labels.extend(more.iter().map(|more| more.len() as u32 % problem.neurons as u32));
+        let (inputs, outputs) = (problem.inputs as u32, problem.outputs() as u32);
+        problem.labels.extend(more.iter().map(|more| more.len() as u32 % outputs));
         problem.samples.extend(
             more.into_iter().map(|more| more.into_iter().filter(|spike| spike.1 < inputs).collect())
         );
@@ -130,10 +133,10 @@ proptest! {
 
 #[test]
 fn refuses_samples_that_were_not_prepared_for_it() {
-    let problem = Problem::small();
+    let problem = Problem::small(1);
     let fine = engine(&problem, problem.training(), 1);
     let prepared = fine.prepare(&problem.spikes()).unwrap();
-    let other = Problem { dt: 0.5, ..Problem::small() };
+    let other = Problem { dt: 0.5, ..Problem::small(1) };
     let finer = engine(&other, other.training(), 1);
     for (mut engine, samples) in [(fine, [0, 2]), (finer, [0, 1])] {
         let error = engine.differentiate_prepared(&prepared, &samples, &[0, 1]).unwrap_err();

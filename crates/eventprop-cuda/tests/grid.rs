@@ -22,7 +22,7 @@ fn engine(
 
 #[test]
 fn equals_the_plain_model() {
-    for_each_schedule(|_, _| grid::equals_the_plain_model(&engine, 48));
+    for_each_schedule(|_, _| grid::equals_the_plain_model(&engine, 1, 48));
 }
 
 /// More neurons than a block steps through at a time: column by column, but for those of neurons with a slope near 0.
@@ -71,7 +71,7 @@ fn wide(variant: GridVariant, neurons: usize, samples: usize, dt: f64, seed: u64
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f32 / (1 << 24) as f32
     };
-    let weights = (0..inputs * neurons).map(|_| 0.2 * uniform() - 0.04).collect();
+    let weights = vec![(0..inputs * neurons).map(|_| 0.2 * uniform() - 0.04).collect()];
     let sample = |_| {
         let once = (0..inputs as u32).map(|input| (if input % 3 == 0 { 2.0 } else { 6.0 }, input));
         let more = (0..5).map(|k| (1.0 + 2.0 * k as f32, 13 * k));
@@ -79,11 +79,12 @@ fn wide(variant: GridVariant, neurons: usize, samples: usize, dt: f64, seed: u64
     };
     let samples: Vec<_> = (0..samples).map(sample).collect();
     let labels = (0..samples.len()).map(|sample| (sample * 5 % neurons) as u32).collect();
-    Problem { variant, inputs, neurons, dt, bump: 0.0, weights, samples, labels }
+    Problem { variant, inputs, layers: vec![neurons], dt, bump: 0.0, weights, samples, labels }
 }
 
 fn columns_agree(problem: &Problem) -> usize {
     let model = GridModel::new(&problem.network(), problem.spec()).unwrap();
+    let neurons = problem.outputs();
     let spikes = problem.spikes();
     let mut wide = SpikeBatch::new();
     for train in spikes.iter() {
@@ -94,14 +95,14 @@ fn columns_agree(problem: &Problem) -> usize {
         model.differentiate(&mut problem.parameters().cast(), batch, &grid::LOSS).unwrap();
     let mut engine = problem.engine(&engine, problem.training()).unwrap();
     engine.differentiate(problem.batch(&spikes)).unwrap();
-    let (mut clear, mut spikes_sent) = (vec![true; problem.neurons], vec![0; problem.neurons]);
+    let (mut clear, mut spikes_sent) = (vec![true; neurons], vec![0; neurons]);
     for (trace, sent) in expected.pass.traces[0].iter().zip(engine.spikes(1).iter()) {
         let mut counts = 0;
         for step in 0..model.steps() {
             let from = step - usize::from(problem.variant == GridVariant::Head && step > 0);
             for &neuron in trace.spikes.at(step) {
                 let neuron = neuron as usize;
-                let slope = trace.current[from * problem.neurons + neuron] - 1.0;
+                let slope = trace.current[from * neurons + neuron] - 1.0;
                 clear[neuron] &= slope.abs() > 0.02;
                 spikes_sent[neuron] += 1;
                 counts += 1;
@@ -110,10 +111,9 @@ fn columns_agree(problem: &Problem) -> usize {
         assert_eq!(sent.len(), counts, "a voltage {} from the threshold", trace.margin);
     }
     let (gradient, exact) = (engine.gradient(), &expected.gradient.connections[0].weights);
-    let column =
-        |neuron: usize| (neuron..problem.inputs * problem.neurons).step_by(problem.neurons);
+    let column = |neuron: usize| (neuron..problem.inputs * neurons).step_by(neurons);
     let compared: Vec<usize> =
-        (0..problem.neurons).filter(|&neuron| clear[neuron] && spikes_sent[neuron] > 0).collect();
+        (0..neurons).filter(|&neuron| clear[neuron] && spikes_sent[neuron] > 0).collect();
     for &neuron in &compared {
         let found: Vec<f32> =
             column(neuron).map(|place| gradient.connections[0].weights[place]).collect();
@@ -125,24 +125,24 @@ fn columns_agree(problem: &Problem) -> usize {
 
 #[test]
 fn infers_first_steps() {
-    for_each_schedule(|_, _| grid::infers_first_steps(&engine, 32));
+    for_each_schedule(|_, _| grid::infers_first_steps(&engine, 1, 32));
 }
 
 #[test]
 fn parts_of_a_batch_are_bumped_as_the_whole() {
-    for_each_schedule(|_, _| grid::parts_of_a_batch_are_bumped_as_the_whole(&engine, 24));
+    for_each_schedule(|_, _| grid::parts_of_a_batch_are_bumped_as_the_whole(&engine, 1, 24));
 }
 
 #[test]
 fn kept_samples_train_as_given_ones() {
-    for_each_schedule(|_, _| grid::kept_samples_train_as_given_ones(&engine, 24));
+    for_each_schedule(|_, _| grid::kept_samples_train_as_given_ones(&engine, 1, 24));
 }
 
 /// More steps than are started together, and a last one of another size.
 #[test]
 fn many_kept_steps_are_as_many_given_ones() {
     for_each_schedule(|_, _| {
-        let problem = Problem::small();
+        let problem = Problem::small(1);
         let spikes = problem.spikes();
         let order: Vec<u32> = (0..81).map(|position| position * position / 3 % 2).collect();
         let rates: Vec<f64> = (0..41).map(|step| 1e-3 / f64::from(step + 1)).collect();
@@ -198,15 +198,15 @@ fn too_little_memory_names_a_batch_that_fits() {
 
 #[test]
 fn own_losses_are_evaluated() {
-    for_each_schedule(|_, _| grid::own_losses_are_evaluated(&engine, 24));
+    for_each_schedule(|_, _| grid::own_losses_are_evaluated(&engine, 1, 24));
 }
 
 #[test]
 fn updates_and_states() {
     for_each_schedule(|_, _| {
-        grid::updates_by_the_clipped_gradient(&engine);
-        grid::state_goes_out_and_in(&engine);
-        grid::weights_stay_finite(&engine);
+        grid::updates_by_the_clipped_gradient(&engine, 1);
+        grid::state_goes_out_and_in(&engine, 1);
+        grid::weights_stay_finite(&engine, 1);
     });
 }
 
@@ -214,6 +214,9 @@ fn updates_and_states() {
 fn refuses_what_it_cannot_do() {
     for_each_schedule(|_, _| {
         grid::refuses_by_name(&engine);
+        let stack = Problem::small(2);
+        let refused = stack.engine(&engine, stack.training()).map(|_| ()).unwrap_err().to_string();
+        assert!(refused.contains("more than one layer is not supported"), "{refused}");
         grid::refuses_batches_that_do_not_fit(&engine);
     });
 }

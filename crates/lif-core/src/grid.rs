@@ -27,12 +27,12 @@ mod bump;
 mod differentiate;
 mod layer;
 mod model;
-mod one_layer;
 mod spec;
+mod training;
 
 pub use bump::{BumpAction, Bumping};
 pub use differentiate::{GridBumps, GridGradient};
 pub use layer::{GridLayer, GridTrace, Raster};
 pub use model::{GridModel, GridPass};
-pub use one_layer::check_one_layer;
 pub use spec::{GridSpec, GridVariant};
+pub use training::check_training;

@@ -26,27 +26,31 @@ pub fn sample(inputs: usize) -> impl Strategy<Value = Vec<(f32, u32)>> {
     prop_oneof![2 => two_times, 1 => mostly, 1 => anything]
 }
 
-/// A problem of up to 40 inputs, 20 neurons and 20 samples: one whose neurons are silent, or wake when
-/// they are bumped, or spike, or spike again.
-pub fn problem() -> impl Strategy<Value = Problem> {
-    let variant = prop_oneof![Just(GridVariant::Head), Just(GridVariant::First)];
+/// A problem of up to `layers` layers after the input, 40 inputs, 20 neurons a layer and 20 samples: one
+/// whose neurons are silent, or wake when they are bumped, or spike, or spike again.
+pub fn problem(layers: usize) -> impl Strategy<Value = Problem> {
+    let head = (Just(GridVariant::Head), proptest::collection::vec(1..=20_usize, 1..=layers));
+    let first = (Just(GridVariant::First), proptest::collection::vec(1..=20_usize, 1));
     let dt = prop_oneof![Just(1.0), Just(0.5)];
     // What a neuron hears from all inputs at once, at most.
     let drive = prop_oneof![Just(8.0_f32), Just(12.0), Just(16.0), Just(32.0)];
-    (variant, 4..40_usize, 1..=20_usize, 1..=20_usize, dt, drive).prop_flat_map(
-        |(variant, inputs, neurons, samples, dt, drive)| {
-            // Of whole numbers: in some ranges of f32 proptest 1.12 panics now and then.
-            let weight = (-3_000_000..10_000_000_i32)
-                .prop_map(move |share| share as f32 * 1e-7 * drive / inputs as f32);
+    (prop_oneof![head, first], 4..40_usize, 1..=20_usize, dt, drive).prop_flat_map(
+        |((variant, layers), inputs, samples, dt, drive)| {
+            let inputs_of = std::iter::once(&inputs).chain(&layers);
+            let weights: Vec<_> = inputs_of
+                .zip(&layers)
+                .map(|(&inputs, &neurons)| weights(inputs, neurons, drive).boxed())
+                .collect();
+            let outputs = layers[layers.len() - 1] as u32;
             (
-                proptest::collection::vec(weight, inputs * neurons),
+                weights,
                 proptest::collection::vec(sample(inputs), samples),
-                proptest::collection::vec(0..neurons as u32, samples),
+                proptest::collection::vec(0..outputs, samples),
             )
                 .prop_map(move |(weights, samples, labels)| Problem {
                     variant,
                     inputs,
-                    neurons,
+                    layers: layers.clone(),
                     dt,
                     bump: 0.1,
                     weights,
@@ -55,4 +59,12 @@ pub fn problem() -> impl Strategy<Value = Problem> {
                 })
         },
     )
+}
+
+/// Of which a neuron that hears all inputs at once hears `drive` at most.
+fn weights(inputs: usize, neurons: usize, drive: f32) -> impl Strategy<Value = Vec<f32>> {
+    // Of whole numbers: in some ranges of f32 proptest 1.12 panics now and then.
+    let weight = (-3_000_000..10_000_000_i32)
+        .prop_map(move |share| share as f32 * 1e-7 * drive / inputs as f32);
+    proptest::collection::vec(weight, inputs * neurons)
 }

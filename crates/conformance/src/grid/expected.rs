@@ -22,14 +22,20 @@ pub fn expected(
     let mut parameters = problem.parameters().cast();
     let batch = Batch { spikes: &spikes, labels: &problem.labels };
     let result = model.differentiate(&mut parameters, batch, objective)?;
-    let clear = result.pass.traces[0].iter().all(|trace| {
+    let mut traces = result
+        .pass
+        .traces
+        .iter()
+        .zip(&problem.layers)
+        .flat_map(|(of_layer, &neurons)| of_layer.iter().map(move |trace| (trace, neurons)));
+    let clear = traces.all(|(trace, neurons)| {
         let slopes = (0..model.steps()).flat_map(|step| {
             let from = match problem.variant {
                 GridVariant::Head => step.saturating_sub(1),
                 GridVariant::First => step,
             };
-            let neurons = trace.spikes.at(step).iter();
-            neurons.map(move |&j| trace.current[from * problem.neurons + j as usize] - 1.0)
+            let spikes = trace.spikes.at(step).iter();
+            spikes.map(move |&j| trace.current[from * neurons + j as usize] - 1.0)
         });
         trace.margin > 1e-5 && slopes.into_iter().all(|slope| slope.abs() > 0.02)
     });

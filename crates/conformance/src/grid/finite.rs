@@ -7,8 +7,12 @@ use lif_core::engine::{Engine, EngineError};
 /// # Panics
 /// If the engine says something else, or keeps no samples.
 #[track_caller]
-pub fn weights_stay_finite(build: &Build<'_>) {
-    let problem = Problem::small();
+pub fn weights_stay_finite(build: &Build<'_>, layers: usize) {
+    (1..=layers).for_each(|layers| stays_finite(build, &Problem::small(layers)));
+}
+
+#[track_caller]
+fn stays_finite(build: &Build<'_>, problem: &Problem) {
     let mut engine = problem.engine(build, problem.training()).expect("an engine");
     let spikes = problem.spikes();
     let batch = problem.batch(&spikes);

@@ -15,8 +15,8 @@ use proptest::test_runner::TestCaseError;
 /// # Panics
 /// If something differs, or the engine keeps no samples.
 #[track_caller]
-pub fn kept_samples_train_as_given_ones(build: &Build<'_>, cases: u32) {
-    on_draws(cases, &course(), |course| trains_the_same(build, &course).map(|_| ()));
+pub fn kept_samples_train_as_given_ones(build: &Build<'_>, layers: usize, cases: u32) {
+    on_draws(cases, &course(layers), |course| trains_the_same(build, &course).map(|_| ()));
     for variant in [GridVariant::Head, GridVariant::First] {
         once(|| {
             let woken = trains_the_same(build, &silent(variant, false))?;
@@ -40,12 +40,12 @@ struct Course {
     own_loss: bool,
 }
 
-fn course() -> impl Strategy<Value = Course> {
+fn course(layers: usize) -> impl Strategy<Value = Course> {
     // Up to 24 samples a batch: more than an engine may take at a time.
     let sizes = (1..=24_usize, 1..=3_usize, any::<Index>());
     let places = proptest::collection::vec(any::<Index>(), 96);
     let rates = proptest::collection::vec((1..=100_u32).prop_map(|rate| f64::from(rate) * 1e-3), 4);
-    (problem(), sizes, places, rates, any::<bool>()).prop_map(
+    (problem(layers), sizes, places, rates, any::<bool>()).prop_map(
         |(problem, (size, full, rest), places, rates, own_loss)| {
             let length = full * size + rest.index(size);
             let samples = problem.samples.len();
@@ -64,7 +64,7 @@ fn course() -> impl Strategy<Value = Course> {
 /// Neurons that wake after two or three raises; or that do not, for there is a sample without spikes.
 fn silent(variant: GridVariant, for_good: bool) -> Course {
     let mut problem =
-        Problem { variant, weights: vec![2.85, 2.95, 2.85, 2.95], ..Problem::small() };
+        Problem { variant, weights: vec![vec![2.85, 2.95, 2.85, 2.95]], ..Problem::small(1) };
     if for_good {
         problem.samples.push(Vec::new());
         problem.labels.push(0);

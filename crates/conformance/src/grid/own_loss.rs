@@ -13,9 +13,9 @@ use proptest::test_runner::TestCaseError;
 /// # Panics
 /// If the engine takes them for something else.
 #[track_caller]
-pub fn own_losses_are_evaluated(build: &Build<'_>, cases: u32) {
+pub fn own_losses_are_evaluated(build: &Build<'_>, layers: usize, cases: u32) {
     let bump = prop_oneof![Just(0.0), Just(0.1)];
-    on_draws(cases, &(problem(), bump, 0..3_usize), |(problem, bump, which)| {
+    on_draws(cases, &(problem(layers), bump, 0..3_usize), |(problem, bump, which)| {
         let problem = Problem { bump, ..problem };
         match which {
             0 => differentiates(build, &problem, OwnLoss::Nameless),
@@ -26,10 +26,11 @@ pub fn own_losses_are_evaluated(build: &Build<'_>, cases: u32) {
 }
 
 fn skips_silent_labels(build: &Build<'_>, problem: &Problem) -> Result<(), TestCaseError> {
-    let steps = (20.0 / problem.dt) as usize;
+    let steps = problem.steps();
     let (expected, _) = expected(problem, &LOSS)?;
-    let spikes_last = expected.pass.traces[0].iter().zip(&problem.labels).any(|(trace, &label)| {
-        let first = trace.spikes.first_spikes(problem.neurons);
+    let outputs = expected.pass.traces.last().into_iter().flatten();
+    let spikes_last = outputs.zip(&problem.labels).any(|(trace, &label)| {
+        let first = trace.spikes.first_spikes(problem.outputs());
         first[label as usize] == Some(steps - 1)
     });
     // In `head` its step is that of a silent one: whoever sees outputs alone skips it too.

@@ -12,8 +12,8 @@ use std::ops::{ControlFlow, Range};
 /// # Panics
 /// If the parts have others.
 #[track_caller]
-pub fn parts_of_a_batch_are_bumped_as_the_whole(build: &Build<'_>, cases: u32) {
-    on_draws(cases, &(problem(), 0..=20_usize), |(problem, cut)| {
+pub fn parts_of_a_batch_are_bumped_as_the_whole(build: &Build<'_>, layers: usize, cases: u32) {
+    on_draws(cases, &(problem(layers), 0..=20_usize), |(problem, cut)| {
         bumps_parts(build, &problem, cut.min(problem.labels.len()))
     });
 }
@@ -34,9 +34,10 @@ fn bumps_parts(build: &Build<'_>, problem: &Problem, cut: usize) -> Result<(), T
         return Err(TestCaseError::fail("the engine bumps no batch in parts"));
     };
     let bumped = loop {
-        let mut silent = vec![0; problem.neurons];
+        let mut silent = Vec::new();
         for range in &parts {
             let of_part = bump.silent(&part(range))?;
+            silent.resize(of_part.len(), 0);
             silent.iter_mut().zip(of_part).for_each(|(sum, silent)| *sum += silent);
         }
         if let ControlFlow::Break(statistics) = bump.raise(&silent) {

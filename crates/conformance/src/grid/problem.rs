@@ -10,22 +10,22 @@ use std::sync::Arc;
 /// The loss of every problem whose check does not bring its own.
 pub const LOSS: Loss = Loss::TtfsCrossEntropy { tau: 2.0, alpha: 0.01, tau_early: 10.0 };
 
-/// A network of one layer on a grid over 20 ms, with weights and a batch. Whoever is silent is bumped
-/// three times at most.
+/// A network on a grid over 20 ms, with weights and a batch. Whoever is silent is bumped three times at
+/// most.
 #[derive(Clone, Debug)]
 pub struct Problem {
     /// The order of operations within a step.
     pub variant: GridVariant,
     /// The number of inputs.
     pub inputs: usize,
-    /// The number of neurons.
-    pub neurons: usize,
+    /// The number of neurons of each layer after the input.
+    pub layers: Vec<usize>,
     /// The time step in ms.
     pub dt: f64,
     /// What a silent neuron's weights are raised by.
     pub bump: f64,
-    /// `[input][neuron]`, flat.
-    pub weights: Vec<f32>,
+    /// `[input][neuron]`, flat, of each layer.
+    pub weights: Vec<Vec<f32>>,
     /// The spikes of each sample, in any order.
     pub samples: Vec<Vec<(f32, u32)>>,
     /// One a sample.
@@ -33,15 +33,19 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Two inputs, two neurons, two samples.
-    pub fn small() -> Self {
+    /// Two inputs, `layers` layers of two neurons, two samples.
+    pub fn small(layers: usize) -> Self {
         Self {
             variant: GridVariant::Head,
             inputs: 2,
-            neurons: 2,
+            layers: vec![2; layers],
             dt: 1.0,
             bump: 0.1,
-            weights: vec![3.0, 2.0, 1.0, 4.0],
+            // Few spikes reach the upper layers, and late.
+            weights: (0..layers)
+                .map(|below| if below == 0 { 1.0 } else { 10.0 })
+                .map(|factor| [3.0, 2.0, 1.0, 4.0].map(|weight| weight * factor).to_vec())
+                .collect(),
             samples: vec![vec![(2.0, 0), (3.0, 1)], vec![(1.0, 1), (5.0, 0)]],
             labels: vec![0, 1],
         }
@@ -49,11 +53,27 @@ impl Problem {
 
     /// The network.
     pub fn network(&self) -> Network {
-        let layers = vec![
-            LayerSpec::input("in", self.inputs),
-            LayerSpec::lif("out", self.neurons, 20.0, 5.0),
-        ];
-        Network::new(20.0, layers, vec![ConnectionSpec::dense("in", "out")]).expect("valid")
+        let name = |position: usize| format!("layer {position}");
+        let mut layers = vec![LayerSpec::input(name(0), self.inputs)];
+        let mut connections = Vec::new();
+        for (below, &neurons) in self.layers.iter().enumerate() {
+            // Each layer its own constants.
+            let slower = below as f64;
+            let (tau_mem, tau_syn) = (20.0 + 5.0 * slower, 5.0 + slower);
+            layers.push(LayerSpec::lif(name(below + 1), neurons, tau_mem, tau_syn));
+            connections.push(ConnectionSpec::dense(name(below), name(below + 1)));
+        }
+        Network::new(20.0, layers, connections).expect("valid")
+    }
+
+    /// The number of output neurons.
+    pub fn outputs(&self) -> usize {
+        self.layers[self.layers.len() - 1]
+    }
+
+    /// The number of steps.
+    pub fn steps(&self) -> usize {
+        (20.0 / self.dt) as usize
     }
 
     /// The grid.
@@ -64,7 +84,9 @@ impl Problem {
     /// The network's parameters, with these weights.
     pub fn parameters(&self) -> Parameters<f32> {
         let mut parameters = Parameters::initial(&self.network());
-        parameters.connections[0].weights = self.weights.clone();
+        for (connection, weights) in parameters.connections.iter_mut().zip(&self.weights) {
+            connection.weights.clone_from(weights);
+        }
         parameters
     }
 

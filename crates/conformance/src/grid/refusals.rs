@@ -14,7 +14,7 @@ use proptest::prelude::*;
 #[track_caller]
 pub fn refuses_by_name(build: &Build<'_>) {
     let refusal = |training: Training<f32>, variant| match build(
-        &Problem::small().network(),
+        &Problem::small(1).network(),
         GridSpec::new(1.0, variant),
         training,
     ) {
@@ -47,7 +47,7 @@ pub fn refuses_by_name(build: &Build<'_>) {
 #[track_caller]
 pub fn refuses_batches_that_do_not_fit(build: &Build<'_>) {
     once(|| {
-        let problem = Problem::small();
+        let problem = Problem::small(1);
         let mut engine = problem.engine(build, Training::exact(LOSS))?;
         let spikes = problem.spikes();
         let mut bad = Vec::new();

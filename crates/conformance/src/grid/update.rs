@@ -1,5 +1,6 @@
 use super::cases::once;
 use super::{Build, LOSS, Problem};
+use lif_core::Parameters;
 use lif_core::engine::Training;
 use lif_core::optimiser::{Clip, Optimiser};
 use proptest::prelude::*;
@@ -9,42 +10,54 @@ use proptest::prelude::*;
 /// # Panics
 /// If it is another.
 #[track_caller]
-pub fn updates_by_the_clipped_gradient(build: &Build<'_>) {
+pub fn updates_by_the_clipped_gradient(build: &Build<'_>, layers: usize) {
     for (clip, optimiser) in [
         (None, Optimiser::SGD),
         (Some(Clip::Value(1e-3)), Optimiser::ADAM),
         (Some(Clip::Norm(1e-3)), Optimiser::Sgd { momentum: 0.5 }),
     ] {
-        once(|| {
-            let problem = Problem::small();
-            let training = Training { clip, optimiser, ..Training::exact(LOSS) };
-            let mut engine = problem.engine(build, training)?;
-            let spikes = problem.spikes();
-            engine.differentiate(problem.batch(&spikes))?;
-            let gradient = engine.gradient().connections[0].weights.clone();
-            let before = engine.parameters().connections[0].weights.clone();
-            let norm = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
-            let (clipped, factor) = match clip {
-                None => (0, 1.0),
-                Some(Clip::Value(limit)) => {
-                    (gradient.iter().filter(|g| g.abs() > limit as f32).count(), 1.0)
-                }
-                Some(Clip::Norm(limit)) => (4, limit as f32 / norm),
-            };
-            prop_assert!(clip.is_none() || clipped > 0, "nothing to clip");
-            prop_assert_eq!(engine.update(0.1)?.clipped, clipped as u64);
-            let rule = optimiser.rule(1, 0.1);
-            let after = engine.parameters().connections[0].weights.clone();
-            for ((mut weight, gradient), after) in before.into_iter().zip(gradient).zip(after) {
-                let limit =
-                    if let Some(Clip::Value(limit)) = clip { limit as f32 } else { f32::MAX };
-                let gradient = (gradient * factor).clamp(-limit, limit);
-                rule.apply(&mut weight, gradient, &mut 0.0, &mut 0.0);
-                prop_assert!((weight - after).abs() < 1e-6, "{} {}", weight, after);
-            }
-            Ok(())
-        });
+        let layers = 1..=layers;
+        layers.for_each(|layers| updates(build, &Problem::small(layers), clip, optimiser));
     }
+}
+
+#[track_caller]
+fn updates(build: &Build<'_>, problem: &Problem, clip: Option<Clip>, optimiser: Optimiser) {
+    once(|| {
+        let training = Training { clip, optimiser, ..Training::exact(LOSS) };
+        let mut engine = problem.engine(build, training)?;
+        let spikes = problem.spikes();
+        engine.differentiate(problem.batch(&spikes))?;
+        for connection in &engine.gradient().connections {
+            prop_assert!(
+                connection.weights.iter().any(|&gradient| gradient != 0.0),
+                "nothing to learn"
+            );
+        }
+        let weights = |of: Parameters<f32>| -> Vec<f32> {
+            of.connections.into_iter().flat_map(|connection| connection.weights).collect()
+        };
+        let (gradient, before) = (weights(engine.gradient()), weights(engine.parameters()));
+        let norm = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
+        let (clipped, factor) = match clip {
+            None => (0, 1.0),
+            Some(Clip::Value(limit)) => {
+                (gradient.iter().filter(|g| g.abs() > limit as f32).count(), 1.0)
+            }
+            Some(Clip::Norm(limit)) => (gradient.len(), limit as f32 / norm),
+        };
+        prop_assert!(clip.is_none() || clipped > 0, "nothing to clip");
+        prop_assert_eq!(engine.update(0.1)?.clipped, clipped as u64);
+        let rule = optimiser.rule(1, 0.1);
+        let after = weights(engine.parameters());
+        for ((mut weight, gradient), after) in before.into_iter().zip(gradient).zip(after) {
+            let limit = if let Some(Clip::Value(limit)) = clip { limit as f32 } else { f32::MAX };
+            let gradient = (gradient * factor).clamp(-limit, limit);
+            rule.apply(&mut weight, gradient, &mut 0.0, &mut 0.0);
+            prop_assert!((weight - after).abs() < 1e-6, "{} {}", weight, after);
+        }
+        Ok(())
+    });
 }
 
 /// Training goes on from parameters and an optimiser's state that were loaded as if it had not stopped.
@@ -52,9 +65,13 @@ pub fn updates_by_the_clipped_gradient(build: &Build<'_>) {
 /// # Panics
 /// If it goes elsewhere.
 #[track_caller]
-pub fn state_goes_out_and_in(build: &Build<'_>) {
+pub fn state_goes_out_and_in(build: &Build<'_>, layers: usize) {
+    (1..=layers).for_each(|layers| goes_out_and_in(build, &Problem::small(layers)));
+}
+
+#[track_caller]
+fn goes_out_and_in(build: &Build<'_>, problem: &Problem) {
     once(|| {
-        let problem = Problem::small();
         let training = Training { optimiser: Optimiser::ADAM, ..Training::exact(LOSS) };
         let spikes = problem.spikes();
         let batch = problem.batch(&spikes);

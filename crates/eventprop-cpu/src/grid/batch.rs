@@ -1,11 +1,11 @@
 //! What [`GridEngine`] does with a batch: chunks of it on all threads, then the sums over them.
 
 use super::bump::Bumped;
-use super::chunk::{CHUNK, Chunk, Learning, Work, add_gradients};
+use super::chunk::{Above, CHUNK, Chunk, Learning, Work, add_gradients};
 use super::engine::GridEngine;
-use super::input::Source;
+use super::layer::Layer;
 use super::parts::Raised;
-use super::rows::LANES;
+use super::source::Source;
 use crate::trials::Kind;
 use lif_core::SpikeBatch;
 use lif_core::engine::{BatchStatistics, Engine, EngineError, check_inputs};
@@ -27,7 +27,7 @@ impl GridEngine {
         let mut statistics = self.run_awake(source, labels)?;
         statistics.samples = labels.len();
         self.losses.clear();
-        for chunk in &self.chunks {
+        for chunk in self.layers.last().into_iter().flat_map(|layer| &layer.chunks) {
             self.losses.extend_from_slice(&chunk.losses);
             statistics.correct += chunk.correct;
         }
@@ -36,7 +36,7 @@ impl GridEngine {
             return Err(EngineError::NotFinite { what: "the loss", layer, sample });
         }
         statistics.loss = self.losses.iter().map(|&loss| f64::from(loss)).sum();
-        self.add_activity();
+        self.layers.iter_mut().for_each(Layer::add_activity);
         self.add_gradients();
         if let (Source::Spikes(spikes), true) = (source, self.training.input_gradients) {
             self.find_input_gradient(spikes);
@@ -49,7 +49,7 @@ impl GridEngine {
             let labels = labels.len();
             return Err(EngineError::Batch(format!("{labels} labels for {samples} samples")));
         }
-        let classes = self.activity.len();
+        let classes = self.network().output().size;
         if let Some(sample) = labels.iter().position(|&label| label as usize >= classes) {
             let label = labels[sample];
             let reason = format!("sample {sample} has label {label}, the output {classes} neurons");
@@ -58,119 +58,158 @@ impl GridEngine {
         Ok(())
     }
 
-    /// Runs a batch, raising the weights of silent neurons unless that has been done.
+    /// Runs a batch through all layers and back, raising the weights of silent neurons unless that has
+    /// been done.
     fn run_awake(
         &mut self,
         source: &Source<'_>,
         labels: &[u32],
     ) -> Result<BatchStatistics, EngineError> {
-        self.run(Some(source), Some(labels))?;
-        if self.in_parts.is_some() {
-            return Ok(BatchStatistics::default());
+        let mut statistics = BatchStatistics::default();
+        let last = self.layers.len() - 1;
+        for layer in 0..=last {
+            let labels = (layer == last).then_some(labels);
+            self.run(layer, Some(source), labels)?;
+            if self.in_parts.is_none() {
+                statistics += self.wake(layer, labels)?;
+            }
         }
+        (0..last).rev().for_each(|layer| self.run_back(layer));
+        Ok(statistics)
+    }
+
+    /// Raises the weights of a layer's silent neurons and runs it again, as often as the rule says.
+    fn wake(
+        &mut self,
+        layer: usize,
+        labels: Option<&[u32]>,
+    ) -> Result<BatchStatistics, EngineError> {
         let mut raised = Raised::default();
         loop {
-            let silent = self.silent_neurons();
-            match self.bump_silent(&mut raised, &silent) {
-                ControlFlow::Continue(()) => self.run(None, Some(labels))?,
+            let silent = self.layers[layer].silent_neurons();
+            match self.bump_silent(layer, &mut raised, &silent) {
+                ControlFlow::Continue(()) => self.run(layer, None, labels)?,
                 ControlFlow::Break(Bumped { statistics, after }) => {
                     if statistics.bump_gave_up > 0 {
-                        self.run(None, Some(labels))?;
+                        self.run(layer, None, labels)?;
                     }
-                    self.raise_weights(&after);
+                    self.raise_weights(layer, &after);
                     return Ok(statistics);
                 }
             }
         }
     }
 
-    /// Runs a batch forward, and backward if there are labels: that of `source`, or the one run before.
+    /// Runs a batch forward through a layer, and backward if there are labels: what it hears of `source`
+    /// if it is the first and else of the layer below, or what it heard before.
     pub(super) fn run(
         &mut self,
+        layer: usize,
         source: Option<&Source<'_>>,
         labels: Option<&[u32]>,
     ) -> Result<(), EngineError> {
+        let last = layer + 1 == self.layers.len();
+        let (below, rest) = self.layers.split_at_mut(layer);
+        let (below, Layer { dynamics, totals, chunks, .. }) = (below.last(), &mut rest[0]);
         if let Some(source) = source {
-            self.chunks.resize_with(source.len().div_ceil(CHUNK), Chunk::default);
+            chunks.resize_with(source.len().div_ceil(CHUNK), Chunk::default);
         }
         let work = Work {
-            dynamics: self.dynamics,
+            dynamics: *dynamics,
             steps: self.model.steps(),
-            weights: &self.weights,
-            totals: &self.totals,
+            weights: self.weights.layer(layer),
+            totals,
+            keeps_jumps: !last,
+            differences: layer > 0 || self.training.input_gradients,
         };
         let learning = labels.map(|labels| Learning {
             loss: &self.loss,
             labels,
             share: (labels.len() as f32).recip(),
-            differences: self.training.input_gradients,
         });
         let in_range = AtomicBool::new(true);
         let run = |(position, chunk): (usize, &mut Chunk)| {
             let start = position * CHUNK;
-            if let Some(source) = source {
-                let range = start..source.len().min(start + CHUNK);
-                if !source.read(&mut chunk.input, range, &self.model) {
-                    in_range.store(false, Ordering::Relaxed);
+            match (source, below) {
+                (Some(_), Some(below)) => {
+                    let fired = &below.chunks[position].fired;
+                    let arrival = |step| work.dynamics.arrival(step);
+                    chunk.input.read_fired(fired, below.blocks(), work.steps, arrival);
                 }
+                (Some(source), None) => {
+                    let range = start..source.len().min(start + CHUNK);
+                    if !source.read(&mut chunk.input, range, &self.model) {
+                        in_range.store(false, Ordering::Relaxed);
+                    }
+                }
+                (None, _) => {}
             }
             chunk.run(&work, start, learning.as_ref());
         };
-        let chunks = self.chunks.par_iter_mut().enumerate();
+        let chunks = chunks.par_iter_mut().enumerate();
         self.threads.run(|| self.threads.each(chunks, run));
         match source {
             Some(Source::Spikes(spikes)) if !in_range.into_inner() => {
-                self.chunks.clear();
+                self.layers[layer].chunks.clear();
                 check_inputs(spikes, self.network())
             }
             _ => Ok(()),
         }
     }
 
+    /// Runs a batch back through a layer below one that it has gone back through.
+    fn run_back(&mut self, layer: usize) {
+        let (below, above) = self.layers.split_at_mut(layer + 1);
+        let (Layer { dynamics, totals, chunks, .. }, above) = (&mut below[layer], &above[0]);
+        let work = Work {
+            dynamics: *dynamics,
+            steps: self.model.steps(),
+            weights: self.weights.layer(layer),
+            totals,
+            keeps_jumps: true,
+            differences: layer > 0 || self.training.input_gradients,
+        };
+        let weights = self.weights.layer(layer + 1);
+        let run = |(chunk, of_above): (&mut Chunk, &Chunk)| {
+            chunk.run_back(&work, &Above { chunk: of_above, weights });
+        };
+        let chunks = chunks.par_iter_mut().zip(&above.chunks);
+        self.threads.run(|| self.threads.each(chunks, run));
+    }
+
     /// Adds up the batch's gradient, threads sharing the inputs.
     fn add_gradients(&mut self) {
-        let inputs = self.model.layers()[0].inputs;
         let threads = &self.threads;
-        let share = inputs.div_ceil(threads.count());
-        let chunks = &self.chunks;
-        for (block, rows) in self.gradient.blocks_mut().enumerate() {
-            if threads.count() == 1 {
-                add_gradients(chunks, block, None, rows);
-                continue;
-            }
-            let add = |(part, rows): (usize, &mut [f32x16])| {
-                let range = part * share..part * share + rows.len();
-                add_gradients(chunks, block, Some(range), rows);
-            };
-            threads.run(|| threads.each(rows.par_chunks_mut(share).enumerate(), add));
-        }
-    }
-
-    fn add_activity(&mut self) {
-        for (block, counts) in self.activity.chunks_mut(LANES).enumerate() {
-            for chunk in &self.chunks {
-                for (count, &spikes) in counts.iter_mut().zip(chunk.activity[block].as_array()) {
-                    *count += spikes as u64;
+        for (layer, Layer { chunks, .. }) in self.layers.iter().enumerate() {
+            let share = self.model.layers()[layer].inputs.div_ceil(threads.count());
+            for (block, rows) in self.gradient.blocks_mut(layer).enumerate() {
+                if threads.count() == 1 {
+                    add_gradients(chunks, block, None, rows);
+                    continue;
                 }
+                let add = |(part, rows): (usize, &mut [f32x16])| {
+                    let range = part * share..part * share + rows.len();
+                    add_gradients(chunks, block, Some(range), rows);
+                };
+                threads.run(|| threads.each(rows.par_chunks_mut(share).enumerate(), add));
             }
         }
     }
 
-    /// The derivative by the time of each spike of `spikes`, from what the chunks have left.
+    /// The derivative by the time of each spike of `spikes`, from what the first layer's chunks have left.
     fn find_input_gradient(&mut self, spikes: &SpikeBatch<f32>) {
-        let (blocks, steps) = (self.weights.blocks(), self.model.steps());
+        let (weights, steps) = (self.weights.layer(0), self.model.steps());
         for (sample, train) in spikes.iter().enumerate() {
-            let start = sample % CHUNK * blocks * steps;
-            let difference = &self.chunks[sample / CHUNK].difference[start..];
+            let (chunk, sample) = self.layers[0].chunk_of(sample);
             for (time, input) in train.iter() {
                 let spec = self.model.spec();
                 let step = spec.variant.arrival(spec.step_of(f64::from(time)).min(steps));
-                let of_block = |block: usize| {
-                    let row = self.weights.block(block)[input as usize];
-                    (row * difference[block * steps + step]).reduce_add()
-                };
                 let seen = step < steps;
-                self.input_gradient.push(if seen { (0..blocks).map(of_block).sum() } else { 0.0 });
+                self.input_gradient.push(if seen {
+                    chunk.by_spike(weights, steps, sample, input as usize, step)
+                } else {
+                    0.0
+                });
             }
         }
     }

@@ -1,14 +1,18 @@
+mod back;
+
 use super::dynamics::Dynamics;
 use super::input::GridInput;
 use super::loss::StepLoss;
-use super::rows::{LANES, Rows, sum};
+use super::rows::{LANES, Matrix, sum};
 use std::ops::Range;
 use wide::f32x16;
+
+pub(super) use back::Above;
 
 /// Samples a chunk: the same however many threads there are.
 pub(super) const CHUNK: usize = 16;
 
-/// A few samples of a batch on their way forward and backward, with the memory they need.
+/// A few samples of a batch on their way forward and backward through a layer, with the memory they need.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chunk {
     /// Its samples.
@@ -32,16 +36,23 @@ pub(super) struct Chunk {
     /// lambda_V - lambda_I, `[sample][block][step]`, where it is wanted.
     pub(super) difference: Vec<f32x16>,
     drive: Vec<f32x16>,
+    /// `[block][step]`, of the sample that is run, or of each where they are kept.
     jumps: Vec<f32x16>,
     upstream: Vec<f32>,
+    /// The loss's derivative by a spike of each step.
+    pulls: Vec<f32x16>,
 }
 
-/// What all chunks read.
+/// What all chunks of a layer read.
 pub(super) struct Work<'a> {
     pub(super) dynamics: Dynamics,
     pub(super) steps: usize,
-    pub(super) weights: &'a Rows,
+    pub(super) weights: Matrix<'a>,
     pub(super) totals: &'a [f32x16],
+    /// Whether the way back begins when all samples have gone forward.
+    pub(super) keeps_jumps: bool,
+    /// Whether lambda_V - lambda_I is wanted.
+    pub(super) differences: bool,
 }
 
 /// What the chunks of a batch that is differentiated read besides.
@@ -51,7 +62,6 @@ pub(super) struct Learning<'a> {
     pub(super) labels: &'a [u32],
     /// 1 / the number of samples in the batch.
     pub(super) share: f32,
-    pub(super) differences: bool,
 }
 
 impl Chunk {
@@ -63,7 +73,7 @@ impl Chunk {
             let span = self.span(work, sample);
             self.forward(work, sample, span.clone());
             if let Some(learning) = learning {
-                self.backward(work, learning, sample, start + sample, span);
+                self.learn(work, learning, sample, start + sample, span);
             }
         }
     }
@@ -83,12 +93,14 @@ impl Chunk {
         self.parts.clear();
         self.difference.clear();
         self.correct = 0;
+        self.parts.resize(self.input.all_lists().len() * blocks, f32x16::default());
         for per_block in [&mut self.activity, &mut self.common] {
             per_block.clear();
             per_block.resize(blocks, f32x16::default());
         }
         self.drive.resize(work.steps, f32x16::default());
-        self.jumps.resize(blocks * work.steps, f32x16::default());
+        let samples = if work.keeps_jumps { self.input.len() } else { 1 };
+        self.jumps.resize(samples * blocks * work.steps, f32x16::default());
         self.upstream.resize(blocks * LANES, 0.0);
     }
 
@@ -108,7 +120,7 @@ impl Chunk {
             }
             let fired = self.fired.len();
             self.fired.resize(fired + work.steps, 0);
-            let jumps = &mut self.jumps[block * work.steps..(block + 1) * work.steps];
+            let jumps = &mut self.jumps[work.jumps_of(sample, block)];
             let fired = &mut self.fired[fired..];
             let pass = work.dynamics.forward(span.clone(), &self.drive, jumps, fired);
             self.activity[block] += pass.spikes;
@@ -121,56 +133,14 @@ impl Chunk {
             self.first.extend_from_slice(work.dynamics.counted(pass.first).as_array());
         }
     }
+}
 
-    fn backward(
-        &mut self,
-        work: &Work<'_>,
-        learning: &Learning<'_>,
-        sample: usize,
-        in_batch: usize,
-        span: Range<usize>,
-    ) {
-        let label = learning.labels[in_batch] as usize;
-        let blocks = work.weights.blocks();
-        let neurons = (blocks - 1) * LANES + work.weights.neurons_of(blocks - 1);
-        let first = &self.first[self.first.len() - blocks * LANES..];
-        let upstream = &mut self.upstream[..neurons];
-        let loss = learning.loss.evaluate(in_batch, &first[..neurons], label, upstream);
-        self.losses.push(loss);
-        self.correct += usize::from(earliest(&first[..neurons]) == label);
-
-        let lists = self.input.lists(sample);
-        let parts = self.parts.len();
-        self.parts.resize(parts + lists.len() * blocks, f32x16::default());
-        for block in 0..blocks {
-            let lanes = block * LANES..(block + 1) * LANES;
-            let jumps = &self.jumps[block * work.steps..(block + 1) * work.steps];
-            let difference = self.difference.len();
-            if learning.differences {
-                self.difference.resize(difference + work.steps, f32x16::default());
-            }
-            // The drive has been read: its place serves for lambda_I.
-            work.dynamics.backward(
-                span.clone(),
-                lanes_of(&first[lanes.clone()]),
-                lanes_of(&self.upstream[lanes]) * f32x16::splat(learning.share),
-                jumps,
-                &mut self.drive,
-                &mut self.difference[difference..],
-            );
-            for (position, list) in lists.iter().enumerate() {
-                let mut part = f32x16::default();
-                if let Some(step) = list.each {
-                    part -= self.drive[step as usize];
-                }
-                if let Some(step) = list.all_but {
-                    let adjoint = self.drive[step as usize];
-                    part += adjoint;
-                    self.common[block] -= adjoint;
-                }
-                self.parts[parts + position * blocks + block] = part;
-            }
-        }
+impl Work<'_> {
+    /// Where the jumps of a block in a sample are.
+    fn jumps_of(&self, sample: usize, block: usize) -> Range<usize> {
+        let sample = if self.keeps_jumps { sample } else { 0 };
+        let row = sample * self.weights.blocks() + block;
+        row * self.steps..(row + 1) * self.steps
     }
 }
 
@@ -211,10 +181,4 @@ pub(super) fn earliest(first: &[f32]) -> usize {
         }
     }
     class
-}
-
-fn lanes_of(values: &[f32]) -> f32x16 {
-    let mut lanes = [0.0; LANES];
-    lanes.copy_from_slice(values);
-    f32x16::new(lanes)
 }

@@ -81,15 +81,29 @@ impl Dynamics {
         first.fast_min(self.silent_step)
     }
 
-    /// Runs the adjoint over the same steps. `first` and `gradient` are the first steps and the
-    /// loss's derivative by them; writes lambda_I at each step to `adjoint`, and what an input of unit
-    /// weight that arrives there would see, lambda_V - lambda_I, to `difference` if it is long enough.
+    /// The step at which a spike of step `step` reaches the current of who hears it.
+    pub(super) fn arrival(&self, step: usize) -> usize {
+        self.variant.arrival(step)
+    }
+
+    /// The loss's derivative by the spikes of a step where that by the first steps `first` is `gradient`.
+    #[inline(always)]
+    pub(super) fn by_first(&self, first: f32x16, gradient: f32x16) -> impl Fn(usize) -> f32x16 {
+        let variant = self.variant;
+        move |step| match variant {
+            GridVariant::Head => first.simd_eq(f32x16::splat(step as f32)) & gradient,
+            GridVariant::First => gradient,
+        }
+    }
+
+    /// Runs the adjoint over the same steps. `upstream` is the loss's derivative by the spikes of a step;
+    /// writes lambda_I at each step to `adjoint`, and what an input of unit weight that arrives there
+    /// would see, lambda_V - lambda_I, to `difference` if it is long enough.
     #[inline(always)]
     pub(super) fn backward(
         &self,
         steps: Range<usize>,
-        first: f32x16,
-        gradient: f32x16,
+        upstream: impl Fn(usize) -> f32x16,
         jumps: &[f32x16],
         adjoint: &mut [f32x16],
         difference: &mut [f32x16],
@@ -97,24 +111,20 @@ impl Dynamics {
         let keep_voltage = self.membrane.1;
         let s = self.synapse.0;
         let (mut voltage, mut current) = (f32x16::default(), f32x16::default());
-        let one = f32x16::splat(1.0);
-        let mut now = f32x16::splat(steps.end as f32);
         let rows = jumps[steps.clone()].iter().zip(&mut adjoint[steps.clone()]);
         for (step, (&jump, adjoint)) in steps.zip(rows).rev() {
-            now -= one;
             if let Some(difference) = difference.get_mut(step) {
                 *difference = voltage - current;
             }
             match self.variant {
                 GridVariant::Head => {
                     current = s.mul_add(voltage - current, current);
-                    let upstream = first.simd_eq(now) & gradient;
-                    let pull = self.threshold.mul_add(voltage, upstream);
+                    let pull = self.threshold.mul_add(voltage, upstream(step));
                     voltage = jump.mul_add(pull, keep_voltage * voltage);
                 }
                 GridVariant::First => {
                     voltage *= keep_voltage;
-                    let pull = self.threshold.mul_add(voltage, gradient);
+                    let pull = self.threshold.mul_add(voltage, upstream(step));
                     voltage = jump.mul_add(pull, voltage);
                     current = s.mul_add(voltage - current, current);
                 }

@@ -1,23 +1,23 @@
-use super::chunk::{Chunk, earliest};
-use super::dynamics::Dynamics;
-use super::input::{GridInput, Kept, Source};
+use super::chunk::earliest;
+use super::input::GridInput;
+use super::layer::Layer;
 use super::loss::StepLoss;
 use super::parts::InParts;
 use super::rows::{LANES, Rows};
+use super::source::{Kept, Source};
 use crate::threads::{Denormals, Threads};
 use crate::trials::Kind;
 use lif_core::engine::{
     Batch, BatchStatistics, Bump, Engine, EngineError, OptimiserState, Outputs, Resident, Training,
     UpdateStatistics, check_inputs,
 };
-use lif_core::grid::{GridModel, GridSpec, check_one_layer};
+use lif_core::grid::{GridModel, GridSpec, check_training};
 use lif_core::update::check_shape;
 use lif_core::{Network, Parameters, SpikeBatch};
-use wide::f32x16;
 
 const NAME: &str = "cpu";
 
-/// The clock-driven model of [`lif_core::grid`] for an input and one layer of LIF neurons.
+/// The clock-driven model of [`lif_core::grid`]: a stack of LIF layers.
 ///
 /// Outputs are first-spike steps (not ms); the loss is evaluated on them as they are. The class named
 /// is the earliest to spike, the lowest among equals, also where all are silent.
@@ -26,21 +26,17 @@ const NAME: &str = "cpu";
 pub struct GridEngine {
     pub(super) model: GridModel,
     pub(super) training: Training<f32>,
-    pub(super) dynamics: Dynamics,
     pub(super) loss: StepLoss,
-    /// None for one thread.
     pub(super) threads: Threads,
     pub(super) weights: Rows,
     pub(super) gradient: Rows,
     first: Rows,
     second: Rows,
     updates: u64,
-    /// The sum of the weights over all inputs, one a block.
-    pub(super) totals: Vec<f32x16>,
-    pub(super) chunks: Vec<Chunk>,
+    /// Those after the input.
+    pub(super) layers: Vec<Layer>,
     pub(super) losses: Vec<f32>,
     pub(super) input_gradient: Vec<f32>,
-    pub(super) activity: Vec<u64>,
     pub(super) kept: Kept,
     /// None where batches are differentiated as a whole.
     pub(super) in_parts: Option<InParts>,
@@ -52,7 +48,7 @@ impl GridEngine {
     ///
     /// # Errors
     /// [`EngineError::Description`] for what no clock-driven model has (see [`GridModel::new`]),
-    /// [`EngineError::Unsupported`] for what this engine does not do (see [`check_one_layer`]).
+    /// [`EngineError::Unsupported`] for what this engine does not do (see [`check_training`]).
     pub fn new(
         network: &Network,
         spec: GridSpec,
@@ -60,22 +56,20 @@ impl GridEngine {
         threads: usize,
     ) -> Result<Self, EngineError> {
         let model = GridModel::new(network, spec)?;
-        check_one_layer(NAME, &model, &training)?;
+        check_training(NAME, &model, &training)?;
         let threads = Threads::start(NAME, threads, Denormals::Keep)?;
-        let layer = &model.layers()[0];
-        let rows = Rows::zeros(layer.inputs, layer.neurons);
+        let rows = Rows::zeros(model.layers());
+        let layer = |(position, layer)| Layer::new(layer, model.steps(), rows.layer(position));
+        let layers = model.layers().iter().enumerate().map(layer).collect();
         Ok(Self {
-            dynamics: Dynamics::new(layer, model.steps()),
             loss: StepLoss::new(&training.objective, model.steps()),
             threads,
-            totals: rows.totals(),
-            activity: vec![0; layer.neurons],
+            layers,
             gradient: rows.clone(),
             first: rows.clone(),
             second: rows.clone(),
             weights: rows,
             updates: 0,
-            chunks: Vec::new(),
             losses: Vec::new(),
             input_gradient: Vec::new(),
             kept: Kept::default(),
@@ -121,9 +115,25 @@ impl GridEngine {
 
     /// A copy of the network's parameters with these weights.
     fn with_weights(&self, weights: &Rows, mut parameters: Parameters<f32>) -> Parameters<f32> {
-        parameters.connections[0].weights = weights.get();
+        for (layer, weights) in self.model.layers().iter().zip(weights.get()) {
+            parameters.connections[layer.connection].weights = weights;
+        }
         parameters
     }
+
+    fn sum_weights(&mut self) {
+        for (position, layer) in self.layers.iter_mut().enumerate() {
+            layer.totals = self.weights.layer(position).totals();
+        }
+    }
+}
+
+/// The weights in `parameters`, layer after layer.
+fn weights_in<'a>(
+    model: &'a GridModel,
+    parameters: &'a Parameters<f32>,
+) -> impl Iterator<Item = &'a [f32]> {
+    model.layers().iter().map(|layer| &parameters.connections[layer.connection].weights[..])
 }
 
 impl Engine<f32> for GridEngine {
@@ -147,8 +157,8 @@ impl Engine<f32> for GridEngine {
             return Err(EngineError::Shape(reason.into()));
         }
         self.in_parts = None;
-        self.weights.set(&parameters.connections[0].weights);
-        self.totals = self.weights.totals();
+        self.weights.set(weights_in(&self.model, parameters));
+        self.sum_weights();
         Ok(())
     }
 
@@ -165,23 +175,27 @@ impl Engine<f32> for GridEngine {
         let own = Parameters::initial(self.network());
         check_shape(&own, &state.first)?;
         check_shape(&own, &state.second)?;
-        self.first.set(&state.first.connections[0].weights);
-        self.second.set(&state.second.connections[0].weights);
+        self.first.set(weights_in(&self.model, &state.first));
+        self.second.set(weights_in(&self.model, &state.second));
         self.updates = state.steps;
         Ok(())
     }
 
     fn infer(&mut self, spikes: &SpikeBatch<f32>) -> Result<Outputs<f32>, EngineError> {
         let attempt = self.threads.attempt(Kind::Inference, spikes.len());
-        self.run(Some(&Source::Spikes(spikes)), None)?;
+        for layer in 0..self.layers.len() {
+            self.run(layer, Some(&Source::Spikes(spikes)), None)?;
+        }
         drop(attempt);
-        let neurons = self.activity.len();
-        let padded = self.weights.blocks() * LANES;
-        let rows = self.chunks.iter().flat_map(|chunk| chunk.first.chunks_exact(padded));
         let (mut values, mut predictions) = (Vec::new(), Vec::new());
-        for row in rows {
-            values.extend_from_slice(&row[..neurons]);
-            predictions.push(Some(earliest(&row[..neurons]) as u32));
+        if let Some(last) = self.layers.last() {
+            for row in
+                last.chunks.iter().flat_map(|of| of.first.chunks_exact(last.blocks() * LANES))
+            {
+                let row = &row[..last.neurons()];
+                values.extend_from_slice(row);
+                predictions.push(Some(earliest(row) as u32));
+            }
         }
         Ok(Outputs { values, predictions })
     }
@@ -203,13 +217,17 @@ impl Engine<f32> for GridEngine {
     }
 
     fn spikes(&self, layer: usize) -> SpikeBatch<f32> {
-        let (blocks, steps) = (self.weights.blocks(), self.model.steps());
         let mut batch = SpikeBatch::new();
-        let samples = self.chunks.iter().flat_map(|chunk| chunk.fired.chunks_exact(blocks * steps));
-        for fired in samples.filter(|_| layer == 1) {
+        let Some(layer) = layer.checked_sub(1).and_then(|layer| self.layers.get(layer)) else {
+            return batch;
+        };
+        let steps = self.model.steps();
+        for fired in
+            layer.chunks.iter().flat_map(|of| of.fired.chunks_exact(layer.blocks() * steps))
+        {
             let spikes = (0..steps).flat_map(|step| {
                 let time = (step as f64 * self.model.spec().dt) as f32;
-                (0..self.activity.len())
+                (0..layer.neurons())
                     .filter(move |neuron| {
                         fired[neuron / LANES * steps + step] >> (neuron % LANES) & 1 == 1
                     })
@@ -233,22 +251,21 @@ impl Engine<f32> for GridEngine {
         if self.training.learning_rates.weights != 0.0 {
             let rule = self.training.optimiser.rule(self.updates, rate);
             self.weights.update(&mut self.gradient, &mut self.first, &mut self.second, rule);
-            self.totals = self.weights.totals();
+            self.sum_weights();
         }
-        let finite = |block: usize| {
-            let lanes = self.totals[block].to_array();
-            lanes[..self.weights.neurons_of(block)].iter().all(|total| total.is_finite())
-        };
-        if !(0..self.weights.blocks()).all(finite) {
-            let layer = self.network().output().name.clone();
+        if let Some(layer) = self.layers.iter().position(|layer| !layer.is_finite()) {
+            let layer = self.network().layers()[layer + 1].name.clone();
             return Err(EngineError::NotFinite { what: "a weight", layer, sample: 0 });
         }
         Ok(statistics)
     }
 
     fn take_activity(&mut self) -> Vec<Vec<u64>> {
-        let none = vec![0; self.activity.len()];
-        vec![Vec::new(), std::mem::replace(&mut self.activity, none)]
+        let counts = self.layers.iter_mut().map(|layer| {
+            let none = vec![0; layer.neurons()];
+            std::mem::replace(&mut layer.activity, none)
+        });
+        std::iter::once(Vec::new()).chain(counts).collect()
     }
 
     fn resident(&mut self) -> Option<&mut dyn Resident<f32>> {

@@ -1,3 +1,4 @@
+use super::rows::LANES;
 use lif_core::grid::{GridModel, GridSpec};
 use lif_core::{SpikeBatch, SpikeTrain};
 use std::ops::Range;
@@ -48,7 +49,12 @@ impl GridInput {
 
     /// The lists of sample `sample`.
     pub(super) fn lists(&self, sample: usize) -> &[InputList] {
-        &self.lists[self.offsets[sample]..self.offsets[sample + 1]]
+        &self.lists[self.places(sample)]
+    }
+
+    /// Where they stand among those of all samples.
+    pub(super) fn places(&self, sample: usize) -> Range<usize> {
+        self.offsets[sample]..self.offsets[sample + 1]
     }
 
     /// The lists of all samples, one sample after the other.
@@ -86,6 +92,32 @@ impl GridInput {
             self.clear();
         }
         in_range
+    }
+
+    /// Reads the spikes that a layer of `blocks` blocks has sent, in place of what was there: `fired` has
+    /// a bit for each, `[sample][block][step]`, and a spike of a step arrives at `arrival` of it.
+    pub(super) fn read_fired(
+        &mut self,
+        fired: &[u16],
+        blocks: usize,
+        steps: usize,
+        arrival: impl Fn(usize) -> usize,
+    ) {
+        self.clear();
+        for fired in fired.chunks_exact(blocks * steps) {
+            let seen = (0..steps).map(|step| (step, arrival(step))).filter(|seen| seen.1 < steps);
+            for (step, arrival) in seen {
+                let start = self.members.len();
+                for (first, of_block) in (0..).step_by(LANES).zip(fired.chunks_exact(steps)) {
+                    let lanes = (0..LANES as u32).filter(|lane| of_block[step] >> lane & 1 == 1);
+                    self.members.extend(lanes.map(|lane| first + lane));
+                }
+                if self.members.len() > start {
+                    self.push_list(start, arrival as u32);
+                }
+            }
+            self.offsets.push(self.lists.len());
+        }
     }
 
     /// Copies the samples `samples` of `set`, in place of what was there. Kept apart from their use,
@@ -148,6 +180,11 @@ impl GridInput {
         if !self.members[start..].is_sorted() {
             self.members[start..].sort_unstable();
         }
+        self.push_list(start, arrival);
+    }
+
+    /// Appends the list of the members from `start` on.
+    fn push_list(&mut self, start: usize, arrival: u32) {
         let end = self.members.len();
         self.lists.push(InputList { start, end, each: Some(arrival), all_but: None });
     }
@@ -172,46 +209,6 @@ impl GridInput {
         self.members.extend(next..inputs as u32);
         let end = self.members.len();
         self.lists.push(InputList { start, end, each: None, all_but: Some(arrival) });
-    }
-}
-
-/// Samples that were prepared once, with their labels.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Kept {
-    pub(super) input: GridInput,
-    pub(super) labels: Vec<u32>,
-}
-
-/// Where a batch comes from.
-pub(super) enum Source<'a> {
-    /// All samples of these.
-    Spikes(&'a SpikeBatch<f32>),
-    /// Samples of a prepared set.
-    Prepared(&'a GridInput, &'a [u32]),
-}
-
-impl Source<'_> {
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Spikes(spikes) => spikes.len(),
-            Self::Prepared(_, samples) => samples.len(),
-        }
-    }
-
-    /// Writes the samples at `range` to `input`; false, and none, if an input index is out of range.
-    pub(super) fn read(
-        &self,
-        input: &mut GridInput,
-        range: Range<usize>,
-        model: &GridModel,
-    ) -> bool {
-        match self {
-            Self::Spikes(spikes) => input.read(spikes, range, model),
-            Self::Prepared(set, samples) => {
-                input.gather(set, &samples[range]);
-                true
-            }
-        }
     }
 }
 

@@ -1,5 +1,5 @@
 use super::engine::GridEngine;
-use super::input::Kept;
+use super::source::Kept;
 use lif_core::engine::{
     Batch, BatchError, BatchStatistics, Engine, EngineError, Resident, UpdateStatistics,
 };

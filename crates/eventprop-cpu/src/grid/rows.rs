@@ -1,26 +1,37 @@
 use lif_core::Real;
 use lif_core::engine::UpdateStatistics;
+use lif_core::grid::GridLayer;
 use lif_core::optimiser::{Clip, UpdateRule};
+use std::ops::Range;
 use wide::f32x16;
 
 /// Neurons a block.
 pub(super) const LANES: usize = 16;
 
-/// A weight matrix, or anything of its shape, in blocks of 16 neurons: `[block][input]` rows of 16
-/// lanes. The lanes after the last neuron are 0.
+/// The weight matrices of a stack of layers, or anything of their shape, in one piece: layer after layer in
+/// blocks of 16 neurons, `[block][input]` rows of 16 lanes. The lanes after a layer's last neuron are 0.
 #[derive(Clone, Debug)]
 pub(super) struct Rows {
-    inputs: usize,
-    neurons: usize,
+    shapes: Vec<Shape>,
     rows: Vec<f32x16>,
 }
 
-impl Rows {
-    pub(super) fn zeros(inputs: usize, neurons: usize) -> Self {
-        let rows = vec![f32x16::default(); inputs * neurons.div_ceil(LANES)];
-        Self { inputs, neurons, rows }
-    }
+#[derive(Clone, Debug)]
+struct Shape {
+    inputs: usize,
+    neurons: usize,
+    rows: Range<usize>,
+}
 
+/// The matrix of one layer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Matrix<'a> {
+    inputs: usize,
+    neurons: usize,
+    rows: &'a [f32x16],
+}
+
+impl<'a> Matrix<'a> {
     pub(super) fn blocks(&self) -> usize {
         self.neurons.div_ceil(LANES)
     }
@@ -31,13 +42,51 @@ impl Rows {
     }
 
     /// One row an input.
-    pub(super) fn block(&self, block: usize) -> &[f32x16] {
+    pub(super) fn block(&self, block: usize) -> &'a [f32x16] {
         &self.rows[block * self.inputs..(block + 1) * self.inputs]
     }
 
-    /// All blocks, one after the other.
-    pub(super) fn blocks_mut(&mut self) -> std::slice::ChunksExactMut<'_, f32x16> {
-        self.rows.chunks_exact_mut(self.inputs)
+    /// The sum over all inputs, one a block.
+    pub(super) fn totals(&self) -> Vec<f32x16> {
+        (0..self.blocks()).map(|block| sum(self.block(block), |row| row)).collect()
+    }
+
+    /// `[input][neuron]`.
+    fn get(&self) -> Vec<f32> {
+        let mut matrix = Vec::with_capacity(self.inputs * self.neurons);
+        for input in 0..self.inputs {
+            for block in 0..self.blocks() {
+                let row = self.block(block)[input].to_array();
+                matrix.extend_from_slice(&row[..self.neurons_of(block)]);
+            }
+        }
+        matrix
+    }
+}
+
+impl Rows {
+    /// The matrices of `layers`, all zero.
+    pub(super) fn zeros(layers: &[GridLayer]) -> Self {
+        let mut end = 0;
+        let shape = |&GridLayer { inputs, neurons, .. }: &GridLayer| {
+            let start = end;
+            end += inputs * neurons.div_ceil(LANES);
+            Shape { inputs, neurons, rows: start..end }
+        };
+        let shapes = layers.iter().map(shape).collect();
+        Self { shapes, rows: vec![f32x16::default(); end] }
+    }
+
+    /// The matrix of layer `layer`.
+    pub(super) fn layer(&self, layer: usize) -> Matrix<'_> {
+        let Shape { inputs, neurons, rows } = &self.shapes[layer];
+        Matrix { inputs: *inputs, neurons: *neurons, rows: &self.rows[rows.clone()] }
+    }
+
+    /// All blocks of layer `layer`, one after the other.
+    pub(super) fn blocks_mut(&mut self, layer: usize) -> std::slice::ChunksExactMut<'_, f32x16> {
+        let Shape { inputs, rows, .. } = &self.shapes[layer];
+        self.rows[rows.clone()].chunks_exact_mut(*inputs)
     }
 
     /// All values, lanes without a neuron included.
@@ -45,48 +94,37 @@ impl Rows {
         bytemuck::cast_slice_mut(&mut self.rows)
     }
 
-    /// Copies a matrix `[input][neuron]` in.
-    pub(super) fn set(&mut self, matrix: &[f32]) {
-        for (input, values) in matrix.chunks(self.neurons).enumerate() {
-            for (block, values) in values.chunks(LANES).enumerate() {
-                let mut lanes = [0.0; LANES];
-                lanes[..values.len()].copy_from_slice(values);
-                self.rows[block * self.inputs + input] = f32x16::new(lanes);
+    /// Copies matrices `[input][neuron]` in, one a layer.
+    pub(super) fn set<'a>(&mut self, matrices: impl IntoIterator<Item = &'a [f32]>) {
+        for (Shape { inputs, neurons, rows }, matrix) in self.shapes.iter().zip(matrices) {
+            for (input, values) in matrix.chunks(*neurons).enumerate() {
+                for (block, values) in values.chunks(LANES).enumerate() {
+                    let mut lanes = [0.0; LANES];
+                    lanes[..values.len()].copy_from_slice(values);
+                    self.rows[rows.start + block * inputs + input] = f32x16::new(lanes);
+                }
             }
         }
     }
 
-    /// The matrix `[input][neuron]`.
-    pub(super) fn get(&self) -> Vec<f32> {
-        let mut matrix = Vec::with_capacity(self.inputs * self.neurons);
-        for input in 0..self.inputs {
-            for block in 0..self.blocks() {
-                let row = self.rows[block * self.inputs + input].to_array();
-                matrix.extend_from_slice(&row[..self.neurons_of(block)]);
-            }
-        }
-        matrix
+    /// The matrices `[input][neuron]`, one a layer.
+    pub(super) fn get(&self) -> impl Iterator<Item = Vec<f32>> {
+        (0..self.shapes.len()).map(|layer| self.layer(layer).get())
     }
 
-    /// Adds `value` to all weights of `neuron`.
-    pub(super) fn raise(&mut self, neuron: usize, value: f32) {
-        let first = neuron / LANES * self.inputs;
-        for row in &mut self.rows[first..first + self.inputs] {
+    /// Adds `value` to all weights of a layer's neuron.
+    pub(super) fn raise(&mut self, layer: usize, neuron: usize, value: f32) {
+        for row in &mut self.rows[self.shapes[layer].rows_of(neuron)] {
             row.as_mut_array()[neuron % LANES] += value;
         }
     }
 
-    /// Copies the weights of `neuron` from `other`.
-    pub(super) fn restore(&mut self, neuron: usize, other: &Self) {
-        let block = neuron / LANES;
-        for (row, other) in self.rows[block * self.inputs..].iter_mut().zip(other.block(block)) {
+    /// Copies the weights of a layer's neuron from `other`.
+    pub(super) fn restore(&mut self, layer: usize, neuron: usize, other: &Self) {
+        let rows = self.shapes[layer].rows_of(neuron);
+        for (row, other) in self.rows[rows.clone()].iter_mut().zip(&other.rows[rows]) {
             row.as_mut_array()[neuron % LANES] = other.as_array()[neuron % LANES];
         }
-    }
-
-    /// The sum over all inputs, one a block.
-    pub(super) fn totals(&self) -> Vec<f32x16> {
-        (0..self.blocks()).map(|block| sum(self.block(block), |row| row)).collect()
     }
 
     /// Clips these gradients.
@@ -106,7 +144,8 @@ impl Rows {
                 if squares.sqrt() > limit {
                     let factor = (limit / squares.sqrt()) as f32;
                     self.flat_mut().iter_mut().for_each(|value| *value *= factor);
-                    clipped = (self.inputs * self.neurons) as u64;
+                    clipped =
+                        self.shapes.iter().map(|of| of.inputs * of.neurons).sum::<usize>() as u64;
                 }
             }
         }
@@ -126,6 +165,14 @@ impl Rows {
         for ((weight, &gradient), (m, v)) in self.flat_mut().iter_mut().zip(gradient).zip(moments) {
             rule.apply(weight, gradient, m, v);
         }
+    }
+}
+
+impl Shape {
+    /// Those of the block that `neuron` is in.
+    fn rows_of(&self, neuron: usize) -> Range<usize> {
+        let start = self.rows.start + neuron / LANES * self.inputs;
+        start..start + self.inputs
     }
 }
 

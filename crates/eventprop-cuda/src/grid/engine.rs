@@ -14,7 +14,7 @@ use crate::queue::{Queue, Rates};
 use crate::stored::Stored;
 use crate::update::{NORM_BLOCKS, check_finite};
 use lif_core::engine::{EngineError, Training};
-use lif_core::grid::{GridModel, GridSpec, GridVariant, check_one_layer};
+use lif_core::grid::{GridModel, GridSpec, GridVariant, check_training};
 use lif_core::optimiser::Clip;
 use lif_core::{Network, SpikeBatch};
 
@@ -80,7 +80,7 @@ impl CudaGridEngine {
     ///
     /// # Errors
     /// [`EngineError::Description`] for what no clock-driven model has (see [`GridModel::new`]),
-    /// [`EngineError::Unsupported`] for what this engine does not do (see [`check_one_layer`]),
+    /// [`EngineError::Unsupported`] for what this engine does not do (see [`check_training`]) and for more than one layer of neurons,
     /// [`EngineError::Unavailable`] without a driver, a device, or enough memory.
     pub fn new(
         network: &Network,
@@ -89,7 +89,11 @@ impl CudaGridEngine {
         device: usize,
     ) -> Result<Self, EngineError> {
         let model = GridModel::new(network, spec)?;
-        check_one_layer(NAME, &model, &training)?;
+        if model.layers().len() > 1 {
+            let capability = "on a grid, more than one layer is".into();
+            return Err(EngineError::Unsupported { engine: NAME, capability });
+        }
+        check_training(NAME, &model, &training)?;
         let device = Device::open(device)?;
         let loss = loss::describe(&*training.objective);
         let keeps_scratch = !is_known(&training);

@@ -11,15 +11,15 @@ use std::ops::ControlFlow;
 /// runs them, and [`raise`](Bump::raise) with its sums, over again until that breaks off. From then to
 /// the update no part changes weights, and the batch has the weights that it had as a whole.
 pub trait Bump<T: Real> {
-    /// Runs a part of a batch forward. A number for each output neuron: 0 where it spikes in every
-    /// sample.
+    /// Runs a part of a batch forward, as far as the layer whose turn it is. A number for each neuron
+    /// there: 0 where it spikes in every sample.
     ///
     /// # Errors
     /// If an input index is out of range.
     fn silent(&mut self, spikes: &SpikeBatch<T>) -> Result<Vec<u64>, EngineError>;
 
     /// Raises the weights of neurons that are silent in a batch, `silent` being the sum over its parts.
-    /// Goes on if their silence has to be looked at again; breaks with the batch's
-    /// [`bumps`](BatchStatistics::bumps) and [`bump_gave_up`](BatchStatistics::bump_gave_up).
+    /// Goes on if their silence has to be looked at again, or that of the next layer; breaks with
+    /// the batch's [`bumps`](BatchStatistics::bumps) and [`bump_gave_up`](BatchStatistics::bump_gave_up).
     fn raise(&mut self, silent: &[u64]) -> ControlFlow<BatchStatistics>;
 }

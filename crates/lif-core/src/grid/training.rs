@@ -4,12 +4,12 @@ use crate::engine::{EngineError, Training};
 use crate::loss::Readout;
 use crate::optimiser::LearningRates;
 
-/// Refuses what engines for one layer of neurons do not do.
+/// Refuses what no fast engine does on a grid.
 ///
 /// # Errors
-/// [`EngineError::Unsupported`] for more than one layer, losses that are not of first spikes, rate regularisers, a slope floor,
-/// learning anything but weights, and input gradients in the variant `first`.
-pub fn check_one_layer(
+/// [`EngineError::Unsupported`] for losses that are not of first spikes, rate regularisers, a slope floor, learning anything
+/// but weights, and input gradients in the variant `first`.
+pub fn check_training(
     engine: &'static str,
     model: &GridModel,
     training: &Training<f32>,
@@ -18,10 +18,6 @@ pub fn check_one_layer(
     let only_weights = LearningRates { weights, ..LearningRates::default() };
     let first = model.spec().variant == GridVariant::First;
     let refused = [
-        (
-            model.layers().len() > 1,
-            "on a grid, more than one layer (without [grid] times are exact and layers as many as you like) is",
-        ),
         (
             training.objective.readout() != Readout::FirstSpike,
             "on a grid, a loss of anything but first spikes is",
