@@ -58,7 +58,7 @@ pub struct Config {
 }
 
 /// The presets: their names and their TOML.
-const PRESETS: [(&str, &str); 13] = [
+const PRESETS: [(&str, &str); 14] = [
     ("mnist", include_str!("../presets/mnist.toml")),
     ("mnist-best", include_str!("../presets/mnist-best.toml")),
     ("mnist-deep", include_str!("../presets/mnist-deep.toml")),
@@ -71,6 +71,7 @@ const PRESETS: [(&str, &str); 13] = [
     ("yin-yang-delays", include_str!("../presets/yin-yang-delays.toml")),
     ("yin-yang-paper", include_str!("../presets/yin-yang-paper.toml")),
     ("seed", include_str!("../presets/seed.toml")),
+    ("seed-deep", include_str!("../presets/seed-deep.toml")),
     ("seed-readme", include_str!("../presets/seed-readme.toml")),
 ];
 

@@ -204,11 +204,18 @@ fn parted_data_give_the_same_bits() {
 
 #[test]
 fn silent_neurons_are_bumped_for_what_all_ranks_see() {
-    for preset in ["seed", "seed-readme"] {
+    for (preset, sizes) in [
+        ("seed", &[INPUTS, CLASSES][..]),
+        ("seed-readme", &[INPUTS, CLASSES]),
+        ("seed-deep", &[INPUTS, 4, CLASSES]),
+    ] {
         let mut config = Config::preset(preset).unwrap();
-        let layers = &mut config.network.layers;
-        (layers[0].size, layers[1].size) = (INPUTS, CLASSES);
-        config.network.connections[0].weights = Some(Initialiser::Normal { mean: 0.5, sd: 0.5 });
+        for (layer, &size) in config.network.layers.iter_mut().zip(sizes) {
+            layer.size = size;
+        }
+        for connection in &mut config.network.connections {
+            connection.weights = Some(Initialiser::Normal { mean: 0.5, sd: 0.5 });
+        }
         let training = &mut config.training;
         (training.epochs, training.batch_size, training.threads) = (3, 11, 1);
         config.cut_batches();
