@@ -107,6 +107,7 @@ END
     step torch.json 120 python3 bench_torch.py toy
     tell "not run" kernels-1024-150.csv "(the profiler needs a GPU)"
     train seed 120 0 -- --preset seed "${images[@]}"
+    train seed-deep 120 0 -- --preset seed-deep "${images[@]}"
     train yin-yang-delays 120 0 -- --preset yin-yang-delays --epochs 1 --set "$few"
     train mnist-paper 300 0 -- --preset mnist-paper --set data.validation=4 "${images[@]}"
     train mnist-conv 300 0 -- --preset mnist-conv "${images[@]}"
@@ -131,6 +132,7 @@ else
     done
     late=
     train seed 20 85.0 -- --preset seed --epochs 10
+    train seed-deep 20 91.0 -- --preset seed-deep --epochs 4
     train yin-yang-delays 40 97.0 -- --preset yin-yang-delays --epochs 20
     train mnist-paper 40 94.0 -- --preset mnist-paper --epochs 3
     train mnist-conv 60 97.0 -- --preset mnist-conv --epochs 1

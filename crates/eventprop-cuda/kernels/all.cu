@@ -27,4 +27,5 @@
 #include "update.cu"
 #include "grid_walk.cu"
 #include "grid_gradient.cu"
+#include "grid_spikes.cu"
 #include "ceilings.cu"

@@ -29,6 +29,20 @@ struct GridData {
     int const* input_starts;    // [sample][inputs + 1] where the spikes of an input start among
     int const* runs_of_inputs;  // [spike] its run, counted from the sample's first
     int const* labels;          // [sample]
+    int is_batch;               // whether samples (not labels) are those of the batch, in its order
+    int unused;
+};
+
+// The same as a layer below leaves it, a batch at a time: samples have room for as many runs as there are steps, and for a
+// spike of each neuron in each.
+struct GridHeard {
+    GridSample* samples;
+    GridRun* runs;
+    GridPiece* pieces;  // one a run
+    int* sources;
+    int* input_starts;
+    int* runs_of_inputs;
+    int* runs_of_steps;  // [sample][step] the run of the spikes sent there, or -1
 };
 
 // A layer on the grid and a batch of it. Rows of neurons are padded to a multiple of four (`stride`).
@@ -54,9 +68,10 @@ struct Grid {
     int* counts;         // [sample][stride] spikes
     float* mu;           // [sample][run][stride] -lambda_I where a run arrives
     float* differences;  // of the same shape: lambda_V - lambda_I just before, seen backward; or null
+    float* pulls;        // [sample][step][stride] the loss's derivative by spikes that a layer above hears; null in the last
     float* scratch;      // [sample][pieces + runs + steps][neurons] where shared memory has no room; or null
     int* silent;         // [stride] not 0 if silent in some sample
     unsigned long long* activity;  // [stride] spikes since they were last asked for
 };
 
-static_assert(sizeof(GridSample) == 16 && sizeof(GridData) == 56 && sizeof(Grid) == 152, "as in abi.rs");
+static_assert(sizeof(GridSample) == 16 && sizeof(GridData) == 64 && sizeof(GridHeard) == 56 && sizeof(Grid) == 160, "as in abi.rs");

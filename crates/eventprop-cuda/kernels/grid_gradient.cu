@@ -48,7 +48,8 @@ __device__ __forceinline__ float4 gradient_of(Grid const& grid, GridData const& 
                 int next = s + ahead * GRID_SUMMERS;
                 begin[ahead] = end[ahead] = 0;
                 if (next >= grid.samples) continue;
-                int const* starts = data.input_starts + (size_t)samples[next] * (grid.inputs + 1) + input;
+                int sample = data.is_batch ? next : samples[next];
+                int const* starts = data.input_starts + (size_t)sample * (grid.inputs + 1) + input;
                 begin[ahead] = starts[0];
                 end[ahead] = starts[1];
             }
@@ -110,24 +111,5 @@ extern "C" __global__ void grid_learn(__grid_constant__ Grid const grid, __grid_
     for (int n = 0; n < 4; n++) {
         change(values, grid.gradient, first, second, place + n, step.rule, step.rule.weights, false,
                -__int_as_float(0x7f800000), control, &control->totals.clipped);
-    }
-}
-
-// The derivative by the time of each spike that arrives, one sample after the other, of a batch in the order of its data.
-// Grid: a block of any number of warps a sample, threads (WARP, warps).
-extern "C" __global__ void grid_input_gradient(Grid grid, GridData data, Control* control, float* by_spike) {
-    if (is_faulty(control)) return;
-    GridSample inputs = data.samples[blockIdx.x];
-    for (int run = 0; run < inputs.runs; run++) {
-        GridRun of = data.runs[inputs.first_run + run];
-        GridPiece const* pieces = data.pieces + inputs.first_piece + of.first_piece;
-        float const* seen = grid.differences + ((size_t)blockIdx.x * grid.runs + run) * grid.stride;
-        for (int spike = pieces[0].first + threadIdx.y; spike < pieces[of.pieces - 1].end; spike += blockDim.y) {
-            float const* weights = grid.weights + (size_t)data.sources[spike] * grid.stride;
-            float sum = 0.0f;
-            for (int n = threadIdx.x; n < grid.neurons; n += WARP) sum += weights[n] * seen[n];
-            sum = warp_sum(sum);
-            if (threadIdx.x == 0) by_spike[spike] = sum;
-        }
     }
 }

@@ -90,8 +90,8 @@ __device__ __forceinline__ void step_forward(Grid const& grid, GridRun const* ru
 __device__ __forceinline__ void step_back(Grid const& grid, GridRun const* runs, int count, int sample, int neuron,
                                           GridScratch const& scratch) {
     size_t place = (size_t)sample * grid.stride + neuron;
-    float gradient = grid.derivatives[place];
-    int first = (int)grid.outputs[place];
+    float gradient = grid.pulls ? 0.0f : grid.derivatives[place];
+    int first = grid.pulls ? -1 : (int)grid.outputs[place];
     int run = count - 1, begin = count > 0 ? runs[0].step : grid.steps;
     int arrival = count > 0 ? runs[run].step : -1;
     float voltage = 0.0f, current = 0.0f;
@@ -104,8 +104,12 @@ __device__ __forceinline__ void step_back(Grid const& grid, GridRun const* runs,
             current = fmaf(grid.synapse, voltage - current, current);
         } else {
             current = fmaf(grid.synapse, difference, current);
-            float pull = fmaf(grid.threshold, voltage, step == first ? gradient : 0.0f);
-            voltage = fmaf(jump, pull, grid.keeps_voltage * voltage);
+            float upstream = step == first ? gradient : 0.0f;
+            // A spike of the last step reaches nobody.
+            if (grid.pulls && jump != 0.0f && step + 1 < grid.steps) {
+                upstream = grid.pulls[((size_t)sample * grid.steps + step) * grid.stride + neuron];
+            }
+            voltage = fmaf(jump, fmaf(grid.threshold, voltage, upstream), grid.keeps_voltage * voltage);
         }
         if (step == arrival) {
             size_t left = ((size_t)sample * grid.runs + run) * grid.stride + neuron;
@@ -132,7 +136,7 @@ __device__ __forceinline__ void walk_grid(Grid const& grid, GridData const& data
         control->at = control->cursor;
         note_not_finite(control);
     }
-    GridSample inputs = data.samples[place];
+    GridSample inputs = data.samples[data.is_batch ? sample : place];
     GridRun const* runs = data.runs + inputs.first_run;
     GridScratch scratch = GridScratch::of(grid, sample, shared);
     if (forward) {
@@ -177,7 +181,7 @@ extern "C" __global__ void grid_forward(
     walk_grid<true, false, false>(grid, data, Loss{}, control, steps, order, nullptr, predictions, shared);
 }
 
-// From derivatives that are there, after grid_forward with memory of its own.
+// From derivatives that are there, of a layer that others hear from pulls, after grid_forward with memory of its own.
 extern "C" __global__ void grid_backward(
     __grid_constant__ Grid const grid, __grid_constant__ GridData const data, Control* control, Step const* steps,
     int const* order) {

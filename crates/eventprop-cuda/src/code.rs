@@ -9,12 +9,14 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 118] = [
+pub(crate) const KERNELS: [&str; 120] = [
     "grid_forward",
     "grid_walk",
     "grid_backward",
     "grid_gradient",
     "grid_learn",
+    "grid_hear",
+    "grid_pull",
     "grid_input_gradient",
     "stream_inputs",
     "sort_arrivals",
@@ -135,7 +137,7 @@ pub(crate) const KERNELS: [&str; 118] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 51] = [
+const SOURCES: [&str; 52] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/warp.cuh"),
     include_str!("../kernels/loss.cuh"),
@@ -186,6 +188,7 @@ const SOURCES: [&str; 51] = [
     include_str!("../kernels/update.cu"),
     include_str!("../kernels/grid_walk.cu"),
     include_str!("../kernels/grid_gradient.cu"),
+    include_str!("../kernels/grid_spikes.cu"),
     include_str!("../kernels/ceilings.cu"),
 ];
 

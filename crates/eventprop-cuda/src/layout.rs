@@ -84,16 +84,21 @@ impl Layout {
         Self { matrices, starts, delays, first_delay, first_constant }
     }
 
-    /// That of one matrix of weights in rows of `stride`, of connection 0 into layer 1.
-    pub(crate) fn of_one(sources: usize, targets: usize, stride: usize) -> Self {
-        let (id, all) = (ParameterId::Weights(0), sources * stride);
-        let matrix = Matrix { id, layer: 1, first: 0, sources, targets, stride };
+    /// That of weights alone: for each layer above the input the connection into it, sources, targets, and how long its
+    /// rows are.
+    pub(crate) fn of_weights(layers: impl IntoIterator<Item = (usize, [usize; 3])>) -> Self {
+        let (mut first, mut matrices) = (0, Vec::new());
+        for (below, (connection, [sources, targets, stride])) in layers.into_iter().enumerate() {
+            let (id, layer) = (ParameterId::Weights(connection), below + 1);
+            matrices.push(Matrix { id, layer, first, sources, targets, stride });
+            first += sources * stride;
+        }
         Self {
-            matrices: vec![matrix],
-            starts: vec![vec![0]],
-            delays: vec![vec![None]],
-            first_delay: all,
-            first_constant: all,
+            starts: matrices.iter().map(|matrix| vec![matrix.first]).collect(),
+            delays: matrices.iter().map(|_| vec![None]).collect(),
+            matrices,
+            first_delay: first,
+            first_constant: first,
         }
     }
 

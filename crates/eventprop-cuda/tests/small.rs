@@ -113,18 +113,20 @@ fn every_kernel_runs() {
 }
 
 /// The clock-driven engine: more neurons than a block steps through at a time, more inputs at a step than a thread adds up, more
-/// samples than warps look up at once, more steps than a word has bits and than shared memory holds.
+/// samples than warps look up at once, more steps than a word has bits and than shared memory holds; layers that hear layers.
 #[test]
 fn every_kernel_of_a_grid_runs() {
     use GridVariant::{First, Head};
     let known = || Arc::new(TTFS) as Arc<dyn Objective<f32>>;
     let own = || Arc::new(Own) as Arc<dyn Objective<f32>>;
     for_each_schedule(|_, _| {
-        train_on_grid(Head, known(), None, 5, 3);
-        train_on_grid(First, known(), None, 5, 66);
-        train_on_grid(Head, known(), Some(Clip::Norm(1.0)), 258, 2);
-        train_on_grid(First, own(), None, 5, 2);
-        train_on_grid(Head, own(), None, 5, 3);
+        train_on_grid(Head, known(), None, &[5], 3);
+        train_on_grid(First, known(), None, &[5], 66);
+        train_on_grid(Head, known(), Some(Clip::Norm(1.0)), &[258], 2);
+        train_on_grid(First, own(), None, &[5], 2);
+        train_on_grid(Head, own(), None, &[5], 3);
+        train_on_grid(Head, known(), None, &[258, 5], 2);
+        train_on_grid(Head, own(), None, &[6, 5, 4], 3);
     });
 }
 
@@ -147,11 +149,16 @@ fn train_on_grid(
     variant: GridVariant,
     objective: Arc<dyn Objective<f32>>,
     clip: Option<Clip>,
-    neurons: usize,
+    sizes: &[usize],
     samples: usize,
 ) {
-    let layers = vec![LayerSpec::input("in", 90), LayerSpec::lif("out", neurons, 20.0, 5.0)];
-    let network = Network::new(20.0, layers, vec![ConnectionSpec::dense("in", "out")]).unwrap();
+    let mut layers = vec![LayerSpec::input("0", 90)];
+    let mut connections = Vec::new();
+    for (below, &size) in sizes.iter().enumerate() {
+        layers.push(LayerSpec::lif((below + 1).to_string(), size, 20.0, 5.0));
+        connections.push(ConnectionSpec::dense(below.to_string(), (below + 1).to_string()));
+    }
+    let network = Network::new(20.0, layers, connections).unwrap();
     let training = Training {
         objective,
         optimiser: Optimiser::ADAM,
@@ -162,11 +169,16 @@ fn train_on_grid(
     let spec = GridSpec::new(0.5, variant);
     let mut engine = CudaGridEngine::new(&network, spec, training, 0).unwrap();
     let mut parameters = Parameters::initial(&network);
-    for (position, weight) in parameters.connections[0].weights.iter_mut().enumerate() {
-        *weight = 0.04 + 0.05 * (position as f32 * 1.7).sin();
+    let inputs = std::iter::once(&90).chain(sizes);
+    for ((connection, &inputs), &neurons) in
+        parameters.connections.iter_mut().zip(inputs).zip(sizes)
+    {
+        for (position, weight) in connection.weights.iter_mut().enumerate() {
+            *weight = (4.0 + 5.0 * (position as f32 * 1.7).sin()) * 0.9 / inputs as f32;
+        }
+        // Silent until it is raised.
+        connection.weights.iter_mut().skip(1).step_by(neurons).for_each(|weight| *weight = 0.0);
     }
-    // Silent until it is raised.
-    parameters.connections[0].weights.iter_mut().skip(1).step_by(neurons).for_each(|w| *w = 0.0);
     engine.load(&parameters).unwrap();
     let mut spikes = SpikeBatch::new();
     for sample in 0..samples as u32 {
@@ -180,7 +192,12 @@ fn train_on_grid(
     let batch = Batch { spikes: &spikes, labels: &labels };
     let (statistics, _) = engine.train_step(batch, 0.01).unwrap();
     assert!(statistics.loss.is_finite() && statistics.bumps > 0, "{statistics:?}");
-    assert_eq!(engine.spikes(1).len(), samples);
+    for layer in 1..=sizes.len() {
+        assert_eq!(engine.spikes(layer).len(), samples);
+        // In the other variant silent neurons are raised after the pass.
+        let spikes = engine.spikes(layer).spike_count() > 0;
+        assert!(spikes || variant == GridVariant::First, "layer {layer} of {sizes:?} is silent");
+    }
     let by_time = engine.input_gradient().iter().any(|&g| g != 0.0);
     assert_eq!(by_time, variant == GridVariant::Head);
     engine.infer(&spikes).unwrap();

@@ -41,6 +41,21 @@ pub(crate) struct Data {
     pub(crate) input_starts: Address,
     pub(crate) runs_of_inputs: Address,
     pub(crate) labels: Address,
+    pub(crate) is_batch: i32,
+    pub(crate) unused: i32,
+}
+
+/// The same as a layer below leaves it.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Heard {
+    pub(crate) samples: Address,
+    pub(crate) runs: Address,
+    pub(crate) pieces: Address,
+    pub(crate) sources: Address,
+    pub(crate) input_starts: Address,
+    pub(crate) runs_of_inputs: Address,
+    pub(crate) runs_of_steps: Address,
 }
 
 /// A layer on the grid and a batch of it.
@@ -71,6 +86,7 @@ pub(crate) struct Grid {
     pub(crate) counts: Address,
     pub(crate) mu: Address,
     pub(crate) differences: Address,
+    pub(crate) pulls: Address,
     pub(crate) scratch: Address,
     pub(crate) silent: Address,
     pub(crate) activity: Address,
@@ -78,5 +94,5 @@ pub(crate) struct Grid {
 
 const _: () = {
     assert!(size_of::<Sample>() == 16 && size_of::<Run>() == 12 && size_of::<Piece>() == 8);
-    assert!(size_of::<Data>() == 56 && size_of::<Grid>() == 152);
+    assert!(size_of::<Data>() == 64 && size_of::<Heard>() == 56 && size_of::<Grid>() == 160);
 };

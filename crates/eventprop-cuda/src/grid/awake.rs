@@ -1,5 +1,6 @@
 //! A batch on the host's orders: its silent neurons are woken first, by the rule of [`lif_core::grid`].
 
+use super::batch::Shape;
 use super::engine::{CudaGridEngine, Source, Task};
 use super::parts::{InParts, Raising};
 use crate::abi::Control;
@@ -19,74 +20,97 @@ impl CudaGridEngine {
         samples: &[u32],
     ) -> Result<(Control, BatchStatistics), EngineError> {
         self.samples = samples.len();
-        let mut raising = Raising::default();
-        let (statistics, after) = loop {
-            self.queue.reset(&self.device)?;
-            let way = if self.knows_loss() { Task::BothWays } else { Task::Forward };
-            let silent = self.silent_neurons(way, source, samples.len())?;
-            if !self.wakes() {
-                break <_>::default();
-            }
-            match self.raise_silent(&mut raising, &silent)? {
-                ControlFlow::Continue(()) => {}
-                ControlFlow::Break((statistics, after)) => {
-                    if statistics.bump_gave_up > 0 {
-                        self.queue.reset(&self.device)?;
-                        self.start(way, source, samples.len())?;
-                    }
-                    break (statistics, after);
-                }
-            }
-        };
+        let (mut statistics, mut after) = (BatchStatistics::default(), Vec::new());
+        for layer in 0..=self.last() {
+            let of_layer = self.wake(layer, source, samples.len())?;
+            statistics += of_layer.0;
+            after = of_layer.1;
+        }
         if !self.knows_loss() {
             let labels = self.data[source as usize].as_ref().map_or(&[][..], |d| &d.given_labels);
             let labels: Vec<u32> = samples.iter().map(|&sample| labels[sample as usize]).collect();
             self.evaluate(&labels)?;
             self.start(Task::Backward, source, samples.len())?;
         }
-        self.raise(&after)?;
+        self.start(Task::Down, source, samples.len())?;
+        self.raise(0, &after)?;
         self.start(task, source, samples.len())?;
         let outcome = self.queue.outcome(&self.device)?;
         self.check(&outcome)?;
         Ok((outcome, statistics))
     }
 
-    /// Runs a batch one way or both; the neurons that are silent in some sample, ascending, if someone wants to know.
+    /// Runs a layer until its neurons are as awake as the rule makes them; the neurons whose weights are to be raised after the
+    /// pass (variant `first`, which has one layer).
+    fn wake(
+        &mut self,
+        layer: usize,
+        source: Source,
+        samples: usize,
+    ) -> Result<(BatchStatistics, Vec<u32>), EngineError> {
+        let goes_back = layer == self.last() && self.knows_loss();
+        let way = if goes_back { Task::BothWays } else { Task::Forward(layer) };
+        let mut raising = Raising::default();
+        loop {
+            self.queue.reset(&self.device)?;
+            let silent = self.silent_neurons(layer, way, source, samples)?;
+            if !self.wakes() {
+                return Ok(<_>::default());
+            }
+            match self.raise_silent(layer, &mut raising, &silent)? {
+                ControlFlow::Continue(()) => {}
+                ControlFlow::Break((statistics, after)) => {
+                    if statistics.bump_gave_up > 0 {
+                        self.queue.reset(&self.device)?;
+                        self.start(way, source, samples)?;
+                    }
+                    return Ok((statistics, after));
+                }
+            }
+        }
+    }
+
+    /// Runs a layer one way or both; the neurons that are silent in some sample, ascending, if someone wants to know.
     fn silent_neurons(
         &mut self,
+        layer: usize,
         way: Task,
         source: Source,
         samples: usize,
     ) -> Result<Vec<u32>, EngineError> {
-        self.device.clear(&mut self.silent)?;
+        self.device.clear(&mut self.neurons[layer].silent)?;
         self.start(way, source, samples)?;
         if self.model.spec().bump == 0.0 {
             return Ok(Vec::new());
         }
-        let marks = self.device.read(&self.silent, self.room.shape.neurons)?;
+        let marks =
+            self.device.read(&self.neurons[layer].silent, self.room.shapes[layer].neurons)?;
         Ok((0..).zip(marks).filter(|&(_, mark)| mark != 0).map(|(neuron, _)| neuron).collect())
     }
 
-    /// Raises the weights of `silent` neurons, or puts them back, or leaves some until after the pass: which. Goes on if the
-    /// batch has to be run again to see whether that was enough.
+    /// Raises the weights of a layer's `silent` neurons, or puts them back, or leaves some until after the pass: which. Goes on
+    /// if the layer has to be run again to see whether that was enough.
     fn raise_silent(
         &mut self,
+        layer: usize,
         raising: &mut Raising,
         silent: &[u32],
     ) -> Result<ControlFlow<(BatchStatistics, Vec<u32>)>, EngineError> {
-        let shape = self.room.shape;
-        match raising.bumping.next(self.model.spec(), shape.neurons, silent) {
+        let neurons = self.room.shapes[layer].neurons;
+        match raising.bumping.next(self.model.spec(), neurons, silent) {
             BumpAction::Raise(neurons) => {
                 if raising.original.is_none() {
                     let all = self.stored.layout.len();
                     raising.original = Some(self.device.read(&self.stored.values, all)?);
                 }
-                self.raise(&neurons)?;
+                self.raise(layer, &neurons)?;
                 Ok(ControlFlow::Continue(()))
             }
             BumpAction::Done { restore, raise_after, bumps, gave_up } => {
                 if let Some(original) = raising.original.as_ref().filter(|_| !restore.is_empty()) {
-                    self.change_weights(&restore, |weight, place| *weight = original[place])?;
+                    self.change_weights(layer, &restore, |weight, place| {
+                        *weight = original[place]
+                    })?;
                 }
                 let statistics =
                     BatchStatistics { bumps, bump_gave_up: gave_up, ..BatchStatistics::default() };
@@ -95,15 +119,16 @@ impl CudaGridEngine {
         }
     }
 
-    /// Raises the weights of `neurons` by a bump.
-    fn raise(&mut self, neurons: &[u32]) -> Result<(), EngineError> {
+    /// Raises the weights of a layer's `neurons` by a bump.
+    fn raise(&mut self, layer: usize, neurons: &[u32]) -> Result<(), EngineError> {
         let bump = self.model.spec().bump as f32;
-        self.change_weights(neurons, |weight, _| *weight += bump)
+        self.change_weights(layer, neurons, |weight, _| *weight += bump)
     }
 
-    /// Changes the weights of `neurons`, each known by its place: seldom, so on the host.
+    /// Changes the weights of a layer's `neurons`, each known by its place: seldom, so on the host.
     fn change_weights(
         &mut self,
+        layer: usize,
         neurons: &[u32],
         change: impl Fn(&mut f32, usize),
     ) -> Result<(), EngineError> {
@@ -112,8 +137,10 @@ impl CudaGridEngine {
         }
         let all = self.stored.layout.len();
         let mut weights = self.device.read(&self.stored.values, all)?;
+        let Shape { inputs, stride, .. } = self.room.shapes[layer];
+        let first = self.stored.layout.starts[layer][0];
         for &neuron in neurons {
-            let places = (neuron as usize..all).step_by(self.room.shape.stride);
+            let places = (first + neuron as usize..first + inputs * stride).step_by(stride);
             places.for_each(|place| change(&mut weights[place], place));
         }
         self.device.write(&weights, &mut self.stored.values)
@@ -122,7 +149,7 @@ impl CudaGridEngine {
     /// Ends a batch that was differentiated in parts, before its update.
     pub(super) fn end_parts(&mut self) -> Result<(), EngineError> {
         match self.in_parts.take() {
-            Some(InParts::Bumped(after)) => self.raise(&after),
+            Some(InParts::Bumped(after)) => self.raise(0, &after),
             _ => Ok(()),
         }
     }
@@ -130,12 +157,19 @@ impl CudaGridEngine {
 
 impl Bump<f32> for CudaGridEngine {
     fn silent(&mut self, spikes: &SpikeBatch<f32>) -> Result<Vec<u64>, EngineError> {
-        if !matches!(self.in_parts, Some(InParts::Bumping(_))) {
-            self.in_parts = Some(InParts::Bumping(Raising::default()));
-        }
-        let mut silent = vec![0; self.room.shape.neurons];
+        let at = match self.in_parts {
+            Some(InParts::Bumping { layer, .. }) => layer,
+            _ => {
+                self.in_parts = Some(InParts::start());
+                0
+            }
+        };
+        let mut silent = vec![0; self.room.shapes[at].neurons];
         if self.stage(spikes, &[], 0.0)? {
-            let neurons = self.silent_neurons(Task::Forward, Source::Call, spikes.len())?;
+            for layer in 0..at {
+                self.start(Task::Forward(layer), Source::Call, spikes.len())?;
+            }
+            let neurons = self.silent_neurons(at, Task::Forward(at), Source::Call, spikes.len())?;
             neurons.into_iter().for_each(|neuron| silent[neuron as usize] = 1);
         }
         Ok(silent)
@@ -143,18 +177,25 @@ impl Bump<f32> for CudaGridEngine {
 
     fn raise(&mut self, silent: &[u64]) -> ControlFlow<BatchStatistics> {
         let silent: Vec<u32> = (0..).zip(silent).filter(|(_, n)| **n > 0).map(|(j, _)| j).collect();
-        let mut raising = match self.in_parts.take() {
-            Some(InParts::Bumping(raising)) => raising,
-            _ => Raising::default(),
+        let begun = self.in_parts.take().filter(|parts| matches!(parts, InParts::Bumping { .. }));
+        let InParts::Bumping { layer, mut raising, below } = begun.unwrap_or_else(InParts::start)
+        else {
+            return ControlFlow::Break(BatchStatistics::default());
         };
-        match expect(self.raise_silent(&mut raising, &silent)) {
+        match expect(self.raise_silent(layer, &mut raising, &silent)) {
             ControlFlow::Continue(()) => {
-                self.in_parts = Some(InParts::Bumping(raising));
+                self.in_parts = Some(InParts::Bumping { layer, raising, below });
                 ControlFlow::Continue(())
             }
-            ControlFlow::Break((statistics, after)) => {
-                self.in_parts = Some(InParts::Bumped(after));
-                ControlFlow::Break(statistics)
+            ControlFlow::Break((mut statistics, after)) => {
+                statistics += below;
+                if layer == self.last() {
+                    self.in_parts = Some(InParts::Bumped(after));
+                    return ControlFlow::Break(statistics);
+                }
+                let (layer, raising) = (layer + 1, Raising::default());
+                self.in_parts = Some(InParts::Bumping { layer, raising, below: statistics });
+                ControlFlow::Continue(())
             }
         }
     }

@@ -80,6 +80,8 @@ impl Data {
             input_starts: self.input_starts.address(),
             runs_of_inputs: self.runs_of_inputs.address(),
             labels: self.labels.address(),
+            is_batch: 0,
+            unused: 0,
         }
     }
 }

@@ -1,8 +1,6 @@
-use super::abi;
 use super::batch::{Batch, Room, Shape};
 use super::data::{Data, Most, arriving};
 use super::parts::InParts;
-use super::program::Program;
 use crate::abi::{Control, Loss};
 use crate::device::{Buffer, Device, Graph};
 use crate::host_loss::evaluate;
@@ -14,12 +12,11 @@ use crate::queue::{Queue, Rates};
 use crate::stored::Stored;
 use crate::update::{NORM_BLOCKS, check_finite};
 use lif_core::engine::{EngineError, Training};
-use lif_core::grid::{GridModel, GridSpec, GridVariant, check_training};
+use lif_core::grid::{GridLayer, GridModel, GridSpec, check_training};
 use lif_core::optimiser::Clip;
 use lif_core::{Network, SpikeBatch};
 
-/// The clock-driven model of [`lif_core::grid`] on a CUDA device, in single precision, for an input and one layer of LIF
-/// neurons.
+/// The clock-driven model of [`lif_core::grid`] on a CUDA device, in single precision: a stack of LIF layers.
 ///
 /// Outputs are first-spike steps (not ms); the loss is evaluated on them as they are. The class named
 /// is the earliest to spike, the lowest among equals, also where all are silent.
@@ -28,17 +25,17 @@ use lif_core::{Network, SpikeBatch};
 pub struct CudaGridEngine {
     pub(super) model: GridModel,
     pub(super) training: Training<f32>,
-    loss: Loss,
+    pub(super) loss: Loss,
     // Graphs before the buffers they use, buffers before their device.
     /// By steps, and samples of each.
-    graphs: Vec<((usize, usize), Graph)>,
+    pub(super) graphs: Vec<((usize, usize), Graph)>,
     pub(super) batch: Option<Batch>,
     pub(super) room: Room,
     pub(super) data: [Option<Data>; 2],
     pub(super) stored: Stored,
     pub(super) queue: Queue,
-    pub(super) silent: Buffer<i32>,
-    pub(super) activity: Buffer<u64>,
+    /// By layer after the input.
+    pub(super) neurons: Vec<Neurons>,
     norm_parts: Buffer<f64>,
     pub(super) device: Device,
     /// Updates made.
@@ -49,6 +46,14 @@ pub struct CudaGridEngine {
     pub(super) input_gradient: Vec<f32>,
     /// None where batches are differentiated as a whole.
     pub(super) in_parts: Option<InParts>,
+}
+
+/// What is known of the neurons of a layer beyond a batch.
+pub(super) struct Neurons {
+    /// Marks of those that were silent in some sample of a pass.
+    pub(super) silent: Buffer<i32>,
+    /// Spikes since they were last asked for.
+    pub(super) activity: Buffer<u64>,
 }
 
 /// Where samples come from.
@@ -63,12 +68,14 @@ pub(super) enum Source {
 /// What is done with a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Task {
-    /// To its first spikes.
-    Forward,
-    /// To the losses and back, losses that only the host knows excepted.
+    /// Through a layer, to its first spikes.
+    Forward(usize),
+    /// Through the last layer to the losses and back, losses that only the host knows excepted.
     BothWays,
-    /// Back from derivatives.
+    /// Back through the last layer from derivatives.
     Backward,
+    /// Back through those below it.
+    Down,
     /// The gradient of what went back.
     Differentiate,
     /// The same, and the update.
@@ -80,7 +87,7 @@ impl CudaGridEngine {
     ///
     /// # Errors
     /// [`EngineError::Description`] for what no clock-driven model has (see [`GridModel::new`]),
-    /// [`EngineError::Unsupported`] for what this engine does not do (see [`check_training`]) and for more than one layer of neurons,
+    /// [`EngineError::Unsupported`] for what this engine does not do (see [`check_training`]),
     /// [`EngineError::Unavailable`] without a driver, a device, or enough memory.
     pub fn new(
         network: &Network,
@@ -89,32 +96,33 @@ impl CudaGridEngine {
         device: usize,
     ) -> Result<Self, EngineError> {
         let model = GridModel::new(network, spec)?;
-        if model.layers().len() > 1 {
-            let capability = "on a grid, more than one layer is".into();
-            return Err(EngineError::Unsupported { engine: NAME, capability });
-        }
         check_training(NAME, &model, &training)?;
         let device = Device::open(device)?;
         let loss = loss::describe(&*training.objective);
         let keeps_scratch = !is_known(&training);
-        let shape = Shape::new(&model, training.input_gradients, keeps_scratch);
-        let inputs = model.layers()[0].inputs;
-        let layout = Layout::of_one(inputs, shape.neurons, shape.stride);
+        let shapes = Shape::of(&model, training.input_gradients, keeps_scratch);
+        let matrix = |(layer, shape): (&GridLayer, &Shape)| {
+            (layer.connection, [shape.inputs, shape.neurons, shape.stride])
+        };
+        let layout = Layout::of_weights(model.layers().iter().zip(&shapes).map(matrix));
         if i32::try_from(layout.len()).is_err() {
-            let neurons = shape.neurons;
             return unavailable(format!(
-                "a matrix of {inputs} x {neurons} weights is more than this engine numbers"
+                "{} weights are more than this engine numbers",
+                layout.len()
             ));
         }
+        let neurons = shapes.iter().map(|shape| {
+            let (silent, activity) = (device.zeros(shape.stride)?, device.zeros(shape.stride)?);
+            Ok(Neurons { silent, activity })
+        });
         Ok(Self {
             graphs: Vec::new(),
             batch: None,
-            room: Room { samples: 1, most: Most::default(), shape },
+            neurons: neurons.collect::<Result<_, EngineError>>()?,
+            room: Room { samples: 1, most: Most::default(), shapes },
             data: [None, None],
             stored: Stored::zeros(&device, layout)?,
             queue: Queue::new(&device)?,
-            silent: device.zeros(shape.stride)?,
-            activity: device.zeros(shape.stride)?,
             norm_parts: device.zeros(NORM_BLOCKS)?,
             device,
             updates: 0,
@@ -155,7 +163,7 @@ impl CudaGridEngine {
         self.graphs.clear();
         self.batch = None;
         self.device.wait()?;
-        self.batch = Some(Batch::new(&self.device, room)?);
+        self.batch = Some(Batch::new(&self.device, room.clone())?);
         self.room = room;
         Ok(())
     }
@@ -174,53 +182,15 @@ impl CudaGridEngine {
         self.queue.set(&self.device, steps, order, rates)
     }
 
-    /// Puts a task for a batch of `samples` into the stream.
-    pub(super) fn start(
-        &self,
-        task: Task,
-        source: Source,
-        samples: usize,
-    ) -> Result<(), EngineError> {
-        let Some(program) = self.program(source, samples, false) else { return Ok(()) };
-        match task {
-            Task::Forward => program.forward(),
-            Task::BothWays => program.both_ways(),
-            Task::Backward => program.backward(),
-            Task::Differentiate => program.differentiate(),
-            Task::Learn => program.learn(),
-        }
-    }
-
-    /// Puts `steps` whole steps on `samples` of the kept samples each into the stream: one graph, recorded once. Where a neuron
-    /// is silent that is to be woken, it and the steps after it change nothing.
-    pub(super) fn start_steps(&mut self, steps: usize, samples: usize) -> Result<(), EngineError> {
-        let (key, stops) = ((steps, samples), self.wakes());
-        let graph = match self.graphs.iter().position(|&(known, _)| known == key) {
-            Some(graph) => graph,
-            None => {
-                let Some(program) = self.program(Source::Kept, samples, stops) else {
-                    return Ok(());
-                };
-                let graph = self.device.record(|_| {
-                    (0..steps).try_for_each(|_| {
-                        program.both_ways()?;
-                        program.learn()
-                    })
-                })?;
-                self.graphs.push((key, graph));
-                self.graphs.len() - 1
-            }
-        };
-        self.device.start(&self.graphs[graph].1)
-    }
-
     /// Evaluates the loss of each sample after a way forward, where kernels do not know it.
     pub(super) fn evaluate(&mut self, labels: &[u32]) -> Result<(), EngineError> {
         let Some(batch) = &mut self.batch else { return Ok(()) };
-        let outputs = self.device.read(&batch.outputs, labels.len() * self.room.shape.stride)?;
+        let Some(last) = batch.layers.last_mut() else { return Ok(()) };
+        let len = labels.len() * self.room.output().stride;
+        let outputs = self.device.read(&last.outputs, len)?;
         let objective = &*self.training.objective;
         let evaluated = evaluate(objective, self.model.network(), &outputs, labels)?;
-        self.device.write(&evaluated.derivatives, &mut batch.derivatives)?;
+        self.device.write(&evaluated.derivatives, &mut last.derivatives)?;
         self.device.write(&evaluated.losses, &mut batch.losses)
     }
 
@@ -258,42 +228,14 @@ impl CudaGridEngine {
         matches!(self.training.clip, Some(Clip::Norm(_))).then_some(&self.norm_parts)
     }
 
-    /// None where nothing was given to compute.
-    fn program(
-        &self,
-        source: Source,
-        samples: usize,
-        stops_at_silence: bool,
-    ) -> Option<Program<'_>> {
-        let batch = self.batch.as_ref()?;
-        let (layer, spec) = (&self.model.layers()[0], self.model.spec());
-        let (membrane, synapse) = (layer.membrane_rate, layer.synaptic_rate);
-        let grid = abi::Grid {
-            inputs: layer.inputs as i32,
-            is_first: i32::from(spec.variant == GridVariant::First),
-            silent_step: spec.variant.silent_step(self.model.steps()) as i32,
-            stops_at_silence: i32::from(stops_at_silence),
-            membrane: membrane as f32,
-            keeps_voltage: (1.0 - membrane) as f32,
-            synapse: synapse as f32,
-            keeps_current: (1.0 - synapse) as f32,
-            threshold: layer.threshold as f32,
-            weights: self.stored.values.address(),
-            gradient: self.stored.gradient.address(),
-            silent: self.silent.address(),
-            activity: self.activity.address(),
-            ..batch.describe(samples)
-        };
-        Some(Program {
-            device: &self.device,
-            grid,
-            loss: self.loss,
-            batch,
-            data: self.data[source as usize].as_ref()?,
-            queue: &self.queue,
-            stored: &self.stored,
-            norm_parts: self.norm_parts(),
-        })
+    /// The number of the last layer.
+    pub(super) fn last(&self) -> usize {
+        self.neurons.len() - 1
+    }
+
+    /// Whether a step's gradient and update are one kernel, which counts it too.
+    pub(super) fn learns_at_once(&self) -> bool {
+        self.neurons.len() == 1 && self.norm_parts().is_none()
     }
 }
 

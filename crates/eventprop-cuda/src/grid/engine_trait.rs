@@ -81,10 +81,14 @@ impl Engine<f32> for CudaGridEngine {
         if !self.stage(spikes, &[], 0.0)? {
             return Ok(outputs);
         }
-        self.start(Task::Forward, Source::Call, spikes.len())?;
-        if let Some(batch) = &self.batch {
-            let shape = self.room.shape;
-            let values = self.device.read(&batch.outputs, spikes.len() * shape.stride)?;
+        for layer in 0..=self.last() {
+            self.start(Task::Forward(layer), Source::Call, spikes.len())?;
+        }
+        if let Some((batch, last)) =
+            self.batch.as_ref().and_then(|batch| Some((batch, batch.layers.last()?)))
+        {
+            let shape = self.room.output();
+            let values = self.device.read(&last.outputs, spikes.len() * shape.stride)?;
             let rows = values.chunks_exact(shape.stride);
             outputs.values = rows.flat_map(|row| &row[..shape.neurons]).copied().collect();
             let predictions = self.device.read(&batch.predictions, spikes.len())?;
@@ -134,8 +138,11 @@ impl Engine<f32> for CudaGridEngine {
     /// If the device is lost.
     fn spikes(&self, layer: usize) -> SpikeBatch<f32> {
         let mut trains = SpikeBatch::new();
-        let (1, Some(batch)) = (layer, &self.batch) else { return trains };
-        let (shape, dt) = (self.room.shape, self.model.spec().dt);
+        let Some((layer, batch)) = layer.checked_sub(1).zip(self.batch.as_ref()) else {
+            return trains;
+        };
+        let Some(batch) = batch.layers.get(layer) else { return trains };
+        let (shape, dt) = (&self.room.shapes[layer], self.model.spec().dt);
         let sample = shape.words() * shape.stride;
         let fired = expect(self.device.read(&batch.fired, self.samples * sample));
         for fired in fired.chunks_exact(sample) {
@@ -174,9 +181,12 @@ impl Engine<f32> for CudaGridEngine {
     /// # Panics
     /// If the device is lost.
     fn take_activity(&mut self) -> Vec<Vec<u64>> {
-        let counts = expect(self.device.read(&self.activity, self.room.shape.neurons));
-        expect(self.device.clear(&mut self.activity));
-        vec![Vec::new(), counts]
+        let layers = self.neurons.iter_mut().zip(&self.room.shapes).map(|(of_layer, shape)| {
+            let counts = expect(self.device.read(&of_layer.activity, shape.neurons));
+            expect(self.device.clear(&mut of_layer.activity));
+            counts
+        });
+        std::iter::once(Vec::new()).chain(layers).collect()
     }
 
     fn resident(&mut self) -> Option<&mut dyn Resident<f32>> {

@@ -22,7 +22,8 @@ const SEEKERS: u32 = 8;
 /// A batch's kernels with their arguments.
 pub(super) struct Program<'a> {
     pub(super) device: &'a Device,
-    pub(super) grid: abi::Grid,
+    /// Layer after layer, each with what it hears.
+    pub(super) layers: Vec<(abi::Grid, abi::Data)>,
     pub(super) loss: Loss,
     pub(super) batch: &'a Batch,
     pub(super) data: &'a Data,
@@ -33,20 +34,31 @@ pub(super) struct Program<'a> {
 }
 
 impl Program<'_> {
-    /// From input spikes to first spikes and predictions.
-    pub(super) fn forward(&self) -> Result<(), EngineError> {
-        self.walk("grid_forward", None, &[self.batch.predictions.address()])
+    /// A layer, from what it hears to first spikes and predictions.
+    pub(super) fn forward(&self, layer: usize) -> Result<(), EngineError> {
+        self.hear(layer)?;
+        self.walk("grid_forward", layer, None, &[self.batch.predictions.address()])
     }
 
-    /// The same, then the loss, and back.
+    /// The last layer: the same, then the loss, and back.
     pub(super) fn both_ways(&self) -> Result<(), EngineError> {
+        self.hear(self.last())?;
         let Batch { losses, predictions, .. } = self.batch;
-        self.walk("grid_walk", Some(&self.loss), &[losses.address(), predictions.address()])
+        let written = [losses.address(), predictions.address()];
+        self.walk("grid_walk", self.last(), Some(&self.loss), &written)
     }
 
-    /// Back, from derivatives that are there.
+    /// The last layer back, from derivatives that are there.
     pub(super) fn backward(&self) -> Result<(), EngineError> {
-        self.walk("grid_backward", None, &[])
+        self.walk("grid_backward", self.last(), None, &[])
+    }
+
+    /// From there back through the others.
+    pub(super) fn down(&self) -> Result<(), EngineError> {
+        (0..self.last()).rev().try_for_each(|layer| {
+            self.pull(layer)?;
+            self.walk("grid_backward", layer, None, &[])
+        })
     }
 
     /// The gradient, and the batch's statistics.
@@ -57,7 +69,7 @@ impl Program<'_> {
 
     /// The same and the update.
     pub(super) fn learn(&self) -> Result<(), EngineError> {
-        if self.norm_parts.is_none() {
+        if self.learns_at_once() {
             return self.gradient_and_update();
         }
         self.gradient()?;
@@ -71,10 +83,44 @@ impl Program<'_> {
             "grid_input_gradient",
             Shape { grid: (self.samples(), 1), block: (WARP as u32, SEEKERS) },
             &[
-                bytes_of(&self.grid),
-                bytes_of(&self.data.describe()),
+                bytes_of(&self.layers[0].0),
+                bytes_of(&self.layers[0].1),
                 bytes_of(&self.queue.control.address()),
                 bytes_of(&by_spike),
+            ],
+        )
+    }
+
+    /// Whether gradient and update are one: of one layer, if no gradient has to wait for the norm of all.
+    pub(super) fn learns_at_once(&self) -> bool {
+        self.layers.len() == 1 && self.norm_parts.is_none()
+    }
+
+    fn last(&self) -> usize {
+        self.layers.len() - 1
+    }
+
+    /// What a layer hears, if that is not the input.
+    fn hear(&self, layer: usize) -> Result<(), EngineError> {
+        let Some(heard) = &self.batch.layers[layer].heard else { return Ok(()) };
+        self.device.launch(
+            "grid_hear",
+            Shape { grid: (self.samples(), 1), block: (THREADS, 1) },
+            &[bytes_of(&self.layers[layer - 1].0), bytes_of(&heard.target())],
+        )
+    }
+
+    /// What the spikes of a layer do in the one above.
+    fn pull(&self, layer: usize) -> Result<(), EngineError> {
+        let (above, data) = &self.layers[layer + 1];
+        self.device.launch(
+            "grid_pull",
+            Shape { grid: (self.samples(), 1), block: (WARP as u32, SEEKERS) },
+            &[
+                bytes_of(above),
+                bytes_of(data),
+                bytes_of(&self.layers[layer].0),
+                bytes_of(&self.queue.control.address()),
             ],
         )
     }
@@ -82,12 +128,13 @@ impl Program<'_> {
     fn walk(
         &self,
         kernel: &'static str,
+        layer: usize,
         loss: Option<&Loss>,
         written: &[Address],
     ) -> Result<(), EngineError> {
-        let data = self.data.describe();
+        let (grid, data) = &self.layers[layer];
         let [control, steps, order] = self.queued();
-        let mut arguments = vec![bytes_of(&self.grid), bytes_of(&data)];
+        let mut arguments = vec![bytes_of(grid), bytes_of(data)];
         arguments.extend(loss.map(bytes_of));
         arguments.extend([bytes_of(&control), bytes_of(&steps), bytes_of(&order)]);
         arguments.extend(written.iter().map(bytes_of));
@@ -97,29 +144,32 @@ impl Program<'_> {
 
     fn gradient(&self) -> Result<(), EngineError> {
         let [control, steps, order] = self.queued();
-        self.device.launch(
-            "grid_gradient",
-            self.tiles(0),
-            &[
-                bytes_of(&self.grid),
-                bytes_of(&self.data.describe()),
-                bytes_of(&control),
-                bytes_of(&steps),
-                bytes_of(&order),
-            ],
-        )
+        self.layers.iter().try_for_each(|(grid, data)| {
+            self.device.launch(
+                "grid_gradient",
+                tiles(grid, 0),
+                &[
+                    bytes_of(grid),
+                    bytes_of(data),
+                    bytes_of(&control),
+                    bytes_of(&steps),
+                    bytes_of(&order),
+                ],
+            )
+        })
     }
 
-    /// All that is left of a step, if no gradient has to wait for the norm of all.
+    /// All that is left of a step that learns at once.
     fn gradient_and_update(&self) -> Result<(), EngineError> {
         let [control, steps, order] = self.queued();
         let Batch { losses, predictions, .. } = self.batch;
+        let (grid, data) = &self.layers[0];
         self.device.launch(
             "grid_learn",
-            self.tiles(1),
+            tiles(grid, 1),
             &[
-                bytes_of(&self.grid),
-                bytes_of(&self.data.describe()),
+                bytes_of(grid),
+                bytes_of(data),
                 bytes_of(&control),
                 bytes_of(&steps),
                 bytes_of(&order),
@@ -130,13 +180,6 @@ impl Program<'_> {
                 bytes_of(&predictions.address()),
             ],
         )
-    }
-
-    /// A block 32 inputs and four neurons, and `more` in each row of blocks.
-    fn tiles(&self, more: u32) -> Shape {
-        let abi::Grid { inputs, stride, .. } = self.grid;
-        let inputs = inputs.cast_unsigned().div_ceil(WARP as u32);
-        Shape { grid: (inputs + more, stride.cast_unsigned() / 4), block: (WARP as u32, SUMMERS) }
     }
 
     fn queued(&self) -> [Address; 3] {
@@ -150,6 +193,12 @@ impl Program<'_> {
     }
 
     fn samples(&self) -> u32 {
-        self.grid.samples.cast_unsigned()
+        self.layers[0].0.samples.cast_unsigned()
     }
+}
+
+/// A block 32 inputs and four neurons, and `more` in each row of blocks.
+fn tiles(grid: &abi::Grid, more: u32) -> Shape {
+    let inputs = grid.inputs.cast_unsigned().div_ceil(WARP as u32);
+    Shape { grid: (inputs + more, grid.stride.cast_unsigned() / 4), block: (WARP as u32, SUMMERS) }
 }

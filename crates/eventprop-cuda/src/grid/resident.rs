@@ -57,7 +57,7 @@ impl Resident<f32> for CudaGridEngine {
             self.updates += outcome.cursor as u64;
             if outcome.parameter_not_finite != NONE {
                 // Its step may have been counted already.
-                let failed = next.saturating_sub(usize::from(self.norm_parts().is_none()));
+                let failed = next.saturating_sub(usize::from(self.learns_at_once()));
                 self.check(&outcome).map_err(at(failed))?;
             }
             // Later steps may have left marks of their own; only a step by itself says what it met.
