@@ -13,5 +13,6 @@ mod parts;
 mod program;
 mod resident;
 mod stream;
+mod trains;
 
 pub use engine::CudaGridEngine;

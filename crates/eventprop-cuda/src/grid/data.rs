@@ -1,6 +1,7 @@
 //! Spikes on a grid, as kernels read them.
 
 use super::abi;
+use super::trains::Trains;
 use crate::device::{Buffer, Device};
 use lif_core::engine::EngineError;
 use lif_core::grid::GridModel;
@@ -11,12 +12,7 @@ const PIECE: usize = 40;
 
 /// Spike trains with their labels, on the device.
 pub(super) struct Data {
-    samples: Buffer<abi::Sample>,
-    runs: Buffer<abi::Run>,
-    pieces: Buffer<abi::Piece>,
-    sources: Buffer<i32>,
-    input_starts: Buffer<i32>,
-    runs_of_inputs: Buffer<i32>,
+    trains: Trains,
     pub(super) labels: Buffer<i32>,
     /// The same on the host, for losses that are evaluated there.
     pub(super) given_labels: Vec<u32>,
@@ -48,12 +44,14 @@ impl Data {
         check(lists.bytes(labels.len()))?;
         let numbers: Vec<i32> = labels.iter().map(|&label| label as i32).collect();
         Ok(Self {
-            samples: device.copy(&lists.samples)?,
-            runs: device.copy(&lists.runs)?,
-            pieces: device.copy(&lists.pieces)?,
-            sources: device.copy(&lists.sources)?,
-            input_starts: device.copy(&lists.input_starts)?,
-            runs_of_inputs: device.copy(&lists.runs_of_inputs)?,
+            trains: Trains {
+                samples: device.copy(&lists.samples)?,
+                runs: device.copy(&lists.runs)?,
+                pieces: device.copy(&lists.pieces)?,
+                sources: device.copy(&lists.sources)?,
+                input_starts: device.copy(&lists.input_starts)?,
+                runs_of_inputs: device.copy(&lists.runs_of_inputs)?,
+            },
             labels: device.copy(&numbers)?,
             given_labels: labels.to_vec(),
             most: lists.most,
@@ -62,27 +60,17 @@ impl Data {
 
     /// The number of samples.
     pub(super) fn len(&self) -> usize {
-        self.samples.len()
+        self.trains.samples.len()
     }
 
     /// The number of spikes that arrive.
     pub(super) fn spikes(&self) -> usize {
-        self.sources.len()
+        self.trains.sources.len()
     }
 
     /// Where all that lies.
     pub(super) fn describe(&self) -> abi::Data {
-        abi::Data {
-            samples: self.samples.address(),
-            runs: self.runs.address(),
-            pieces: self.pieces.address(),
-            sources: self.sources.address(),
-            input_starts: self.input_starts.address(),
-            runs_of_inputs: self.runs_of_inputs.address(),
-            labels: self.labels.address(),
-            is_batch: 0,
-            unused: 0,
-        }
+        self.trains.describe(self.labels.address(), false)
     }
 }
 

@@ -91,7 +91,7 @@ impl CudaGridEngine {
         let layer = |position: usize| {
             let grid = self.describe(batch, position, samples, stops_at_silence);
             let heard = batch.layers[position].heard.as_ref();
-            let heard = heard.map(|heard| heard.describe(data.labels.address()));
+            let heard = heard.map(|heard| heard.trains.describe(data.labels.address(), true));
             (grid, heard.unwrap_or_else(|| data.describe()))
         };
         Some(Program {
