@@ -109,8 +109,11 @@ impl GridInput {
             for (step, arrival) in seen {
                 let start = self.members.len();
                 for (first, of_block) in (0..).step_by(LANES).zip(fired.chunks_exact(steps)) {
-                    let lanes = (0..LANES as u32).filter(|lane| of_block[step] >> lane & 1 == 1);
-                    self.members.extend(lanes.map(|lane| first + lane));
+                    let mut left = of_block[step];
+                    while left != 0 {
+                        self.members.push(first + left.trailing_zeros());
+                        left &= left - 1;
+                    }
                 }
                 if self.members.len() > start {
                     self.push_list(start, arrival as u32);
