@@ -19,7 +19,6 @@ mod engine;
 mod input;
 mod layer;
 mod loss;
-mod parts;
 mod resident;
 mod rows;
 mod source;

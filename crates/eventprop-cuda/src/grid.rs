@@ -1,6 +1,6 @@
 //! The clock-driven model of `lif_core::grid` on the device: spikes as kernels read them, of the input (`data`) and of a layer
 //! (`heard`), the memory of a batch (`batch`), which kernels run and when (`program`, `stream`), the engine and what it does about
-//! silent neurons (`engine`, `awake`, `parts`), as the training loop knows it (`engine_trait`, `resident`).
+//! silent neurons (`engine`, `awake`), as the training loop knows it (`engine_trait`, `resident`).
 
 mod abi;
 mod awake;
@@ -9,7 +9,6 @@ mod data;
 mod engine;
 mod engine_trait;
 mod heard;
-mod parts;
 mod program;
 mod resident;
 mod stream;

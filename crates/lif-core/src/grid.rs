@@ -27,12 +27,14 @@ mod bump;
 mod differentiate;
 mod layer;
 mod model;
+mod parts;
 mod spec;
 mod training;
 
-pub use bump::{BumpAction, Bumping};
+pub use bump::{BumpAction, Bumped, Bumping};
 pub use differentiate::{GridBumps, GridGradient};
 pub use layer::{GridLayer, GridTrace, Raster};
 pub use model::{GridModel, GridPass};
+pub use parts::{BatchInParts, Raising};
 pub use spec::{GridSpec, GridVariant};
 pub use training::check_training;

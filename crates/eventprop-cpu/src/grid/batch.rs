@@ -1,14 +1,13 @@
 //! What [`GridEngine`] does with a batch: chunks of it on all threads, then the sums over them.
 
-use super::bump::Bumped;
 use super::chunk::{Above, CHUNK, Chunk, Learning, Work, add_gradients};
 use super::engine::GridEngine;
 use super::layer::Layer;
-use super::parts::Raised;
 use super::source::Source;
 use crate::trials::Kind;
 use lif_core::SpikeBatch;
 use lif_core::engine::{BatchStatistics, Engine, EngineError, check_inputs};
+use lif_core::grid::{Bumped, Raising};
 use rayon::prelude::*;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,7 +69,7 @@ impl GridEngine {
         for layer in 0..=last {
             let labels = (layer == last).then_some(labels);
             self.run(layer, Some(source), labels)?;
-            if self.in_parts.is_none() {
+            if self.in_parts.is_whole() {
                 statistics += self.wake(layer, labels)?;
             }
         }
@@ -84,10 +83,10 @@ impl GridEngine {
         layer: usize,
         labels: Option<&[u32]>,
     ) -> Result<BatchStatistics, EngineError> {
-        let mut raised = Raised::default();
+        let mut raising = Raising::default();
         loop {
             let silent = self.layers[layer].silent_neurons();
-            match self.bump_silent(layer, &mut raised, &silent) {
+            match self.bump_silent(layer, &mut raising, &silent) {
                 ControlFlow::Continue(()) => self.run(layer, None, labels)?,
                 ControlFlow::Break(Bumped { statistics, after }) => {
                     if statistics.bump_gave_up > 0 {

@@ -2,7 +2,6 @@ use super::chunk::earliest;
 use super::input::GridInput;
 use super::layer::Layer;
 use super::loss::StepLoss;
-use super::parts::InParts;
 use super::rows::{LANES, Rows};
 use super::source::{Kept, Source};
 use crate::threads::{Denormals, Threads};
@@ -11,7 +10,7 @@ use lif_core::engine::{
     Batch, BatchStatistics, Bump, Engine, EngineError, OptimiserState, Outputs, Resident, Training,
     UpdateStatistics, check_inputs,
 };
-use lif_core::grid::{GridModel, GridSpec, check_training};
+use lif_core::grid::{BatchInParts, GridModel, GridSpec, check_training};
 use lif_core::update::check_shape;
 use lif_core::{Network, Parameters, SpikeBatch};
 
@@ -38,8 +37,7 @@ pub struct GridEngine {
     pub(super) losses: Vec<f32>,
     pub(super) input_gradient: Vec<f32>,
     pub(super) kept: Kept,
-    /// None where batches are differentiated as a whole.
-    pub(super) in_parts: Option<InParts>,
+    pub(super) in_parts: BatchInParts<Rows>,
 }
 
 impl GridEngine {
@@ -73,7 +71,7 @@ impl GridEngine {
             losses: Vec::new(),
             input_gradient: Vec::new(),
             kept: Kept::default(),
-            in_parts: None,
+            in_parts: BatchInParts::default(),
             model,
             training,
         })
@@ -156,7 +154,7 @@ impl Engine<f32> for GridEngine {
             let reason = "on a grid the constants of neurons are those of the description";
             return Err(EngineError::Shape(reason.into()));
         }
-        self.in_parts = None;
+        self.in_parts = BatchInParts::default();
         self.weights.set(weights_in(&self.model, parameters));
         self.sum_weights();
         Ok(())

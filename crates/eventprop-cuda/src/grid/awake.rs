@@ -2,12 +2,11 @@
 
 use super::batch::Shape;
 use super::engine::{CudaGridEngine, Source, Task};
-use super::parts::{InParts, Raising};
 use crate::abi::Control;
 use crate::probe::expect;
 use lif_core::SpikeBatch;
 use lif_core::engine::{BatchStatistics, Bump, EngineError};
-use lif_core::grid::BumpAction;
+use lif_core::grid::{BumpAction, Bumped, Raising};
 use std::ops::ControlFlow;
 
 impl CudaGridEngine {
@@ -22,9 +21,9 @@ impl CudaGridEngine {
         self.samples = samples.len();
         let (mut statistics, mut after) = (BatchStatistics::default(), Vec::new());
         for layer in 0..=self.last() {
-            let of_layer = self.wake(layer, source, samples.len())?;
-            statistics += of_layer.0;
-            after = of_layer.1;
+            let bumped = self.wake(layer, source, samples.len())?;
+            statistics += bumped.statistics;
+            after = bumped.after;
         }
         if !self.knows_loss() {
             let labels = self.data[source as usize].as_ref().map_or(&[][..], |d| &d.given_labels);
@@ -40,14 +39,13 @@ impl CudaGridEngine {
         Ok((outcome, statistics))
     }
 
-    /// Runs a layer until its neurons are as awake as the rule makes them; the neurons whose weights are to be raised after the
-    /// pass (variant `first`, which has one layer).
+    /// Runs a layer until its neurons are as awake as the rule makes them.
     fn wake(
         &mut self,
         layer: usize,
         source: Source,
         samples: usize,
-    ) -> Result<(BatchStatistics, Vec<u32>), EngineError> {
+    ) -> Result<Bumped, EngineError> {
         let goes_back = layer == self.last() && self.knows_loss();
         let way = if goes_back { Task::BothWays } else { Task::Forward(layer) };
         let mut raising = Raising::default();
@@ -55,16 +53,16 @@ impl CudaGridEngine {
             self.queue.reset(&self.device)?;
             let silent = self.silent_neurons(layer, way, source, samples)?;
             if !self.wakes() {
-                return Ok(<_>::default());
+                return Ok(Bumped::default());
             }
             match self.raise_silent(layer, &mut raising, &silent)? {
                 ControlFlow::Continue(()) => {}
-                ControlFlow::Break((statistics, after)) => {
-                    if statistics.bump_gave_up > 0 {
+                ControlFlow::Break(bumped) => {
+                    if bumped.statistics.bump_gave_up > 0 {
                         self.queue.reset(&self.device)?;
                         self.start(way, source, samples)?;
                     }
-                    return Ok((statistics, after));
+                    return Ok(bumped);
                 }
             }
         }
@@ -93,9 +91,9 @@ impl CudaGridEngine {
     fn raise_silent(
         &mut self,
         layer: usize,
-        raising: &mut Raising,
+        raising: &mut Raising<Vec<f32>>,
         silent: &[u32],
-    ) -> Result<ControlFlow<(BatchStatistics, Vec<u32>)>, EngineError> {
+    ) -> Result<ControlFlow<Bumped>, EngineError> {
         let neurons = self.room.shapes[layer].neurons;
         match raising.bumping.next(self.model.spec(), neurons, silent) {
             BumpAction::Raise(neurons) => {
@@ -106,15 +104,13 @@ impl CudaGridEngine {
                 self.raise(layer, &neurons)?;
                 Ok(ControlFlow::Continue(()))
             }
-            BumpAction::Done { restore, raise_after, bumps, gave_up } => {
+            BumpAction::Done { restore, bumped } => {
                 if let Some(original) = raising.original.as_ref().filter(|_| !restore.is_empty()) {
                     self.change_weights(layer, &restore, |weight, place| {
                         *weight = original[place]
                     })?;
                 }
-                let statistics =
-                    BatchStatistics { bumps, bump_gave_up: gave_up, ..BatchStatistics::default() };
-                Ok(ControlFlow::Break((statistics, raise_after)))
+                Ok(ControlFlow::Break(bumped))
             }
         }
     }
@@ -148,22 +144,14 @@ impl CudaGridEngine {
 
     /// Ends a batch that was differentiated in parts, before its update.
     pub(super) fn end_parts(&mut self) -> Result<(), EngineError> {
-        match self.in_parts.take() {
-            Some(InParts::Bumped(after)) => self.raise(0, &after),
-            _ => Ok(()),
-        }
+        let after = self.in_parts.end();
+        self.raise(0, &after)
     }
 }
 
 impl Bump<f32> for CudaGridEngine {
     fn silent(&mut self, spikes: &SpikeBatch<f32>) -> Result<Vec<u64>, EngineError> {
-        let at = match self.in_parts {
-            Some(InParts::Bumping { layer, .. }) => layer,
-            _ => {
-                self.in_parts = Some(InParts::start());
-                0
-            }
-        };
+        let at = self.in_parts.layer();
         let mut silent = vec![0; self.room.shapes[at].neurons];
         if self.stage(spikes, &[], 0.0)? {
             for layer in 0..at {
@@ -176,27 +164,11 @@ impl Bump<f32> for CudaGridEngine {
     }
 
     fn raise(&mut self, silent: &[u64]) -> ControlFlow<BatchStatistics> {
-        let silent: Vec<u32> = (0..).zip(silent).filter(|(_, n)| **n > 0).map(|(j, _)| j).collect();
-        let begun = self.in_parts.take().filter(|parts| matches!(parts, InParts::Bumping { .. }));
-        let InParts::Bumping { layer, mut raising, below } = begun.unwrap_or_else(InParts::start)
-        else {
-            return ControlFlow::Break(BatchStatistics::default());
-        };
-        match expect(self.raise_silent(layer, &mut raising, &silent)) {
-            ControlFlow::Continue(()) => {
-                self.in_parts = Some(InParts::Bumping { layer, raising, below });
-                ControlFlow::Continue(())
-            }
-            ControlFlow::Break((mut statistics, after)) => {
-                statistics += below;
-                if layer == self.last() {
-                    self.in_parts = Some(InParts::Bumped(after));
-                    return ControlFlow::Break(statistics);
-                }
-                let (layer, raising) = (layer + 1, Raising::default());
-                self.in_parts = Some(InParts::Bumping { layer, raising, below: statistics });
-                ControlFlow::Continue(())
-            }
-        }
+        let mut parts = std::mem::take(&mut self.in_parts);
+        let outcome = parts.raise(self.neurons.len(), silent, |layer, raising, silent| {
+            expect(self.raise_silent(layer, raising, silent))
+        });
+        self.in_parts = parts;
+        outcome
     }
 }

@@ -1,6 +1,5 @@
 use super::batch::{Batch, Room, Shape};
 use super::data::{Data, Most, arriving};
-use super::parts::InParts;
 use crate::abi::{Control, Loss};
 use crate::device::{Buffer, Device, Graph};
 use crate::host_loss::evaluate;
@@ -12,7 +11,7 @@ use crate::queue::{Queue, Rates};
 use crate::stored::Stored;
 use crate::update::{NORM_BLOCKS, check_finite};
 use lif_core::engine::{EngineError, Training};
-use lif_core::grid::{GridLayer, GridModel, GridSpec, check_training};
+use lif_core::grid::{BatchInParts, GridLayer, GridModel, GridSpec, check_training};
 use lif_core::optimiser::Clip;
 use lif_core::{Network, SpikeBatch};
 
@@ -44,8 +43,8 @@ pub struct CudaGridEngine {
     pub(super) samples: usize,
     pub(super) losses: Vec<f32>,
     pub(super) input_gradient: Vec<f32>,
-    /// None where batches are differentiated as a whole.
-    pub(super) in_parts: Option<InParts>,
+    /// The weights of all layers, as they lie on the device.
+    pub(super) in_parts: BatchInParts<Vec<f32>>,
 }
 
 /// What is known of the neurons of a layer beyond a batch.
@@ -129,7 +128,7 @@ impl CudaGridEngine {
             samples: 0,
             losses: Vec::new(),
             input_gradient: Vec::new(),
-            in_parts: None,
+            in_parts: BatchInParts::default(),
             loss,
             model,
             training,
@@ -143,7 +142,7 @@ impl CudaGridEngine {
 
     /// Whether silent neurons of a batch are woken before it is differentiated.
     pub(super) fn wakes(&self) -> bool {
-        self.model.spec().bump > 0.0 && self.in_parts.is_none()
+        self.model.spec().bump > 0.0 && self.in_parts.is_whole()
     }
 
     /// Frees the data of a source, and what was recorded with it.

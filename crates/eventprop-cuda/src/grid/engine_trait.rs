@@ -10,6 +10,7 @@ use lif_core::engine::{
     Batch, BatchStatistics, Bump, Engine, EngineError, OptimiserState, Outputs, Resident,
     UpdateStatistics, check_inputs,
 };
+use lif_core::grid::BatchInParts;
 use lif_core::{Network, Parameters, SpikeBatch, update};
 
 impl CudaGridEngine {
@@ -59,7 +60,7 @@ impl Engine<f32> for CudaGridEngine {
             let reason = "on a grid the constants of neurons are those of the description";
             return Err(EngineError::Shape(reason.into()));
         }
-        self.in_parts = None;
+        self.in_parts = BatchInParts::default();
         self.stored.load(&self.device, parameters)
     }
 

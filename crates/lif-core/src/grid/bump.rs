@@ -1,4 +1,5 @@
 use super::spec::{GridSpec, GridVariant};
+use crate::engine::BatchStatistics;
 
 /// How far an engine has come with the silent neurons of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,7 +10,7 @@ pub struct Bumping {
 }
 
 /// What is to be done about them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum BumpAction {
     /// Raise all input weights of these neurons by the spec's bump and run the batch again. Who gives
     /// up later needs the weights as they were before the first raise.
@@ -19,14 +20,19 @@ pub enum BumpAction {
         /// Neurons that stayed silent however often: their weights are put back to what they were
         /// before the first raise, and the batch is run again if there are any.
         restore: Vec<u32>,
-        /// Neurons whose weights are raised once after the pass, whose own outputs are kept (variant
-        /// `first`).
-        raise_after: Vec<u32>,
-        /// [`BatchStatistics::bumps`](crate::engine::BatchStatistics::bumps).
-        bumps: u64,
-        /// [`BatchStatistics::bump_gave_up`](crate::engine::BatchStatistics::bump_gave_up).
-        gave_up: u64,
+        /// What came of it all.
+        bumped: Bumped,
     },
+}
+
+/// What came of waking the silent neurons of a layer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bumped {
+    /// [`bumps`](BatchStatistics::bumps) and [`bump_gave_up`](BatchStatistics::bump_gave_up).
+    pub statistics: BatchStatistics,
+    /// The neurons whose weights are raised once after the pass, whose own outputs are kept (variant `first`, which
+    /// has one layer).
+    pub after: Vec<u32>,
 }
 
 impl Bumping {
@@ -63,9 +69,10 @@ impl Bumping {
         }
     }
 
-    fn done(&self, restore: Vec<u32>, raise_after: Vec<u32>) -> BumpAction {
-        let (bumps, gave_up) = (self.raised.iter().sum(), restore.len() as u64);
-        BumpAction::Done { restore, raise_after, bumps, gave_up }
+    fn done(&self, restore: Vec<u32>, after: Vec<u32>) -> BumpAction {
+        let (bumps, bump_gave_up) = (self.raised.iter().sum(), restore.len() as u64);
+        let statistics = BatchStatistics { bumps, bump_gave_up, ..BatchStatistics::default() };
+        BumpAction::Done { restore, bumped: Bumped { statistics, after } }
     }
 }
 
@@ -73,10 +80,11 @@ impl Bumping {
 mod tests {
     use super::*;
 
-    fn done(restore: &[u32], raise_after: &[u32], bumps: u64) -> BumpAction {
-        let (restore, raise_after) = (restore.to_vec(), raise_after.to_vec());
-        let gave_up = restore.len() as u64;
-        BumpAction::Done { restore, raise_after, bumps, gave_up }
+    fn done(restore: &[u32], after: &[u32], bumps: u64) -> BumpAction {
+        let (restore, after) = (restore.to_vec(), after.to_vec());
+        let bump_gave_up = restore.len() as u64;
+        let statistics = BatchStatistics { bumps, bump_gave_up, ..BatchStatistics::default() };
+        BumpAction::Done { restore, bumped: Bumped { statistics, after } }
     }
 
     #[test]

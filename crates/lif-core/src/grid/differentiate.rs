@@ -81,7 +81,7 @@ impl GridModel {
                     self.raise(layer, weights, &neurons);
                     traces = self.run(layer, weights, inputs);
                 }
-                BumpAction::Done { restore, raise_after, .. } => {
+                BumpAction::Done { restore, bumped } => {
                     for &neuron in &restore {
                         for weight in (neuron as usize..weights.len()).step_by(layer.neurons) {
                             weights[weight] = original[weight];
@@ -90,7 +90,7 @@ impl GridModel {
                     if !restore.is_empty() {
                         traces = self.run(layer, weights, inputs);
                     }
-                    self.raise(layer, weights, &raise_after);
+                    self.raise(layer, weights, &bumped.after);
                     let raised = bumping.raised().iter().map(|&times| times as u32).collect();
                     return (traces, GridBumps { raised, gave_up: restore });
                 }
