@@ -1,8 +1,10 @@
 //! `eventprop plot`.
 
 mod curves;
+mod on_grid;
 mod one_sample;
 mod raster;
+mod simulator;
 mod trace;
 mod weights;
 

@@ -209,6 +209,30 @@ fn bad_files_are_refused_in_one_line() {
     assert!(message.contains("did you mean \"epochs\"?"), "{message}");
 }
 
+/// A picture of a network on a clock is of what its engine computes.
+#[test]
+fn pictures_of_clock_driven_networks_are_of_their_steps() {
+    let folder = workplace();
+    let config = eventprop::Config::preset("seed-deep").unwrap();
+    let network = config.network.build().unwrap();
+    let mut engine = eventprop::engine_for(&network, &config).unwrap();
+    engine.load(&config.network.initial_parameters(config.training.seed).unwrap()).unwrap();
+    let samples = eventprop::Samples::load_test(&config.data).unwrap();
+    for sample in [0, 3] {
+        let mut spikes = eventprop::lif_core::SpikeBatch::new();
+        spikes.push_train(samples.spikes(sample));
+        let class = engine.infer(&spikes).unwrap().predictions[0].unwrap();
+        let label = samples.label(sample);
+        let title = format!("test sample {sample}: label {label}, taken for {class}");
+        for picture in ["raster", "trace"] {
+            let sample = sample.to_string();
+            let words = ["plot", picture, "seed-deep", "--sample", &sample, "--out", "-"];
+            let svg = stdout(&eventprop(folder.path(), &words));
+            assert!(svg.contains(&title), "{picture} without \"{title}\"");
+        }
+    }
+}
+
 #[cfg(not(feature = "mpi"))]
 #[test]
 fn several_ranks_need_a_build_that_knows_them() {

@@ -29,11 +29,12 @@ mod layer;
 mod model;
 mod parts;
 mod spec;
+mod trace;
 mod training;
 
 pub use bump::{BumpAction, Bumped, Bumping};
 pub use differentiate::{GridBumps, GridGradient};
-pub use layer::{GridLayer, GridTrace, Raster};
+pub use layer::{GridLayer, GridSink, GridTrace, Observe, Raster};
 pub use model::{GridModel, GridPass};
 pub use parts::{BatchInParts, Raising};
 pub use spec::{GridSpec, GridVariant};

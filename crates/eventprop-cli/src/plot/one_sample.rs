@@ -1,9 +1,8 @@
+use super::simulator::{Simulator, simulator};
 use crate::source::Source;
 use anyhow::{Result, ensure};
 use eventprop::Data;
 use eventprop::lif_core::SpikeBatch;
-use eventprop::lif_core::engine::{Engine, Training};
-use eventprop::lif_core::reference::Reference;
 use std::path::PathBuf;
 
 /// Which network and which sample.
@@ -20,9 +19,9 @@ pub(super) struct Args {
     train: bool,
 }
 
-/// A sample in the reference engine: exact event times, double precision.
+/// A sample, shown to the network.
 pub(super) struct OneSample {
-    pub(super) engine: Reference,
+    pub(super) simulator: Box<dyn Simulator>,
     pub(super) spikes: SpikeBatch<f64>,
     pub(super) label: u32,
     /// What stands above the picture.
@@ -45,11 +44,9 @@ impl Args {
         let train = samples.spikes(self.sample);
         spikes.push_sorted(train.iter().map(|(time, input)| (f64::from(time), input)))?;
         let label = samples.label(self.sample);
-        let mut engine = Reference::new(&network, Training::exact(config.loss))?;
-        engine.load(&parameters.cast())?;
-        let prediction = engine.infer(&spikes)?.predictions[0];
-        let taken = prediction.map_or("nothing".into(), |class| class.to_string());
+        let mut simulator = simulator(&config, &network, parameters.cast())?;
+        let taken = simulator.show(&spikes)?.map_or("nothing".into(), |class| class.to_string());
         let title = format!("{set} sample {}: label {label}, taken for {taken}", self.sample);
-        Ok(OneSample { engine, spikes, label, title })
+        Ok(OneSample { simulator, spikes, label, title })
     }
 }

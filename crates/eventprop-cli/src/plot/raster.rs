@@ -1,12 +1,12 @@
 use super::Out;
 use super::one_sample::{self, OneSample};
 use anyhow::Result;
-use eventprop::lif_core::engine::{Batch, Engine};
+use eventprop::lif_core::engine::Batch;
 use eventprop::plot::{self, Row};
 
 /// Draw the input, hidden and output spikes of a sample, and the voltages of a readout.
 ///
-/// Spikes are computed with exact event times, also for networks trained on a clock.
+/// Spikes have exact event times; of networks trained on a clock they are those of its steps.
 #[derive(clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -16,8 +16,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let OneSample { engine, spikes, label, title, .. } = args.sample.load()?;
-    let network = engine.network();
+    let OneSample { simulator, spikes, label, title, .. } = args.sample.load()?;
+    let network = simulator.network();
     let duration = network.duration();
     let batch = Batch { spikes: &spikes, labels: &[label] };
     let mut rows = Vec::new();
@@ -26,12 +26,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
         rows.push(if position == 0 || layer.is_lif() {
             let spikes = match position {
                 0 => spikes.get(0).iter().collect(),
-                _ => engine.spikes(position).get(0).iter().collect(),
+                _ => simulator.spikes(position).get(0).iter().collect(),
             };
             Row::Spikes { name, size, spikes }
         } else {
             let neurons: Vec<_> = (0..size).map(|index| (position, index)).collect();
-            let traces = engine.trace(batch, &neurons, duration / 400.0)?;
+            let traces = simulator.trace(batch, &neurons)?;
             let line = |trace: &eventprop::lif_core::reference::Trace| {
                 trace.state.iter().map(|(time, state)| (*time, state.v)).collect()
             };

@@ -1,14 +1,15 @@
 use super::Out;
 use super::one_sample::{self, OneSample};
+use super::simulator::Simulator;
 use anyhow::{Context, Result, bail};
-use eventprop::lif_core::engine::{Batch, Engine};
+use eventprop::lif_core::engine::Batch;
 use eventprop::lif_core::network::Neuron;
 use eventprop::lif_core::{Network, per_neuron};
 use eventprop::plot::{self, TracedNeuron};
 
 /// Draw voltage, current and adjoint variables of neurons over a sample.
 ///
-/// They are computed with exact event times, also for networks trained on a clock. Without
+/// They are computed with exact event times; of networks trained on a clock, step by step. Without
 /// --neurons: two neurons of the first layer that spike about three times, and the label's output
 /// neuron.
 #[derive(clap::Args)]
@@ -23,17 +24,17 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let OneSample { engine, spikes, label, title, .. } = args.sample.load()?;
-    let network = engine.network();
+    let OneSample { simulator, spikes, label, title, .. } = args.sample.load()?;
+    let network = simulator.network();
     let neurons = match args.neurons.as_slice() {
-        [] => of_interest(&engine, label),
+        [] => of_interest(simulator.as_ref(), label),
         names if names.len() > 6 => bail!("--neurons: at most 6, got {}", names.len()),
         names => names.iter().map(|name| find(network, name)).collect::<Result<_>>()?,
     };
     let duration = network.duration();
     let batch = Batch { spikes: &spikes, labels: &[label] };
-    let traces = engine.trace(batch, &neurons, duration / 400.0)?;
-    let parameters = engine.parameters();
+    let traces = simulator.trace(batch, &neurons)?;
+    let parameters = simulator.parameters();
     let names: Vec<_> = neurons
         .iter()
         .map(|&(layer, index)| format!("{}:{index}", network.layers()[layer].name))
@@ -69,14 +70,14 @@ fn find(network: &Network, name: &str) -> Result<(usize, usize)> {
     }
 }
 
-fn of_interest(engine: &impl Engine<f64>, label: u32) -> Vec<(usize, usize)> {
-    let network = engine.network();
+fn of_interest(simulator: &dyn Simulator, label: u32) -> Vec<(usize, usize)> {
+    let network = simulator.network();
     let mut neurons = Vec::new();
     let output = network.output_index();
     let first = network.layers().iter().position(|layer| matches!(layer.neuron, Neuron::Lif(_)));
     if let Some(layer) = first.filter(|&layer| layer != output) {
         let mut counts = vec![0; network.layers()[layer].size];
-        for (_, neuron) in engine.spikes(layer).get(0).iter() {
+        for (_, neuron) in simulator.spikes(layer).get(0).iter() {
             counts[neuron as usize] += 1;
         }
         let mut order: Vec<_> = (0..counts.len()).collect();

@@ -1,5 +1,5 @@
 use super::bump::{BumpAction, Bumping};
-use super::layer::{GridLayer, GridTrace, Raster};
+use super::layer::{GridLayer, GridSink, GridTrace, Raster};
 use super::model::{GridModel, GridPass};
 use super::spec::GridVariant;
 use crate::engine::{Batch, EngineError};
@@ -23,6 +23,10 @@ pub struct GridGradient<T> {
     /// The bumps of each layer's silent neurons.
     pub bumps: Vec<GridBumps>,
 }
+
+/// Is told a layer after the input, from 0, a step, and lambda_V and lambda_I of all neurons there after that step; sample by
+/// sample.
+pub(super) type ObserveLayers<'a, T> = dyn FnMut(usize, usize, &[T], &[T]) + 'a;
 
 /// What was done about the silent neurons of a layer in a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,8 +62,13 @@ impl GridModel {
         }
         let pass = self.measure(traces);
         let (losses, output_gradient) = evaluate(&pass.first_steps, batch.labels, objective);
-        let (gradient, input_gradient) =
-            self.backward(parameters, &rasters, &pass.traces, &output_gradient);
+        let (gradient, input_gradient) = self.backward(
+            parameters,
+            &rasters,
+            &pass.traces,
+            &output_gradient,
+            &mut |_, _, _, _| {},
+        );
         Ok(GridGradient { pass, losses, output_gradient, gradient, input_gradient, bumps })
     }
 
@@ -106,12 +115,14 @@ impl GridModel {
         }
     }
 
-    fn backward<T: Real>(
+    /// Back through all layers.
+    pub(super) fn backward<T: Real>(
         &self,
         parameters: &Parameters<T>,
         rasters: &[Vec<Raster>],
         traces: &[Vec<GridTrace<T>>],
         output_gradient: &[T],
+        observe: &mut ObserveLayers<'_, T>,
     ) -> (Parameters<T>, Vec<Vec<T>>) {
         let variant = self.spec().variant;
         let mut gradient = Parameters::zeros(self.network());
@@ -134,8 +145,13 @@ impl GridModel {
                     &rasters[position][sample],
                     &traces[position][sample],
                     upstream,
-                    gradient,
-                    Some(&mut below[..]).filter(|below| !below.is_empty()),
+                    GridSink {
+                        gradient: &mut *gradient,
+                        input_gradient: Some(&mut below[..]).filter(|below| !below.is_empty()),
+                        observe: &mut |step, voltage, current| {
+                            observe(position, step, voltage, current);
+                        },
+                    },
                 );
                 *upstream = below;
             }

@@ -71,6 +71,19 @@ pub struct GridTrace<T> {
     pub margin: T,
 }
 
+/// Is told lambda_V and lambda_I of all neurons of a layer after a step.
+pub type Observe<'a, T> = dyn FnMut(usize, &[T], &[T]) + 'a;
+
+/// Where the adjoint of a layer leaves what it finds.
+pub struct GridSink<'a, T> {
+    /// The gradient by the weights, `[input][neuron]`, to be added to.
+    pub gradient: &'a mut [T],
+    /// The derivative at a spike of each input and step, `[step][input]`, where it is wanted.
+    pub input_gradient: Option<&'a mut [T]>,
+    /// Looks on.
+    pub observe: &'a mut Observe<'a, T>,
+}
+
 impl GridLayer {
     /// Runs the layer over one sample of `steps` steps; weights are `[input][neuron]`.
     pub fn forward<T: Real>(&self, weights: &[T], input: &Raster, steps: usize) -> GridTrace<T> {
@@ -105,18 +118,16 @@ impl GridLayer {
 
     /// Runs the adjoint of [`forward`](Self::forward) over one sample.
     ///
-    /// `upstream` holds the loss's derivative at each spike sent, `[step][neuron]`. Adds to
-    /// `gradient`, `[input][neuron]`, and writes the derivative at a spike of each input and step to
-    /// `input_gradient`, `[step][input]`, if there is one.
+    /// `upstream` holds the loss's derivative at each spike sent, `[step][neuron]`.
     pub fn backward<T: Real>(
         &self,
         weights: &[T],
         input: &Raster,
         trace: &GridTrace<T>,
         upstream: &[T],
-        gradient: &mut [T],
-        mut input_gradient: Option<&mut [T]>,
+        sink: GridSink<'_, T>,
     ) {
+        let GridSink { gradient, mut input_gradient, observe } = sink;
         let mut adjoint = Adjoint {
             voltage: vec![T::zero(); self.neurons],
             current: vec![T::zero(); self.neurons],
@@ -159,6 +170,7 @@ impl GridLayer {
                     *gradient -= current;
                 }
             }
+            observe(step, &adjoint.voltage, &adjoint.current);
         }
     }
 
