@@ -1,5 +1,5 @@
 use crate::native::{self, pass_on, succeed};
-use crate::root;
+use crate::{built, root};
 use anyhow::Result;
 use std::process::{Command, ExitCode};
 
@@ -40,9 +40,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn instructions(accept: bool) -> Result<ExitCode> {
+    // Of the Python package nothing is built: with it, what both depend on is compiled as for its wheel, and once.
+    let mut build =
+        built::cargo(&["build", "--release", "--quiet", "--bin", "bench-instructions"])?;
+    build.args(PACKAGE).args(["--package", "eventprop-python", "--no-default-features"]);
     // The flags of .cargo/config.toml, not those of the environment: counts are of x86-64-v3.
-    let mut count = Command::new(env!("CARGO"));
-    count.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").current_dir(root()?);
-    count.args(["run", "--release", "--quiet"]).args(PACKAGE).args(["--bin", "bench-instructions"]);
-    pass_on(count.arg("--").args(accept.then_some("--accept")))
+    build.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    let programs = built::executables(&mut build, &[])?;
+    let mut count = Command::new(&built::named(&programs, "bench-instructions")?.path);
+    pass_on(count.args(accept.then_some("--accept")).current_dir(root()?))
 }

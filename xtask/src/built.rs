@@ -9,6 +9,10 @@ pub(crate) struct Executable {
     pub(crate) path: PathBuf,
 }
 
+/// Beside a program of the default members: what it is made of is compiled with the features that `cargo test` gives it, and
+/// not a second time. Those are unlike where nothing is built that needs dependencies of tests; an example does.
+pub(crate) const AS_FOR_TESTS: [&str; 2] = ["--example", "start_up"];
+
 /// `cargo ARGUMENTS`, such as a build.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<Command> {
     let mut command = Command::new(env!("CARGO"));
@@ -23,6 +27,12 @@ pub(crate) fn executables(cargo: &mut Command, last: &[String]) -> Result<Vec<Ex
     ensure!(output.status.success(), "{cargo:?} failed");
     let text = String::from_utf8(output.stdout)?;
     Ok(text.lines().filter_map(executable).collect())
+}
+
+/// One of what was built.
+pub(crate) fn named<'a>(programs: &'a [Executable], name: &str) -> Result<&'a Executable> {
+    let found = programs.iter().find(|program| program.name == name);
+    found.with_context(|| format!("cargo built no {name}"))
 }
 
 /// The executable that a line of cargo's messages names.

@@ -1,4 +1,4 @@
-use crate::built::Executable;
+use crate::built::{self, Executable};
 use crate::gpu_pack::TESTS;
 use crate::side_by_side::side_by_side;
 use crate::{cuda_mutate, emulator};
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     for (kind, library) in watches.iter().zip(&libraries) {
         let environment = watching(kind, library)?;
         for name in kind.programs {
-            let program = emulator::named(&programs, name)?;
+            let program = built::named(&programs, name)?;
             tests.extend(tests_in(kind.name, program, kind.tests, &environment)?);
         }
     }

@@ -1,4 +1,4 @@
-use crate::built::Executable;
+use crate::built::{self, Executable};
 use crate::emulator;
 use crate::side_by_side::side_by_side;
 use anyhow::{Result, ensure};
@@ -97,7 +97,7 @@ fn noticed(programs: &[Executable], kernels: &Path, folder: &Path) -> Result<Opt
         let mut environment = vec![("SIMT_LIBRARY", library.display().to_string())];
         environment.extend(policy.map(|policy| ("SIMT_POLICY", policy.to_owned())));
         for test in CHOSEN {
-            let program = emulator::named(programs, test)?;
+            let program = built::named(programs, test)?;
             let output = emulator::start(&program.path, &environment)?.output()?;
             if !output.status.success() {
                 let errors = String::from_utf8_lossy(&output.stderr);

@@ -25,14 +25,16 @@ pub(crate) fn build(kernels: &Path, kind: &str, output: &Path) -> Result<PathBuf
 }
 
 /// What is built for the emulator: always the same packages with the same features, so that nothing is
-/// compiled twice.
-const SELECTION: [&str; 8] = [
+/// compiled twice. Of the benchmarks nothing is built: with them, other crates have the features that `cargo test` gives them.
+const SELECTION: [&str; 10] = [
     "--package",
     "eventprop-cuda",
     "--package",
     "eventprop",
     "--package",
     "eventprop-cli",
+    "--package",
+    "eventprop-benches",
     "--features",
     "eventprop-cuda/nccl,eventprop/nccl,eventprop-cli/cuda",
 ];
@@ -62,12 +64,6 @@ fn cargo(arguments: &[&str]) -> Result<Command> {
     let mut cargo = built::cargo(&[arguments, &SELECTION].concat())?;
     cargo.env("SIMT_EMULATOR", "1");
     Ok(cargo)
-}
-
-/// One of what was built.
-pub(crate) fn named<'a>(programs: &'a [Executable], name: &str) -> Result<&'a Executable> {
-    let found = programs.iter().find(|program| program.name == name);
-    found.with_context(|| format!("cargo built no {name}"))
 }
 
 /// A start of a test program with some environment, which is ended after ten minutes: a wrong kernel may run for ever.

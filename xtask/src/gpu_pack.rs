@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let programs = ["speed", "eventprop"].map(|name| (name, name.to_owned()));
     for (name, file) in tests.iter().chain(&programs) {
         let path = out.join(file);
-        fs::copy(&emulator::named(&built, name)?.path, &path)
+        fs::copy(&built::named(&built, name)?.path, &path)
             .with_context(|| format!("cannot write {}", path.display()))?;
         if !args.emulator {
             glibc::check(&path)?;

@@ -1,5 +1,5 @@
-use crate::root;
-use anyhow::{Context, Result};
+use crate::{built, native};
+use anyhow::Result;
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
@@ -14,11 +14,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", "--package", "xtask", "--bin", "gradcheck"]);
-    let features = if cfg!(feature = "cuda") { "gradcheck,cuda" } else { "gradcheck" };
-    command.args(["--features", features, "--"]).args(&args.arguments).current_dir(root()?);
-    let status = command.status().context("cannot run cargo")?;
-    // Ended by a signal it has no code.
-    Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+    let features =
+        if cfg!(feature = "cuda") { "xtask/gradcheck,xtask/cuda" } else { "xtask/gradcheck" };
+    let mut build =
+        built::cargo(&["build", "--quiet", "--bin", "gradcheck", "--features", features])?;
+    let programs = built::executables(build.args(built::AS_FOR_TESTS), &[])?;
+    let mut gradcheck = Command::new(&built::named(&programs, "gradcheck")?.path);
+    native::pass_on(gradcheck.args(&args.arguments).current_dir(crate::root()?))
 }

@@ -1,4 +1,4 @@
-use crate::{mpi, native, root};
+use crate::{built, mpi, native, root};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,10 +44,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn build() -> Result<PathBuf> {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--bin", "eventprop", "--features", "eventprop-cli/mpi"]);
-    native::succeed(cargo.current_dir(root()?), "the build")?;
-    Ok(root()?.join("target/debug/eventprop"))
+    let mut build =
+        built::cargo(&["build", "--bin", "eventprop", "--features", "eventprop-cli/mpi"])?;
+    let programs = built::executables(build.args(built::AS_FOR_TESTS), &[])?;
+    Ok(built::named(&programs, "eventprop")?.path.clone())
 }
 
 /// Trainings of one preset whose every bit has to be the same.

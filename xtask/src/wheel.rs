@@ -1,4 +1,4 @@
-use crate::{native, pypi, root};
+use crate::{built, native, pypi, root};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -84,11 +84,10 @@ fn build() -> Result<PathBuf> {
 /// The program `eventprop`, which tests compare with bit by bit. That of the development profile: bits do
 /// not depend on it, and `cargo test` builds the same dependencies.
 fn command() -> Result<PathBuf> {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--package", "eventprop-cli"]);
-    native::succeed(cargo.env_remove("RUSTFLAGS").current_dir(root()?), "the build")?;
-    let name = format!("eventprop{}", std::env::consts::EXE_SUFFIX);
-    Ok(root()?.join("target/debug").join(name))
+    let mut build = built::cargo(&["build", "--quiet", "--bin", "eventprop"])?;
+    let programs =
+        built::executables(build.args(built::AS_FOR_TESTS).env_remove("RUSTFLAGS"), &[])?;
+    Ok(built::named(&programs, "eventprop")?.path.clone())
 }
 
 /// A new virtual environment `target/<name>`; its Python.

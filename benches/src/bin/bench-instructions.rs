@@ -1,46 +1,37 @@
 //! Counts instructions a training sample and compares them with the committed bounds.
 
-use anyhow::{Context, Result, anyhow};
-use clap::{Parser, Subcommand};
+use anyhow::{Context, Result, anyhow, bail};
 use eventprop_benches::instructions::{self, COUNTED, Counted};
 use eventprop_benches::{machine, root};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 
-/// Count instructions a training sample and compare them with the committed bounds. Exit status 1
-/// above a bound.
-#[derive(Parser)]
-struct Cli {
-    /// Write the bounds anew, from what is counted now.
-    #[arg(long)]
-    accept: bool,
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// The run that is counted.
-    #[command(hide = true)]
-    Pass { name: String, samples: PathBuf, passes: u32 },
-}
-
+/// With `--accept` the bounds are written anew; `pass NAME SAMPLES PASSES` is the run that is counted. Exit status 1 above a
+/// bound.
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let result = match cli.command {
-        Some(Command::Pass { name, samples, passes }) => {
-            Counted::named(&name).and_then(|w| w.train(&samples, passes)).map(|()| true)
-        }
-        None => compare(cli.accept),
-    };
-    match result {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::from(2)
         }
+    }
+}
+
+fn run(arguments: &[&str]) -> Result<bool> {
+    match arguments {
+        [] => compare(false),
+        ["--accept"] => compare(true),
+        ["pass", name, samples, passes] => {
+            let passes = passes.parse().context("how many passes?")?;
+            Counted::named(name)?.train(Path::new(samples), passes)?;
+            Ok(true)
+        }
+        _ => bail!("it takes --accept, or nothing"),
     }
 }
 

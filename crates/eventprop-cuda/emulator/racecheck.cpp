@@ -17,31 +17,30 @@ constexpr uint32_t WARP = 32;
 enum Kind { READ, WRITE, ATOMIC, KINDS };
 char const* const NAMES[KINDS] = {"a read", "a write", "an atomic"};
 
-// Who made the accesses of one kind to one place, in one run of a kernel. Of those before a barrier nothing need be known:
+// Who made the accesses of one kind to one place, in one run of a kernel. Blocks run one after the other. Of those before a barrier nothing need be known:
 // they come before all that the block does after it. Of two blocks, two warps after the block's last barrier, two lanes
 // after the warp's it is enough that there were two: whoever comes then is not one of them.
 struct Accesses {
-    // 0: none. Of shared memory the block's number, so that a new block finds none.
+    // 0: none. Of shared memory the block's first phase, so that a new block finds none.
     uint32_t run = 0;
-    uint32_t block, barriers, warp_barriers, thread;
-    bool many_blocks, many_warps, many_lanes;
+    uint32_t phase, warp_barriers;
+    uint32_t thread : 16, many_blocks : 1, many_warps : 1, many_lanes : 1;
 
     void add(uint32_t now, Position const& p) {
-        if (run == now && block != p.block) {
+        if (run == now && phase < p.first_phase) {
             many_blocks = true;
-        } else if (run == now && barriers == p.barriers && thread / WARP != p.thread / WARP) {
+        } else if (run == now && phase == p.phase && thread / WARP != p.thread / WARP) {
             many_warps = true;
-        } else if (run == now && barriers == p.barriers && warp_barriers == p.warp_barriers) {
+        } else if (run == now && phase == p.phase && warp_barriers == p.warp_barriers) {
             many_lanes |= thread != p.thread;
         } else {
             bool const same_block = run == now;
-            bool const same_phase = same_block && barriers == p.barriers;
+            bool const same_phase = same_block && phase == p.phase;
             many_blocks = same_block && many_blocks;
             many_warps = same_phase && many_warps;
             many_lanes = false;
             run = now;
-            block = p.block;
-            barriers = p.barriers;
+            phase = p.phase;
             warp_barriers = p.warp_barriers;
             thread = p.thread;
         }
@@ -50,8 +49,8 @@ struct Accesses {
     // Whether one of them is not ordered before what the thread does now.
     bool races(uint32_t now, Position const& p) const {
         if (run != now) return false;
-        if (many_blocks || block != p.block) return true;
-        if (barriers != p.barriers) return false;
+        if (many_blocks || phase < p.first_phase) return true;
+        if (phase != p.phase) return false;
         if (many_warps || thread / WARP != p.thread / WARP) return true;
         if (warp_barriers != p.warp_barriers) return false;
         return many_lanes || thread != p.thread;
@@ -90,11 +89,11 @@ Region const* region_of(uintptr_t address) {
 [[noreturn]] void report(Kind kind, Kind other, Accesses const& before, Position const& p, Region const& region, size_t offset,
                          void const* code) {
     bool const is_shared = &region == &shared;
-    bool const is_far = before.many_blocks || before.block != p.block;
+    bool const is_far = before.many_blocks || before.phase < p.first_phase;
     Dl_info library = {};
     dladdr(code, &library);
-    std::fprintf(stderr, "simt: a race in %s: %s by thread %u and %s by thread %u%s, byte %zu of %s of %zu\n", p.kernel, NAMES[kind],
-                 p.thread, NAMES[other], before.thread, is_far ? " of another block" : "", offset,
+    std::fprintf(stderr, "simt: a race in %s: %s by thread %u and %s by thread %u%s, byte %zu of %s of %zu\n", kernel(), NAMES[kind],
+                 p.thread, NAMES[other], unsigned{before.thread}, is_far ? " of another block" : "", offset,
                  is_shared ? "shared memory" : "a buffer", region.size);
     // An instruction before the one to which the call returns.
     std::fprintf(stderr, "simt: the first of them: addr2line -i -e %s %#zx\n", library.dli_fname,
@@ -107,8 +106,8 @@ void access(void const* place, size_t size, Kind kind, void const* code) {
     auto address = reinterpret_cast<uintptr_t>(place);
     Region const* region = region_of(address);
     if (!region) return;
-    Position const p = position();
-    uint32_t const run = region == &shared ? p.block : p.launch;
+    Position const& p = position;
+    uint32_t const run = region == &shared ? p.first_phase : p.launch;
     size_t const offset = address - region->start;
     for (size_t i = offset / GRAIN; i <= (offset + size - 1) / GRAIN; i++) {
         Accesses* by = region->known[i].by;

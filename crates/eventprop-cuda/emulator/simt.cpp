@@ -32,8 +32,13 @@ void __tsan_release(void* token);
 #endif
 
 thread_local dim3 threadIdx, blockIdx, blockDim, gridDim;
+thread_local int simt::lane_number;
+#ifdef SIMT_WATCH
+thread_local simt::Position simt::position;
+#endif
 
-// Saves the callee-saved registers on the stack at *from and goes on at `to`.
+// Saves the callee-saved registers on the stack at *from and goes on at `to`. By a return: threads wait at the same depth
+// of calls, so the processor foresees where this and later returns lead.
 extern "C" void simt_switch(void** from, void* to);
 asm(R"(
 .text
@@ -55,8 +60,7 @@ simt_switch:
     popq %r12
     popq %rbx
     popq %rbp
-    popq %rcx
-    jmpq *%rcx
+    ret
 .size simt_switch, .-simt_switch
 )");
 
@@ -71,27 +75,38 @@ namespace {
 // A little more than a power of two: else the tops of all stacks would share a few lines of the caches.
 constexpr size_t STACK = 64 * 1024 + 320;
 constexpr int LANES = 32;
+#ifdef SIMT_TSAN
+// What one thread wrote to its stack would seem to race with what another writes there later.
+constexpr bool SHARES_STACKS = false;
+#else
+constexpr bool SHARES_STACKS = true;
+#endif
 
 enum class State { Ready, AtBarrier, AtExchange, Done };
 
 struct Fiber {
+    // Null before the thread starts.
     void* stack_pointer = nullptr;
     char* stack = nullptr;
-    State state = State::Ready;
+    char const* file = "";
+    void* tsan = nullptr;
     dim3 index;
     int number = 0;
-    char const* file = "";
+    State state = State::Ready;
     int line = 0;
-    unsigned mask = 0;
-    Value value = {};
-    void* tsan = nullptr;
     int warp_barriers = 0;
 };
 
 struct Warp {
     // What the lanes gave to the exchange that was made last: every lane of it goes on, and reads them, before another
-    // is made.
+    // is made. Votes are a bit a lane.
     Value given[LANES];
+    unsigned votes_given = 0;
+    // The same of the lanes that wait for their exchange.
+    Value values[LANES];
+    unsigned votes = 0;
+    unsigned waiting = 0;
+    unsigned masks[LANES];
     // Those of the warp's barriers: as a block's.
     char tokens[2] = {0, 0};
 };
@@ -102,17 +117,23 @@ struct Block {
     void* scheduler = nullptr;
     void* tsan = nullptr;
     Fiber* current = nullptr;
+    // Those whose turn comes next, one after the other.
+    Fiber** next = nullptr;
+    Fiber** last = nullptr;
+    std::vector<char*> free_stacks;
     Call call = nullptr;
     void** arguments = nullptr;
     char const* kernel = "";
-    uint32_t launch = 0, number = 0;
     char tokens[2] = {0, 0};
     int barriers = 0;
     char start = 0, end = 0;
 };
 
 thread_local Block* block = nullptr;
-std::atomic<uint32_t> launches{0}, blocks_run{0};
+std::atomic<uint32_t> launches{0};
+#ifdef SIMT_WATCH
+uint32_t phases = 0;
+#endif
 std::mt19937 random_state(1);
 
 [[noreturn]] void fail(char const* what) {
@@ -132,81 +153,129 @@ void on_fault(int signal, siginfo_t* information, void*) {
     _exit(71);
 }
 
-void to_scheduler() {
-    Fiber* self = block->current;
-#ifdef SIMT_TSAN
-    __tsan_switch_to_fiber(block->tsan, 1);
-#endif
-    simt_switch(&self->stack_pointer, block->scheduler);
-}
+void fiber_main();
 
-// Waits for the lanes of `mask` and returns what each of them gave, until the warp's next exchange.
-Value const* exchange_all(unsigned mask, Value value, char const* file, int line) {
-    Fiber& self = *block->current;
-    self.file = file;
-    self.line = line;
-    if (!(mask >> lane() & 1)) fail("a lane that is not in the mask");
-    self.value = value;
-    self.mask = mask;
-    self.state = State::AtExchange;
-    to_scheduler();
-    return block->warps[self.number / LANES].given;
-}
-
-void fiber_main() {
-    ACQUIRE(&block->start);
-    block->call(block->arguments);
-    RELEASE(&block->end);
-    block->current->state = State::Done;
-    to_scheduler();
-    std::abort();
-}
-
-void prepare(Fiber& fiber) {
+// Gives a thread that starts a stack.
+void prepare(Block& b, Fiber& fiber) {
+    if (SHARES_STACKS) {
+        fiber.stack = b.free_stacks.back();
+        b.free_stacks.pop_back();
+    }
     auto top = reinterpret_cast<uintptr_t>(fiber.stack + STACK) & ~uintptr_t{15};
     auto* slots = reinterpret_cast<void**>(top);
     *--slots = nullptr;  // fiber_main starts with the stack as a call leaves it
     *--slots = reinterpret_cast<void*>(&fiber_main);
     for (int i = 0; i < 6; i++) *--slots = nullptr;
     fiber.stack_pointer = slots;
-    fiber.state = State::Ready;
 }
 
-void resume(Fiber& fiber) {
-    block->current = &fiber;
+// The next in the order that can go on, if there is one.
+Fiber* next_ready(Block& b) {
+    while (b.next != b.last) {
+        Fiber* fiber = *b.next++;
+        if (fiber->state == State::Ready) return fiber;
+    }
+    return nullptr;
+}
+
+void becomes_current(Block& b, Fiber& fiber) {
+    b.current = &fiber;
     threadIdx = fiber.index;
+    lane_number = fiber.number % LANES;
+#ifdef SIMT_WATCH
+    position.thread = static_cast<uint32_t>(fiber.number);
+    position.warp_barriers = static_cast<uint32_t>(fiber.warp_barriers);
+#endif
+}
+
+void go_on(Block& b, void** from, Fiber& fiber) {
+    becomes_current(b, fiber);
+    if (!fiber.stack_pointer) prepare(b, fiber);
 #ifdef SIMT_TSAN
     __tsan_switch_to_fiber(fiber.tsan, 1);
 #endif
-    simt_switch(&block->scheduler, fiber.stack_pointer);
+    simt_switch(from, fiber.stack_pointer);
 }
 
-// Lets the exchanges of the warp of fiber `first` happen whose lanes are all there.
-bool complete_exchanges(Block& b, size_t first) {
-    bool any = false;
-    size_t const end = std::min(first + LANES, b.fibers.size());
-    unsigned waiting = 0;
-    for (size_t i = first; i < end; i++) {
-        if (b.fibers[i].state == State::AtExchange) waiting |= 1u << (i - first);
-    }
-    for (size_t i = first; i < end; i++) {
-        Fiber& leader = b.fibers[i];
-        if (leader.state != State::AtExchange || (leader.mask & ~waiting)) continue;
-        b.current = &leader;
-        for (int l = 0; l < LANES; l++) {
-            if (!(leader.mask >> l & 1)) continue;
-            Fiber& other = b.fibers[first + l];
-            if (other.mask != leader.mask || other.line != leader.line) fail("lanes meet in different exchanges");
+// Lets all go on that can, each until it waits, and returns then.
+void run_in_order(Block& b, Fiber** first, Fiber** last) {
+    b.next = first;
+    b.last = last;
+    if (Fiber* fiber = next_ready(b)) go_on(b, &b.scheduler, *fiber);
+}
+
+// Whoever waits lets `next` go on, or the scheduler where there is none.
+void hand_over(Block& b, Fiber& self, Fiber* next) {
+    if (next) return go_on(b, &self.stack_pointer, *next);
+#ifdef SIMT_TSAN
+    __tsan_switch_to_fiber(b.tsan, 1);
+#endif
+    simt_switch(&self.stack_pointer, b.scheduler);
+}
+
+void wait() {
+    Block& b = *block;
+    hand_over(b, *b.current, next_ready(b));
+}
+
+// Waits for the lanes of `mask` and returns the warp, which has what each of them gave until the next exchange.
+Warp const& exchange_all(unsigned mask, Value value, bool vote, char const* file, int line) {
+    Fiber& self = *block->current;
+    Warp& warp = block->warps[self.number / LANES];
+    int const own = self.number % LANES;
+    self.file = file;
+    self.line = line;
+    if (!(mask >> own & 1)) fail("a lane that is not in the mask");
+    warp.values[own] = value;
+    warp.masks[own] = mask;
+    warp.votes = (warp.votes & ~(1u << own)) | unsigned{vote} << own;
+    warp.waiting |= 1u << own;
+    self.state = State::AtExchange;
+    wait();
+    return warp;
+}
+
+void fiber_main() {
+    for (;;) {
+        Block& b = *block;
+        ACQUIRE(&b.start);
+        b.call(b.arguments);
+        RELEASE(&b.end);
+        Fiber& self = *b.current;
+        self.state = State::Done;
+        Fiber* next = next_ready(b);
+        if (SHARES_STACKS && next && !next->stack_pointer) {
+            // Most threads never wait: those take one stack in turn.
+            next->stack = self.stack;
+            next->stack_pointer = self.stack;
+            becomes_current(b, *next);
+            continue;
         }
-        for (int l = 0; l < LANES; l++) {
-            if (!(leader.mask >> l & 1)) continue;
-            Fiber& other = b.fibers[first + l];
-            b.warps[first / LANES].given[l] = other.value;
-            other.state = State::Ready;
-        }
-        any = true;
+        if (SHARES_STACKS) b.free_stacks.push_back(self.stack);
+        hand_over(b, self, next);
+        std::abort();
     }
-    return any;
+}
+
+// Lets the exchanges of a warp happen whose lanes are all there.
+bool complete_exchanges(Block& b, size_t number) {
+    Warp& warp = b.warps[number];
+    Fiber* const fibers = &b.fibers[number * LANES];
+    unsigned const waiting = warp.waiting;
+    for (int leader = 0; leader < LANES; leader++) {
+        unsigned const mask = warp.masks[leader];
+        if (!(warp.waiting >> leader & 1) || (mask & ~waiting)) continue;
+        b.current = &fibers[leader];
+        for (int l = 0; l < LANES; l++) {
+            if (!(mask >> l & 1)) continue;
+            if (warp.masks[l] != mask || fibers[l].line != fibers[leader].line) fail("lanes meet in different exchanges");
+            warp.given[l] = warp.values[l];
+            fibers[l].state = State::Ready;
+        }
+        warp.votes_given = (warp.votes_given & ~mask) | (warp.votes & mask);
+        warp.waiting &= ~mask;
+    }
+    return warp.waiting != waiting;
 }
 
 void complete_barrier(Block& b) {
@@ -220,26 +289,29 @@ void complete_barrier(Block& b) {
             fail("a barrier that some threads never reach");
         }
         if (f.state == State::AtExchange) fail("an exchange whose other lanes never come");
-        if (first && (first->line != f.line || std::strcmp(first->file, f.file))) fail("threads wait at different barriers");
+        bool const same_file = !first || first->file == f.file || std::strcmp(first->file, f.file) == 0;
+        if (first && (first->line != f.line || !same_file)) fail("threads wait at different barriers");
         first = &f;
     }
     for (Fiber& f : b.fibers) f.state = State::Ready;
     b.barriers++;
+#ifdef SIMT_WATCH
+    position.phase = ++phases;
+#endif
 }
 
 // One warp after the other, each as far as it comes before it waits for the block; so the lanes of a warp, to the next
 // exchange.
 void run_warps(Block& b, bool reverse) {
-    size_t const threads = b.fibers.size(), warps = (threads + LANES - 1) / LANES;
+    size_t const threads = b.fibers.size(), warps = b.warps.size();
     for (size_t w = 0; w < warps; w++) {
-        size_t const first = (reverse ? warps - 1 - w : w) * LANES;
-        size_t const lanes = std::min<size_t>(LANES, threads - first);
+        size_t const warp = reverse ? warps - 1 - w : w;
+        size_t const first = warp * LANES, lanes = std::min<size_t>(LANES, threads - first);
+        Fiber* order[LANES];
+        for (size_t l = 0; l < lanes; l++) order[l] = &b.fibers[first + (reverse ? lanes - 1 - l : l)];
         do {
-            for (size_t l = 0; l < lanes; l++) {
-                Fiber& f = b.fibers[first + (reverse ? lanes - 1 - l : l)];
-                if (f.state == State::Ready) resume(f);
-            }
-        } while (complete_exchanges(b, first));
+            run_in_order(b, order, order + lanes);
+        } while (complete_exchanges(b, warp));
     }
 }
 
@@ -250,9 +322,9 @@ void run_shuffled(Block& b) {
     bool any;
     do {
         std::shuffle(order.begin(), order.end(), random_state);
-        for (Fiber* f : order) if (f->state == State::Ready) resume(*f);
+        run_in_order(b, order.data(), order.data() + order.size());
         any = false;
-        for (size_t first = 0; first < b.fibers.size(); first += LANES) any |= complete_exchanges(b, first);
+        for (size_t warp = 0; warp < b.warps.size(); warp++) any |= complete_exchanges(b, warp);
     } while (any);
 }
 
@@ -295,8 +367,10 @@ void run_at(Grid const& grid, size_t number, [[maybe_unused]] size_t place, int 
     b.call = grid.entry->call;
     b.arguments = grid.arguments;
     b.kernel = grid.entry->name;
-    b.launch = launches;
-    b.number = ++blocks_run;
+#ifdef SIMT_WATCH
+    position.launch = launches;
+    position.first_phase = position.phase = ++phases;
+#endif
     blockDim = {grid.block[0], grid.block[1], grid.block[2]};
     gridDim = {grid.grid[0], grid.grid[1], grid.grid[2]};
     blockIdx = {static_cast<unsigned>(number % gridDim.x), static_cast<unsigned>(number / gridDim.x % gridDim.y),
@@ -311,16 +385,17 @@ void run_at(Grid const& grid, size_t number, [[maybe_unused]] size_t place, int 
 #else
     std::memset(__start_simt_shared, 0xff, static_cast<size_t>(__stop_simt_shared - __start_simt_shared));
 #endif
-    for (size_t i = 0; i < threads; i++) {
+    for (size_t i = threads; i-- > 0;) {
         Fiber& f = b.fibers[i];
         f.number = static_cast<int>(i);
-        f.index = {static_cast<unsigned>(i % blockDim.x), static_cast<unsigned>(i / blockDim.x % blockDim.y),
-                   static_cast<unsigned>(i / blockDim.x / blockDim.y)};
-        f.stack = stacks.memory + i * STACK;
+        unsigned const n = static_cast<unsigned>(i);
+        f.index = {n % grid.block[0], n / grid.block[0] % grid.block[1], n / grid.block[0] / grid.block[1]};
+        char* stack = stacks.memory + i * STACK;
+        if (SHARES_STACKS) b.free_stacks.push_back(stack);
+        else f.stack = stack;
 #ifdef SIMT_TSAN
         f.tsan = sanitizer_threads[place * threads + i];
 #endif
-        prepare(f);
     }
     RELEASE(&b.start);
     run_block(b, policy);
@@ -360,15 +435,7 @@ void catch_faults() {
 
 }  // namespace
 
-int lane() { return block->current->number % LANES; }
-
 char const* kernel() { return block ? block->kernel : "a copy to the host"; }
-
-Position position() {
-    Fiber const& f = *block->current;
-    return {block->kernel, block->launch, block->number, static_cast<uint32_t>(f.number),
-            static_cast<uint32_t>(block->barriers), static_cast<uint32_t>(f.warp_barriers)};
-}
 
 #ifndef SIMT_TSAN
 void shared_memory(uintptr_t& start, size_t& size) {
@@ -386,7 +453,7 @@ void barrier(char const* file, int line) {
     // what others do after the next.
     char* token = &block->tokens[block->barriers % 2];
     RELEASE(token);
-    to_scheduler();
+    wait();
     ACQUIRE(token);
 }
 
@@ -394,24 +461,19 @@ void warp_barrier(unsigned mask, char const* file, int line) {
     Fiber& self = *block->current;
     char* token = &block->warps[self.number / LANES].tokens[self.warp_barriers++ % 2];
     RELEASE(token);
-    exchange_all(mask, {}, file, line);
+    exchange_all(mask, {}, false, file, line);
     ACQUIRE(token);
 }
 
 Value exchange(unsigned mask, Value value, int from, char const* file, int line) {
-    Value const* given = exchange_all(mask, value, file, line);
+    Warp const& warp = exchange_all(mask, value, false, file, line);
     if (from < 0 || from >= LANES) fail("a lane that does not exist");
     if (!(mask >> from & 1)) fail("a value from a lane outside the mask");
-    return given[from];
+    return warp.given[from];
 }
 
 unsigned ballot(unsigned mask, bool vote, char const* file, int line) {
-    Value const* given = exchange_all(mask, {{vote}}, file, line);
-    unsigned votes = 0;
-    for (int l = 0; l < LANES; l++) {
-        if (mask >> l & 1 && given[l].bytes[0]) votes |= 1u << l;
-    }
-    return votes;
+    return exchange_all(mask, {}, vote, file, line).votes_given & mask;
 }
 
 void add(Entry entry) { entries().push_back(entry); }

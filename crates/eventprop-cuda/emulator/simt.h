@@ -41,8 +41,9 @@ struct alignas(16) Value {
 Value exchange(unsigned mask, Value value, int from, char const* file, int line);
 // Waits for the lanes of `mask` and returns which of them vote yes.
 unsigned ballot(unsigned mask, bool vote, char const* file, int line);
-// One lane's number.
-int lane();
+// That of the lane that runs.
+extern thread_local int lane_number;
+inline int lane() { return lane_number; }
 
 template <class T>
 T shuffle(unsigned mask, T value, int from, char const* file, int line) {

@@ -21,15 +21,16 @@ inline void read(uintptr_t, size_t) {}
 char const* kernel();
 // Who runs, and which barriers are behind it.
 struct Position {
-    char const* kernel;
-    // Numbers that no other kernel's run or block has.
-    uint32_t launch, block;
+    // A number that no other kernel's run has.
+    uint32_t launch;
+    // Of the time between two barriers of a block: later ones have higher numbers. And the block's first.
+    uint32_t phase, first_phase;
     uint32_t thread;
-    // Passed barriers of the block, and of the warp.
-    uint32_t barriers, warp_barriers;
+    // Passed barriers of the warp.
+    uint32_t warp_barriers;
 };
-// Of the thread of a kernel that calls.
-Position position();
+// Of the thread of a kernel that runs.
+extern thread_local Position position;
 // The block's shared memory.
 void shared_memory(uintptr_t& start, size_t& size);
 }  // namespace simt

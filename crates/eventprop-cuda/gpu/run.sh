@@ -85,7 +85,10 @@ else
     step nvidia-smi.txt 30 nvidia-smi
 fi
 for test in probe small grid conformance agreement consistency skip recurrent constants recovery unheard own_loss spiking_readout; do
-    step "test-$test.txt" $limit "./test-$test" --test-threads=$threads
+    chosen=()
+    # On the emulator cargo xtask cuda-emulate runs them all; what is asked here is whether each file starts.
+    [ -n "$toy" ] && chosen=(--exact "$("./test-$test" --list --format=terse | sed -n '1s/: test$//p')")
+    step "test-$test.txt" $limit "./test-$test" --test-threads=$threads "${chosen[@]}"
 done
 
 # The least accuracies: what one epoch, three or twenty brought on the CPU, and about a point less.
