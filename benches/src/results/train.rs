@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Trains `preset` with `seed` to the end of its epochs, going on from a checkpoint in `work` if there
-/// is one of the same configuration, and notes every epoch in `records` and its file in `results`.
+/// is one of the same configuration and a record of it, and notes every epoch in `records` and its file in `results`.
 /// `on_epoch` hears of each. What is finished already is left alone.
 ///
 /// # Errors
@@ -25,6 +25,8 @@ pub fn train(
     if known.is_some_and(Run::is_finished) {
         return Ok(());
     }
+    // A checkpoint without a record is of a training whose record someone took away to have it made anew.
+    let begun = known.is_some();
     let before = known.and_then(|run| run.cpu_seconds).unwrap_or(0.0);
     let mut run = start(&config, preset)?;
     let cpu_start = machine::cpu_seconds();
@@ -37,7 +39,7 @@ pub fn train(
         .with_context(|| format!("cannot make {}", folder.display()))?;
     let folder = RunFolder::open(folder)?;
     let mut trainer = match Checkpoint::load(&folder.checkpoint()) {
-        Ok(mut checkpoint) if fingerprint(&checkpoint.config) == run.config => {
+        Ok(mut checkpoint) if begun && fingerprint(&checkpoint.config) == run.config => {
             checkpoint.config.training.threads = threads;
             Trainer::resume(checkpoint, data)?
         }
