@@ -10,7 +10,8 @@
 //! ```
 //!
 //! The adjoint runs from the last step to the first; `G[n]` is the loss's derivative at a spike of step
-//! n, and lV, lI stand for the values of step n+1 (n in `first`, see [`GridVariant`]):
+//! n (where a layer hears it, the sum over its neurons of W (lV - lI) at the step of arrival), and lV, lI
+//! stand for the values of step n+1 (n in `first`, see [`GridVariant`]):
 //!
 //! ```text
 //! head    lV <- (1 - a) lV + S[n] (theta lV + G[n]) / (I[n-1] - theta)     lI <- lI + s (lV - lI), old lV
