@@ -1,6 +1,6 @@
 //! What [`GridEngine`] does with a batch: chunks of it on all threads, then the sums over them.
 
-use super::chunk::{Above, CHUNK, Chunk, Learning, Work, add_gradients};
+use super::chunk::{Above, CHUNK, Chunk, Learning, add_gradients};
 use super::engine::GridEngine;
 use super::layer::Layer;
 use super::source::Source;
@@ -107,20 +107,11 @@ impl GridEngine {
         source: Option<&Source<'_>>,
         labels: Option<&[u32]>,
     ) -> Result<(), EngineError> {
-        let last = layer + 1 == self.layers.len();
         let (below, rest) = self.layers.split_at_mut(layer);
-        let (below, Layer { dynamics, totals, chunks, .. }) = (below.last(), &mut rest[0]);
+        let (below, (work, chunks)) = (below.last(), rest[0].work(self.weights.layer(layer)));
         if let Some(source) = source {
             chunks.resize_with(source.len().div_ceil(CHUNK), Chunk::default);
         }
-        let work = Work {
-            dynamics: *dynamics,
-            steps: self.model.steps(),
-            weights: self.weights.layer(layer),
-            totals,
-            keeps_jumps: !last,
-            differences: layer > 0 || self.training.input_gradients,
-        };
         let learning = labels.map(|labels| Learning {
             loss: &self.loss,
             labels,
@@ -159,20 +150,12 @@ impl GridEngine {
     /// Runs a batch back through a layer below one that it has gone back through.
     fn run_back(&mut self, layer: usize) {
         let (below, above) = self.layers.split_at_mut(layer + 1);
-        let (Layer { dynamics, totals, chunks, .. }, above) = (&mut below[layer], &above[0]);
-        let work = Work {
-            dynamics: *dynamics,
-            steps: self.model.steps(),
-            weights: self.weights.layer(layer),
-            totals,
-            keeps_jumps: true,
-            differences: layer > 0 || self.training.input_gradients,
-        };
+        let (work, chunks) = below[layer].work(self.weights.layer(layer));
         let weights = self.weights.layer(layer + 1);
         let run = |(chunk, of_above): (&mut Chunk, &Chunk)| {
             chunk.run_back(&work, &Above { chunk: of_above, weights });
         };
-        let chunks = chunks.par_iter_mut().zip(&above.chunks);
+        let chunks = chunks.par_iter_mut().zip(&above[0].chunks);
         self.threads.run(|| self.threads.each(chunks, run));
     }
 

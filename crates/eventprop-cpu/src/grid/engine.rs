@@ -57,12 +57,10 @@ impl GridEngine {
         check_training(NAME, &model, &training)?;
         let threads = Threads::start(NAME, threads, Denormals::Keep)?;
         let rows = Rows::zeros(model.layers());
-        let layer = |(position, layer)| Layer::new(layer, model.steps(), rows.layer(position));
-        let layers = model.layers().iter().enumerate().map(layer).collect();
         Ok(Self {
             loss: StepLoss::new(&training.objective, model.steps()),
             threads,
-            layers,
+            layers: Layer::stack(&model, training.input_gradients, &rows),
             gradient: rows.clone(),
             first: rows.clone(),
             second: rows.clone(),

@@ -1,12 +1,16 @@
-use super::chunk::{CHUNK, Chunk};
+use super::chunk::{CHUNK, Chunk, Work};
 use super::dynamics::Dynamics;
-use super::rows::{LANES, Matrix};
-use lif_core::grid::GridLayer;
+use super::rows::{LANES, Matrix, Rows};
+use lif_core::grid::{GridLayer, GridModel};
 use wide::f32x16;
 
 /// A layer of the stack, but for its weights.
 pub(super) struct Layer {
-    pub(super) dynamics: Dynamics,
+    dynamics: Dynamics,
+    steps: usize,
+    /// Whether another hears it, and whether the derivatives by the spikes that arrive are wanted.
+    is_heard: bool,
+    differences: bool,
     /// The sum of its weights over all inputs, one a block.
     pub(super) totals: Vec<f32x16>,
     /// The batch that was run last.
@@ -16,14 +20,32 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    /// The layer with these weights.
-    pub(super) fn new(layer: &GridLayer, steps: usize, weights: Matrix<'_>) -> Self {
-        Self {
-            dynamics: Dynamics::new(layer, steps),
-            totals: weights.totals(),
+    /// The layers of `model` with these weights.
+    pub(super) fn stack(model: &GridModel, input_gradients: bool, weights: &Rows) -> Vec<Self> {
+        let last = model.layers().len() - 1;
+        let layer = |(position, layer): (usize, &GridLayer)| Self {
+            dynamics: Dynamics::new(layer, model.steps()),
+            steps: model.steps(),
+            is_heard: position < last,
+            differences: position > 0 || input_gradients,
+            totals: weights.layer(position).totals(),
             chunks: Vec::new(),
             activity: vec![0; layer.neurons],
-        }
+        };
+        model.layers().iter().enumerate().map(layer).collect()
+    }
+
+    /// Its chunks, and what they read.
+    pub(super) fn work<'a>(&'a mut self, weights: Matrix<'a>) -> (Work<'a>, &'a mut Vec<Chunk>) {
+        let work = Work {
+            dynamics: self.dynamics,
+            steps: self.steps,
+            weights,
+            totals: &self.totals,
+            keeps_jumps: self.is_heard,
+            differences: self.differences,
+        };
+        (work, &mut self.chunks)
     }
 
     /// The number of its neurons.

@@ -43,7 +43,7 @@ pub struct CudaGridEngine {
     pub(super) samples: usize,
     pub(super) losses: Vec<f32>,
     pub(super) input_gradient: Vec<f32>,
-    /// The weights of all layers, as they lie on the device.
+    /// Weights are kept as they lie on the device, those of all layers.
     pub(super) in_parts: BatchInParts<Vec<f32>>,
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Program<'a> {
     pub(super) data: &'a Data,
     pub(super) queue: &'a Queue,
     pub(super) stored: &'a Stored,
+    /// Whether gradient and update are one kernel, which is of one layer.
+    pub(super) learns_at_once: bool,
     /// If gradients are clipped by their norm.
     pub(super) norm_parts: Option<&'a Buffer<f64>>,
 }
@@ -69,7 +71,7 @@ impl Program<'_> {
 
     /// The same and the update.
     pub(super) fn learn(&self) -> Result<(), EngineError> {
-        if self.learns_at_once() {
+        if self.learns_at_once {
             return self.gradient_and_update();
         }
         self.gradient()?;
@@ -89,11 +91,6 @@ impl Program<'_> {
                 bytes_of(&by_spike),
             ],
         )
-    }
-
-    /// Whether gradient and update are one: of one layer, if no gradient has to wait for the norm of all.
-    pub(super) fn learns_at_once(&self) -> bool {
-        self.layers.len() == 1 && self.norm_parts.is_none()
     }
 
     fn last(&self) -> usize {

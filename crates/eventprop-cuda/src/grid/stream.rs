@@ -102,6 +102,7 @@ impl CudaGridEngine {
             data,
             queue: &self.queue,
             stored: &self.stored,
+            learns_at_once: self.learns_at_once(),
             norm_parts: self.norm_parts(),
         })
     }

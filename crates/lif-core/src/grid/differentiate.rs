@@ -48,6 +48,17 @@ impl GridModel {
         batch: Batch<'_, T>,
         objective: &dyn Objective<T>,
     ) -> Result<GridGradient<T>, EngineError> {
+        self.differentiate_observed(parameters, batch, objective, &mut |_, _, _, _| {})
+    }
+
+    /// The same with someone looking on.
+    pub(super) fn differentiate_observed<T: Real>(
+        &self,
+        parameters: &mut Parameters<T>,
+        batch: Batch<'_, T>,
+        objective: &dyn Objective<T>,
+        observe: &mut ObserveLayers<'_, T>,
+    ) -> Result<GridGradient<T>, EngineError> {
         batch.check(self.network())?;
         let inputs: Vec<_> = batch.spikes.iter().map(|train| self.raster(train)).collect();
         let mut rasters = vec![inputs];
@@ -62,13 +73,8 @@ impl GridModel {
         }
         let pass = self.measure(traces);
         let (losses, output_gradient) = evaluate(&pass.first_steps, batch.labels, objective);
-        let (gradient, input_gradient) = self.backward(
-            parameters,
-            &rasters,
-            &pass.traces,
-            &output_gradient,
-            &mut |_, _, _, _| {},
-        );
+        let (gradient, input_gradient) =
+            self.backward(parameters, &rasters, &pass.traces, &output_gradient, observe);
         Ok(GridGradient { pass, losses, output_gradient, gradient, input_gradient, bumps })
     }
 
@@ -116,7 +122,7 @@ impl GridModel {
     }
 
     /// Back through all layers.
-    pub(super) fn backward<T: Real>(
+    fn backward<T: Real>(
         &self,
         parameters: &Parameters<T>,
         rasters: &[Vec<Raster>],

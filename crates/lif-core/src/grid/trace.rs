@@ -35,11 +35,6 @@ impl GridModel {
                 return Err(EngineError::Batch(reason));
             }
         }
-        let quiet = Self::new(self.network(), GridSpec { bump: 0.0, ..*self.spec() })?;
-        let mut parameters = parameters.clone();
-        let found = quiet.differentiate(&mut parameters, batch, objective)?;
-        let mut rasters = vec![vec![self.raster(batch.spikes.get(0))]];
-        rasters.extend(found.pass.traces.iter().map(|of_layer| vec![of_layer[0].spikes.clone()]));
         let ms = |step: usize| step as f64 * self.spec().dt;
         // In `head` what a step leaves belongs to the one before.
         let earlier = usize::from(self.spec().variant == GridVariant::Head);
@@ -55,8 +50,10 @@ impl GridModel {
                 }
             }
         };
-        let output = &found.output_gradient;
-        quiet.backward(&parameters, &rasters, &found.pass.traces, output, &mut observe);
+        let quiet = Self::new(self.network(), GridSpec { bump: 0.0, ..*self.spec() })?;
+        let mut parameters = parameters.clone();
+        let found =
+            quiet.differentiate_observed(&mut parameters, batch, objective, &mut observe)?;
         let traces = neurons.iter().zip(adjoints).map(|(&(layer, index), adjoint)| {
             let pass = &found.pass.traces[layer - 1][0];
             let (state, spikes) = self.layers()[layer - 1].follow(pass, index);
