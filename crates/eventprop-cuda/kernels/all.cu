@@ -19,6 +19,7 @@
 #include "lif_queued_backward.cu"
 #include "recurrent_voltage.cu"
 #include "lif_queued_recovering.cu"
+#include "recovering_voltage.cu"
 #include "weight_gradient.cu"
 #include "lif_constants.cu"
 #include "li_constants.cu"

@@ -67,3 +67,8 @@ __device__ __forceinline__ Record record_of(Decay const& decay, float dt, int so
 __device__ __forceinline__ bool is_empty(Record const& record) {
     return record.mem == 1.0f && record.drive == 0.0f;
 }
+
+// The integral of exp(-rate t) from `start` to `end`.
+__device__ __forceinline__ float integral_of_weight(float rate, float start, float end) {
+    return rate == 0.0f ? end - start : (expf(-rate * start) - expf(-rate * end)) / rate;
+}

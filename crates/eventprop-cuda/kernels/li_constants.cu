@@ -47,7 +47,12 @@ __device__ __forceinline__ void mean_constants(Layer const& layer, Control const
         at.current += weight;
         at.advance(decay, arrivals.start(r + 1) - arrivals.start(r));
     }
-    Means means = means_of(layer, decay, at, bias, arrived, 0.0, layer.outputs[place]);
+    // What arrives between times in which nothing does is all that sets them apart from one.
+    float last = expf(-layer.rate * layer.duration);
+    Integrals integrals = {arrived - last * at.current, fmaf(last, at.u, bias), last * at.by_mem, last * at.by_syn,
+                           last * at.current_by_syn, last * voltage_by_bias(decay, layer.duration),
+                           integral_of_weight(layer.rate, 0.0f, layer.duration)};
+    Means means = integrals.means(layer, decay);
     float derivative = layer.derivatives[place] / layer.duration;
     leave(parts, layer, lane.sample, lane.neuron, TAU_MEM, derivative * means.by_mem);
     leave(parts, layer, lane.sample, lane.neuron, TAU_SYN, derivative * means.by_syn);

@@ -11,46 +11,53 @@ __device__ __forceinline__ float jump_at_recovery(Decay const& decay, float leav
     return -before * expf((leaves - time) / decay.tau_mem);
 }
 
-// What a loss that looks at a neuron's voltages does to its adjoint: see lif_voltage.cu. `none` where it looks at none.
+// What a loss that looks at a neuron's voltages does to its adjoint: see lif_voltage.cu and recovering_voltage.cu. `none`
+// where it looks at none.
 struct Look {
     float derivative;  // by what is measured
     bool mean;         // that is a mean, else the highest voltage
-    float level;       // of lambda_V, which follows the weight of the time
+    int top;           // the number of the spike that this is the threshold of, if it is one's
+    float level;       // of lambda_V, which follows the weight of the time where the neuron is not held
 
-    static __device__ __forceinline__ Look none() { return {0.0f, false, 0.0f}; }
-    static __device__ __forceinline__ Look of(Layer const& layer, Decay const& decay, float derivative, int kind) {
-        bool mean = kind != READOUT_MAXIMUM;
-        return {derivative, mean, mean ? -derivative / layer.duration / fmaf(decay.tau_mem, layer.rate, 1.0f) : 0.0f};
+    static __device__ __forceinline__ Look none() { return {0.0f, false, NO_EVENT, 0.0f}; }
+    static __device__ __forceinline__ Look of(Layer const& layer, Decay const& decay, size_t place, bool recovers,
+                                              int kind) {
+        float derivative = layer.derivatives[place];
+        if (kind == READOUT_MAXIMUM) return {derivative, false, recovers ? top_spike(layer, place) : 0, 0.0f};
+        return {derivative, true, NO_EVENT, -derivative / layer.duration / fmaf(decay.tau_mem, layer.rate, 1.0f)};
     }
     __device__ __forceinline__ float driven(Layer const& layer, float time) const {
         return level == 0.0f ? 0.0f : level * expf(-layer.rate * time);
     }
-    // What moves the first spike moves the highest voltage.
+    // What moves that spike moves the highest voltage.
     __device__ __forceinline__ float impulse(Decay const& decay, int k) const {
-        return mean || k > 0 ? 0.0f : derivative / decay.tau_mem;
+        return k == top ? derivative / decay.tau_mem : 0.0f;
     }
 };
 
 // Derivatives by threshold and bias. The jumps of lambda_V, as in lif_backward.cu, take the place of the spikes' slopes,
 // if the way back has not put them there: then `are_known`. Where the neuron needs time to recover, lambda_B and the
-// derivatives by what raises its threshold are equations 14 and 15 of docs/derivation.md.
+// derivatives by what raises its threshold are equations 14 and 15 of docs/derivation.md. Where the loss `looks` at
+// voltages, the jumps at the ends of recoveries are known too.
+template <bool looks>
 __device__ __forceinline__ void jump_again(Layer const& layer, Decay const& decay, Lane const& lane, int spikes,
                                            size_t slots, float const* above_errors, int above_width, int above_tiles,
                                            int every_spike, int are_known, Recovery const& recovery, Look const& look,
                                            float* parts) {
     Jumps jumps = jumps_among(layer, lane, spikes);
+    bool needs_time = recovers(recovery);
     // Of lambda_V, what only decays between spikes.
-    float next = -look.driven(layer, layer.duration), next_time = layer.duration;
+    float next = needs_time ? 0.0f : -look.driven(layer, layer.duration), next_time = layer.duration;
     float by_threshold = 0.0f, by_bias = 0.0f, by_beta = 0.0f, by_tau = 0.0f;
     // lambda_B just before the next spike, and what raising B then does to the derivative by tau_B.
     float next_adaptation = 0.0f, later = 0.0f;
     for (int k = spikes - 1; k >= 0; k--) {
         size_t slot = slots + (size_t)k * layer.stride;
-        float time = layer.spike_times[slot], driven = look.driven(layer, time);
+        float time = layer.spike_times[slot], driven = needs_time ? 0.0f : look.driven(layer, time);
         float after = next == 0.0f ? 0.0f : next * expf((time - next_time) / decay.tau_mem);
-        if (recovers(recovery) && next != 0.0f) {
+        if (needs_time) {
             float leaves = fminf(time + recovery.refractory, next_time);
-            float jump = jump_at_recovery(decay, leaves, next_time, next);
+            float jump = looks ? recovery.drives[slot] : jump_at_recovery(decay, leaves, next_time, next);
             by_bias = fmaf(-decay.tau_mem * jump, voltage_by_bias(decay, leaves), by_bias);
             after = 0.0f;
         }
@@ -67,7 +74,7 @@ __device__ __forceinline__ void jump_again(Layer const& layer, Decay const& deca
         float before_pull = before + look.impulse(decay, k) + jumps.pull;
         by_threshold = fmaf(decay.tau_mem, before_pull, by_threshold);
         by_bias = fmaf(-decay.tau_mem * jump, voltage_by_bias(decay, time), by_bias);
-        if (recovers(recovery)) {
+        if (needs_time) {
             float dt = next_time - time, fall = expf(-dt / recovery.tau());
             float adaptation = next_adaptation * fall;
             later = fall * fmaf(-next_adaptation / recovery.tau(), dt, later);
@@ -79,13 +86,13 @@ __device__ __forceinline__ void jump_again(Layer const& layer, Decay const& deca
     }
     leave(parts, layer, lane.sample, lane.neuron, THRESHOLD, by_threshold);
     leave(parts, layer, lane.sample, lane.neuron, BIAS, by_bias);
-    if (recovers(recovery)) {
+    if (needs_time) {
         leave(parts, layer, lane.sample, lane.neuron, ADAPTATION_BETA, by_beta);
         leave(parts, layer, lane.sample, lane.neuron, ADAPTATION_TAU, by_tau);
     }
 }
 
-// When the voltage of a silent neuron is highest, NEVER if that is at time 0.
+// When the voltage of a neuron is highest, NEVER if that is at time 0 or at a spike.
 template <class Hears>
 __device__ __forceinline__ float time_of_peak(Layer const& layer, Hears const& hears, size_t place, int is_recurrent) {
     float elapsed = layer.peak_elapsed[place];
@@ -115,70 +122,76 @@ __device__ __forceinline__ void walk_lif_constants(Layer const& layer, Layer con
     size_t place = (size_t)lane.sample * layer.stride + lane.neuron;
     int left = layer.spike_counts[place];
     size_t slot = (size_t)lane.sample * layer.slots * layer.stride + lane.neuron;
-    Look look = looks ? Look::of(layer, decay, layer.derivatives[place], looking.kind) : Look::none();
+    bool needs_time = recovers(recovery);
+    Look look = looks ? Look::of(layer, decay, place, needs_time, looking.kind) : Look::none();
     float by_mem = 0.0f, by_syn = 0.0f;
-    jump_again(layer, decay, lane, left, slot, above_errors, above_width, above_tiles, every_spike, are_known, recovery,
-               look, parts);
+    jump_again<looks>(layer, decay, lane, left, slot, above_errors, above_width, above_tiles, every_spike, are_known,
+                      recovery, look, parts);
+    float* by_bias = parts + ((size_t)BIAS * layer.samples + lane.sample) * layer.stride + lane.neuron;
 
     int column = first + lane.neuron;
     Hears hears = Hears::of(below, heard, lane.sample, column);
     Column weights = Column::of(heard.weights, heard.stride, column);
-    float bias = layer.bias[lane.neuron], height = layer.threshold[lane.neuron] - layer.reset;
+    float bias = layer.bias[lane.neuron];
     Dependent at = {-bias, 0.0f, 0.0f, 0.0f, 0.0f};
     float now = 0.0f;
     bool is_held = false;
     float leaves = 0.0f, at_recovery = 0.0f;
     bool to_end = looks && look.mean;
-    float peak = looks && !look.mean && left == 0 ? time_of_peak(layer, hears, place, looking.is_recurrent) : NEVER;
-    // For the mean of a voltage, which spikes let fall.
-    double arrived = 0.0, fallen = 0.0;
-    while (left > 0 || to_end || peak != NEVER) {
+    bool has_peak = looks && !look.mean && (needs_time || left == 0);
+    float peak = has_peak ? time_of_peak(layer, hears, place, looking.is_recurrent) : NEVER;
+    Integrals integrals = {};
+    auto advance_to = [&](float time) {
+        Dependent before = at;
+        at.advance(decay, time - now);
+        if (looks && to_end && !is_held) integrals.add(layer, decay, before, at, now, time);
+        now = time;
+    };
+    while (left > 0 || is_held || to_end || peak != NEVER) {
         float end = hears.next();
-        if (peak <= end) {
-            at.advance(decay, peak - now);
-            by_mem = look.derivative * at.by_mem;
-            by_syn = look.derivative * at.by_syn;
-            leave(parts, layer, lane.sample, lane.neuron, BIAS, look.derivative * voltage_by_bias(decay, peak));
-            break;
+        float moment = is_held ? leaves : left > 0 ? layer.spike_times[slot] : NEVER;
+        if (looks && peak <= end && peak <= moment) {
+            advance_to(peak);
+            by_mem = fmaf(look.derivative, at.by_mem, by_mem);
+            by_syn = fmaf(look.derivative, at.by_syn, by_syn);
+            *by_bias += look.derivative * voltage_by_bias(decay, peak);
+            peak = NEVER;
+            continue;
         }
         // What arrives at the moment of a spike does not change the voltage there, nor its derivatives.
-        while (left > 0) {
-            float time = is_held ? leaves : layer.spike_times[slot];
-            if (time > end) break;
-            at.advance(decay, time - now);
+        if (moment <= end) {
+            advance_to(moment);
             float jump = is_held ? at_recovery : layer.spike_slopes[slot];
             by_mem = fmaf(-decay.tau_mem * jump, at.by_mem, by_mem);
             by_syn = fmaf(-decay.tau_mem * jump, at.by_syn, by_syn);
             at.u = layer.reset - bias;
-            now = time;
             if (is_held) {
                 is_held = false;
                 continue;
             }
-            if (to_end) fallen += expf(-layer.rate * time);
             left--;
+            // Where nothing comes after it counts for nothing.
+            is_held = needs_time && (looks || left > 0);
+            if (is_held) {
+                // What happens to the voltage until it leaves the reset does not count.
+                float next_time = left > 0 ? layer.spike_times[slot + layer.stride] : NEVER;
+                leaves = fminf(moment + recovery.refractory, next_time);
+                at_recovery = looks ? recovery.drives[slot]
+                                    : jump_at_recovery(decay, leaves, next_time, layer.spike_slopes[slot + layer.stride]);
+            }
             slot += layer.stride;
-            is_held = recovers(recovery) && left > 0;
-            if (!is_held) continue;
-            // What happens to the voltage until it leaves the reset does not count.
-            float next_time = layer.spike_times[slot];
-            leaves = fminf(time + recovery.refractory, next_time);
-            at_recovery = jump_at_recovery(decay, leaves, next_time, layer.spike_slopes[slot]);
+            continue;
         }
-        if (left == 0 && !to_end && peak == NEVER) break;
-        at.advance(decay, end - now);
-        now = end;
+        advance_to(end);
         if (hears.is_over()) break;
-        float weight = weights[hears.take()];
-        if (to_end) arrived += (double)weight * expf(-layer.rate * end);
-        at.current += weight;
+        at.current += weights[hears.take()];
     }
-    if (to_end) {
-        Means means = means_of(layer, decay, at, bias, arrived, fallen * height, layer.outputs[place]);
+    if (looks && to_end) {
+        Means means = integrals.means(layer, decay);
         float derivative = look.derivative / layer.duration;
         by_mem = fmaf(derivative, means.by_mem, by_mem);
         by_syn = fmaf(derivative, means.by_syn, by_syn);
-        parts[((size_t)BIAS * layer.samples + lane.sample) * layer.stride + lane.neuron] += derivative * means.by_bias;
+        *by_bias += derivative * means.by_bias;
     }
     leave(parts, layer, lane.sample, lane.neuron, TAU_MEM, by_mem);
     leave(parts, layer, lane.sample, lane.neuron, TAU_SYN, by_syn);

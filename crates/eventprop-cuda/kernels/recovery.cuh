@@ -8,6 +8,13 @@
 // The neuron is not held at its reset.
 #define FREE (-1.0f)
 
+// Where a neuron's voltage is highest at its spike number `k`, `peak_intervals` is this.
+__device__ __forceinline__ int mark_of_spike(int k) { return NO_EVENT - 1 - k; }
+// That number, negative where it is at none.
+__device__ __forceinline__ int top_spike(Layer const& layer, size_t place) {
+    return NO_EVENT - 1 - layer.peak_intervals[place];
+}
+
 // How a threshold adapts.
 struct Adaptation {
     float beta, tau;

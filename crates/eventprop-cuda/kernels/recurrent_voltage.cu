@@ -44,6 +44,7 @@ struct Measured {
     int sample, neuron, column;
 
     __device__ __forceinline__ size_t place() const { return (size_t)sample * layer.stride + neuron; }
+    // Of the neuron's synapse with who sent an event; 0 if there is none.
     __device__ __forceinline__ float weight(int event) const {
         int source = walk.records[(size_t)sample * walk.width + 1 + event].source;
         return walk.weights[(size_t)source * walk.stride + column];
@@ -63,6 +64,7 @@ __device__ __forceinline__ void follow_to_maximum(Measured const& own, Heard hea
         bool arrives = heard.time() <= layer.duration;
         float end = arrives ? heard.time() : layer.duration;
         int event = arrives ? heard.take() : NO_EVENT;
+        float weight = arrives ? own.weight(event) : 0.0f;
         Interval step = interval_of(decay, end - now);
         float u_end = fmaf(u, step.mem, current * step.drive);
         float current_end = current * step.syn;
@@ -82,13 +84,13 @@ __device__ __forceinline__ void follow_to_maximum(Measured const& own, Heard hea
             start = now;
             elapsed = end - now;
             slope = (current_end - u_end) / decay.tau_mem;
-            mover = event;
+            mover = weight == 0.0f ? NO_EVENT : event;
         }
         u = u_end;
         current = current_end;
         now = end;
         if (!arrives) break;
-        current += own.weight(event);
+        current += weight;
     }
     layer.outputs[own.place()] = peak + bias;
     layer.peaks[own.place()] = start;

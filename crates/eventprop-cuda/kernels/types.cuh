@@ -88,8 +88,10 @@ struct Recovery {
     float const *adaptation_beta, *adaptation_tau;
     // Of each spike, by neuron: where the reset is left [sample][slot][stride].
     float* rises;    // tau_mem V' just after
-    float* mems;     // decay of a voltage from the start of the interval to there
-    float* drives;   // what a current at the start of the interval would have added to the voltage
+    float* mems;     // decay of a voltage from the start of the interval to there; of an output whose voltages are measured
+                     // by how much the threshold was raised before the spike
+    float* drives;   // what a current at the start of the interval would have added to the voltage; of such an output the
+                     // jump of lambda_V there
     int* intervals;  // the record
 
     __device__ __forceinline__ float beta() const { return *adaptation_beta; }

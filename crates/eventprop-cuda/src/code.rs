@@ -9,7 +9,7 @@ use lif_core::engine::EngineError;
 use std::sync::Arc;
 
 /// Every kernel that is launched.
-pub(crate) const KERNELS: [&str; 120] = [
+pub(crate) const KERNELS: [&str; 126] = [
     "grid_forward",
     "grid_walk",
     "grid_backward",
@@ -50,6 +50,12 @@ pub(crate) const KERNELS: [&str; 120] = [
     "lif_queued_recovering_delayed",
     "lif_queued_recovering_backward",
     "lif_queued_recovering_backward_delayed",
+    "measure_recurrent_recovering",
+    "measure_queued_recovering",
+    "measure_queued_recovering_delayed",
+    "lif_recurrent_recovering_backward_driven",
+    "lif_queued_recovering_backward_driven",
+    "lif_queued_recovering_backward_delayed_driven",
     "lif_queued",
     "lif_queued_delayed",
     "lif_queued_backward",
@@ -137,7 +143,7 @@ pub(crate) const KERNELS: [&str; 120] = [
 const FATBIN: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// The sources in the order in which `kernels/all.cu` takes them in.
-const SOURCES: [&str; 52] = [
+const SOURCES: [&str; 53] = [
     include_str!("../kernels/types.cuh"),
     include_str!("../kernels/warp.cuh"),
     include_str!("../kernels/loss.cuh"),
@@ -180,6 +186,7 @@ const SOURCES: [&str; 52] = [
     include_str!("../kernels/lif_queued_backward.cu"),
     include_str!("../kernels/recurrent_voltage.cu"),
     include_str!("../kernels/lif_queued_recovering.cu"),
+    include_str!("../kernels/recovering_voltage.cu"),
     include_str!("../kernels/weight_gradient.cu"),
     include_str!("../kernels/lif_constants.cu"),
     include_str!("../kernels/li_constants.cu"),

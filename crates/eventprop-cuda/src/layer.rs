@@ -106,7 +106,7 @@ impl DenseLayer {
 
     /// Whether its neurons hear one another.
     pub(crate) fn is_recurrent(&self) -> bool {
-        !self.recurrent.is_empty()
+        self.copies > 0
     }
 
     /// All connections into it, by the rows of its matrix.
@@ -123,6 +123,7 @@ impl DenseLayer {
     /// connections from below or for none, and so within.
     pub(crate) fn is_dense(&self) -> bool {
         self.members.len() <= 1
+            && self.recurrent.len() == self.copies
             && self.connections().all(|input| input.synapses == Synapses::Dense)
             && self.inputs.iter().all(|input| input.delays == self.delays)
             && self.recurrent.iter().all(|input| input.delays == self.recurrent_delays)

@@ -38,6 +38,11 @@ pub(crate) fn plan(
             _ => inputs(network, group),
         };
         let Inputs { below, recurrent, copies } = hears;
+        let needs_time = group.iter().any(|&member| recovers(network, member));
+        let is_measured = group.iter().any(|&member| is_looked_at(network, member, readout));
+        // Voltages of neurons that need time to recover are measured on one way only: as if the neurons heard one another,
+        // over synapses without weight.
+        let copies = if needs_time && is_measured { copies.max(1) } else { copies };
         let own_rows: usize = places(network, group).iter().sum();
         let columns = own_rows.next_multiple_of(WARP);
         let wants_constants = training.needs_constant_gradients();
@@ -63,9 +68,7 @@ pub(crate) fn plan(
             stride: layer.size.next_multiple_of(WARP),
             threads: threads(columns, is_plain(group), recurrent_threads),
             spikes: layer.is_lif(),
-            is_looked_at: layer.is_lif()
-                && position == network.output_index()
-                && !readout.needs_spikes(),
+            is_looked_at: is_looked_at(network, position, readout),
             reset: match &layer.neuron {
                 Neuron::Lif(constants) => constants.reset as f32,
                 _ => 0.0,
@@ -86,6 +89,11 @@ pub(crate) fn plan(
         }
     });
     layers.collect()
+}
+
+/// Whether a layer spikes and the loss looks at its voltages.
+fn is_looked_at(network: &Network, layer: usize, readout: Readout) -> bool {
+    layer == network.output_index() && network.output().is_lif() && !readout.needs_spikes()
 }
 
 /// The numbers of the layers that are walked, each after all it hears.

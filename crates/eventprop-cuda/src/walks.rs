@@ -87,17 +87,16 @@ impl Program<'_> {
         let before = plan.members.iter().take_while(|&&member| member + 1 < self.plan.len());
         let column: i32 = before.map(|&member| self.plan[member].stride as i32).sum();
         let output = self.output();
-        self.device.launch(
-            kernel,
-            neurons(output, output.samples),
-            &[
-                bytes_of(output),
-                bytes_of(walk),
-                bytes_of(&self.descriptions.to_below[index]),
-                bytes_of(&column),
-                bytes_of(&self.loss.kind),
-            ],
-        )
+        let mut arguments = vec![
+            bytes_of(output),
+            bytes_of(walk),
+            bytes_of(&self.descriptions.to_below[index]),
+            bytes_of(&column),
+            bytes_of(&self.loss.kind),
+        ];
+        let recovery = &self.descriptions.recoveries[self.plan.len() - 1];
+        arguments.extend(recovery.as_ref().map(bytes_of));
+        self.device.launch(kernel, neurons(output, output.samples), &arguments)
     }
 
     /// Whether layer number `index` above the input is walked recurrently, the output with it, and the loss looks at the
@@ -256,6 +255,9 @@ fn recurrent_recovering_walk(plan: &DenseLayer, back: bool) -> &'static str {
 
 /// The kernels that measure its voltages, and that walk it back from there.
 fn recurrent_extras(plan: &DenseLayer) -> (&'static str, &'static str) {
+    if plan.recovery.is_some() {
+        return recovering_extras(plan);
+    }
     let (measure, [own, large]) = match (plan.has_delays(), plan.delays) {
         (false, _) => (
             "measure_recurrent",
@@ -270,6 +272,17 @@ fn recurrent_extras(plan: &DenseLayer) -> (&'static str, &'static str) {
         ),
     };
     (measure, if plan.is_large() { large } else { own })
+}
+
+/// The same where neurons need time to recover from a spike.
+fn recovering_extras(plan: &DenseLayer) -> (&'static str, &'static str) {
+    match (plan.has_delays(), plan.delays) {
+        (false, _) => ("measure_recurrent_recovering", "lif_recurrent_recovering_backward_driven"),
+        (true, false) => ("measure_queued_recovering", "lif_queued_recovering_backward_driven"),
+        (true, true) => {
+            ("measure_queued_recovering_delayed", "lif_queued_recovering_backward_delayed_driven")
+        }
+    }
 }
 
 /// The kernel in which neurons that do not spike follow their voltages to the maximum.

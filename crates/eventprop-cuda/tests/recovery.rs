@@ -10,6 +10,8 @@ mod draw;
 mod kept;
 #[path = "common/lively.rs"]
 mod lively;
+#[path = "common/recovering.rs"]
+mod recovering;
 
 use agree::{engines_agree_where, error};
 use common::for_each_schedule;
@@ -17,79 +19,13 @@ use draw::{Draw, INPUTS, spikes, uniform, weights};
 use eventprop_cpu::{CpuOptions, Precision};
 use eventprop_cuda::CudaOptions;
 use kept::train_both_ways;
+use lif_core::Network;
 use lif_core::engine::{Engine, RateTarget, Training};
 use lif_core::loss::Loss;
-use lif_core::network::{Adaptation, ConnectionKindSpec, ConnectionSpec, LayerSpec, OneOrMany};
-use lif_core::reference::Reference;
-use lif_core::{Network, SpikeBatch};
+use lif_core::network::{Adaptation, ConnectionKindSpec, ConnectionSpec, LayerSpec};
 use lively::{draw, is_spiking, losses};
 use proptest::prelude::*;
-
-/// What neurons recover from.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Kind {
-    refractory: bool,
-    adaptive: bool,
-    /// Each has time constants of its own.
-    own_taus: bool,
-}
-
-const REFRACTORY: Kind = Kind { refractory: true, adaptive: false, own_taus: false };
-const ADAPTIVE: Kind = Kind { refractory: false, adaptive: true, own_taus: false };
-const NEITHER: Kind = Kind { refractory: false, adaptive: false, own_taus: false };
-const BOTH: Kind = Kind { refractory: true, adaptive: true, own_taus: false };
-
-/// A layer of such neurons, with a reset and biases; integrators if it is the last and those do not spike.
-fn layer(
-    name: &str,
-    size: usize,
-    kind: Kind,
-    spiking: bool,
-    uniform: &mut impl FnMut() -> f64,
-) -> LayerSpec {
-    let taus = [(20.0, 5.0), (10.0, 5.0), (12.0, 5.0), (5.0, 9.0), (6.0, 6.0)];
-    let (tau_mem, tau_syn) = taus[(uniform() * 5.0) as usize];
-    let mut layer = lively::layer(name, size, spiking);
-    (layer.tau_mem, layer.tau_syn) = (Some(OneOrMany::One(tau_mem)), Some(OneOrMany::One(tau_syn)));
-    if name == "out" && !spiking {
-        return layer;
-    }
-    if kind.own_taus {
-        layer.tau_mem = Some(OneOrMany::Many((0..size).map(|_| 5.0 + uniform() * 20.0).collect()));
-        layer.tau_syn = Some(OneOrMany::Many((0..size).map(|_| 3.0 + uniform() * 6.0).collect()));
-    }
-    layer.reset = Some(uniform() * 0.8 - 0.4);
-    layer.bias = Some(OneOrMany::Many((0..size).map(|_| uniform() * 0.6 - 0.3).collect()));
-    layer.refractory = kind.refractory.then(|| 0.3 + uniform() * 4.0);
-    let adaptation = || Adaptation { beta: 0.05 + uniform() * 0.5, tau: 3.0 + uniform() * 40.0 };
-    layer.adaptation = kind.adaptive.then(adaptation);
-    layer
-}
-
-/// Two hidden layers, of neurons of a kind each, around the first too, and what leads `back`. Each connection has delays
-/// with probability `delayed`.
-fn dense(
-    uniform: &mut impl FnMut() -> f64,
-    kinds: [Kind; 2],
-    size: usize,
-    spiking: bool,
-    delayed: f64,
-    back: &[(&str, &str)],
-) -> Network {
-    let layers = vec![
-        LayerSpec::input("0", INPUTS),
-        layer("1", size, kinds[0], true, uniform),
-        layer("2", 1 + size / 2, kinds[1], true, uniform),
-        layer("out", 7, kinds[1], spiking, uniform),
-    ];
-    let pairs = [("0", "1"), ("1", "2"), ("2", "out"), ("0", "2")];
-    let connections = pairs.iter().chain(back).map(|&(from, to)| {
-        let delays = uniform() < delayed;
-        ConnectionSpec { delays, ..ConnectionSpec::dense(from, to) }
-    });
-    let connections = connections.collect();
-    Network::new(30.0, layers, connections).unwrap()
-}
+use recovering::{ADAPTIVE, BOTH, Kind, NEITHER, REFRACTORY, dense, is_clear, layer};
 
 /// A convolution, a pooling and a dense readout of both.
 fn convolved(
@@ -140,19 +76,6 @@ fn dense_draws(
     );
     draws
         .prop_filter("whether a spike or an arrival comes first is a matter of precision", is_clear)
-}
-
-/// Whether single precision can tell each spike from the arrival after it: where one overtakes the other the gradient
-/// jumps.
-fn is_clear(draw: &Draw) -> bool {
-    let mut reference = Reference::new(&draw.network, Training::exact(draw.loss)).unwrap();
-    reference.load(&draw.parameters.cast()).unwrap();
-    let mut spikes = SpikeBatch::new();
-    for train in draw.spikes.iter() {
-        let train = train.iter().map(|(time, source)| (f64::from(time), source));
-        spikes.push_sorted(train).unwrap();
-    }
-    reference.margins(&spikes).is_ok_and(|margins| margins.clearance > 1e-5 && margins.slope > 1e-2)
 }
 
 /// CUDA = CPU = reference; of every other draw in gradients by constants too.

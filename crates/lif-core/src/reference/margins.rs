@@ -5,7 +5,7 @@ use crate::network::Network;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// How far a batch is from one whose spikes, or whose gradient, would be others: the smallest of
-/// each kind over all samples. All are voltages, the first two in units of the neuron's threshold.
+/// each kind over all samples. All but the last are voltages, the first two in units of the neuron's threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Margins {
     /// tau_mem V' at a spike.
@@ -16,16 +16,20 @@ pub struct Margins {
     /// How far the second highest maximum of a voltage that the loss looks at stayed below the
     /// highest.
     pub readout: f64,
+    /// How long before or after the end of a neuron's refractory time anything arrives at it, in units of tau_mem: what
+    /// arrives before moves no voltage.
+    pub release: f64,
 }
 
 impl Default for Margins {
     fn default() -> Self {
-        Self { slope: f64::INFINITY, clearance: f64::INFINITY, readout: f64::INFINITY }
+        let far = f64::INFINITY;
+        Self { slope: far, clearance: far, readout: far, release: far }
     }
 }
 
 impl Margins {
-    /// Whether all are at least `bound`.
+    /// Whether all that are voltages are at least `bound`.
     pub fn at_least(&self, bound: f64) -> bool {
         self.slope >= bound && self.clearance >= bound && self.readout >= bound
     }
@@ -72,12 +76,28 @@ impl Margins {
                 if let Some(entry) = entry {
                     last = (entry.time, entry.after);
                 }
+                if let Some(apart) = apart(simulation, numbers, position) {
+                    let tau_mem = neuron.time_constants.tau_mem;
+                    self.release = self.release.min(apart / tau_mem);
+                }
             }
         }
         for peak in &measurement.peaks {
             self.readout = self.readout.min(peak.value - peak.runner_up);
         }
     }
+}
+
+/// The time between an event of a neuron, of which `numbers` are those of the log, and the one after it, if one of them is
+/// the end of its refractory time and the other an arrival.
+fn apart(simulation: &Simulation, numbers: &[usize], position: usize) -> Option<f64> {
+    let (entry, next) = (numbers.get(position)?, numbers.get(position + 1)?);
+    let (entry, next) = (&simulation.log[*entry], &simulation.log[*next]);
+    let is_apart = matches!(
+        (entry.event, next.event),
+        (Event::Release, Event::Arrival(_)) | (Event::Arrival(_), Event::Release)
+    );
+    is_apart.then_some(next.time - entry.time)
 }
 
 /// Continues `signature` with a sample: for every neuron which arrivals came before each of its
