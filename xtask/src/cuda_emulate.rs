@@ -55,6 +55,7 @@ const WATCHES: [Kind; 3] = [
             "unheard",
             "own_loss",
             "spiking_readout",
+            "recovering_readout",
         ],
         tests: &[""],
         policy: "0",

@@ -27,7 +27,7 @@ pub(crate) struct Args {
 }
 
 /// The tests of the engine that run anywhere, in the order of `gpu/run.sh`.
-pub(crate) const TESTS: [&str; 13] = [
+pub(crate) const TESTS: [&str; 14] = [
     "probe",
     "small",
     "grid",
@@ -41,6 +41,7 @@ pub(crate) const TESTS: [&str; 13] = [
     "unheard",
     "own_loss",
     "spiking_readout",
+    "recovering_readout",
 ];
 
 /// What may be carried to the machine.
@@ -148,6 +149,22 @@ fn for_a_gpu() -> Result<Vec<Executable>> {
 
 #[cfg(test)]
 mod tests {
+    /// But those that measure, or are of several ranks.
+    #[test]
+    fn every_test_of_the_engine_is_packed() {
+        let folder = crate::root().unwrap().join("crates/eventprop-cuda/tests");
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut found: Vec<String> = files
+            .filter(|path| path.is_file())
+            .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+            .filter(|name| !["ceilings", "nccl"].contains(&name.as_str()))
+            .collect();
+        let mut packed = super::TESTS.to_vec();
+        found.sort_unstable();
+        packed.sort_unstable();
+        assert_eq!(found, packed);
+    }
+
     #[test]
     fn the_script_runs_what_is_packed() {
         let script = crate::root().unwrap().join("crates/eventprop-cuda/gpu/run.sh");
