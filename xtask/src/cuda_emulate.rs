@@ -56,6 +56,7 @@ const WATCHES: [Kind; 3] = [
             "own_loss",
             "spiking_readout",
             "recovering_readout",
+            "highest",
         ],
         tests: &[""],
         policy: "0",

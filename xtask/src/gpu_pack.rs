@@ -27,7 +27,7 @@ pub(crate) struct Args {
 }
 
 /// The tests of the engine that run anywhere, in the order of `gpu/run.sh`.
-pub(crate) const TESTS: [&str; 14] = [
+pub(crate) const TESTS: [&str; 15] = [
     "probe",
     "small",
     "grid",
@@ -42,6 +42,7 @@ pub(crate) const TESTS: [&str; 14] = [
     "own_loss",
     "spiking_readout",
     "recovering_readout",
+    "highest",
 ];
 
 /// What may be carried to the machine.

@@ -91,6 +91,7 @@ pub fn run<T: Real>(build: &Build<'_, T>, seed: u64) -> Report {
     }
     report.add("bad input", bad_input(build));
     report.add("silence", silence(build));
+    report.add("turn", turn(build));
     report.add("slope floor", slope_floor(build, seed));
     report.add("runaway", runaway(build));
     report
@@ -358,6 +359,41 @@ fn silence<T: Real>(build: &Build<'_, T>) -> Check {
     ensure(zero, || "silence has a gradient".into())?;
     let outputs = engine.infer(&spikes)?;
     ensure(outputs.predictions == [None, None], || "silence is taken for a class".into())
+}
+
+/// Voltages that an inhibitory spike turns move with it, and not with one that arrives at the same moment without weight:
+/// so do finite differences.
+fn turn<T: Real>(build: &Build<'_, T>) -> Check {
+    const SPIKES: [(f64, u32); 3] = [(2.0, 0), (8.0, 1), (8.0, 2)];
+    const STEP: f64 = 1e-4;
+    let layers = vec![LayerSpec::input("input", 3), LayerSpec::li("out", 2, 20.0, 5.0)];
+    let network = Network::new(30.0, layers, vec![ConnectionSpec::dense("input", "out")])
+        .map_err(EngineError::from)?;
+    let mut parameters = Parameters::<f64>::initial(&network);
+    parameters.connections[0].weights = vec![8.0, 3.0, 0.0, 0.0, -30.0, -20.0];
+    let training = Training::exact(Loss::VmaxCrossEntropy {});
+    let mut reference = Reference::new(&network, training)?;
+    reference.load(&parameters)?;
+    let mut loss = |moved: usize, by: f64| -> Result<f64, EngineError> {
+        let mut train = SPIKES.to_vec();
+        train[moved].0 += by;
+        train.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut spikes = SpikeBatch::new();
+        spikes.push_sorted(train).expect("valid");
+        Ok(reference.differentiate(Batch { spikes: &spikes, labels: &[1] })?.loss)
+    };
+    let training = Training::exact(Loss::VmaxCrossEntropy {});
+    let (mut engine, _) = build_for(build, &network, training)?;
+    engine.load(&parameters.cast())?;
+    let mut spikes = SpikeBatch::new();
+    let train = SPIKES.map(|(time, source)| (T::of(time), source));
+    spikes.push_sorted(train).expect("valid");
+    engine.differentiate(Batch { spikes: &spikes, labels: &[1] })?;
+    for (moved, found) in engine.input_gradient().iter().enumerate() {
+        let expected = (loss(moved, STEP)? - loss(moved, -STEP)?) / (2.0 * STEP);
+        near(found.as_f64(), expected, 1e-5, "the derivative by a spike's time")?;
+    }
+    Ok(())
 }
 
 /// A floor above every slope acts at every spike, whatever the reset: it counts in thresholds.

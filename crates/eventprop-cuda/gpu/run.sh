@@ -84,7 +84,7 @@ else
     threads=4 limit=90
     step nvidia-smi.txt 30 nvidia-smi
 fi
-for test in probe small grid conformance agreement consistency skip recurrent constants recovery unheard own_loss spiking_readout recovering_readout; do
+for test in probe small grid conformance agreement consistency skip recurrent constants recovery unheard own_loss spiking_readout recovering_readout highest; do
     chosen=()
     # On the emulator cargo xtask cuda-emulate runs them all; what is asked here is whether each file starts.
     [ -n "$toy" ] && chosen=(--exact "$("./test-$test" --list --format=terse | sed -n '1s/: test$//p')")

@@ -112,32 +112,33 @@ extern "C" __global__ void lif_backward_by_arrival(
 struct Peaking {
     Decay const& decay;
     float const *times, *jumps, *moved;
-    int const* intervals;
+    int const *intervals, *movers;
 
     __device__ __forceinline__ Mu at(int n, int r, float start) const {
         if (r > intervals[n]) return {0.0f, 0.0f};
         return decayed(decay, {jumps[n], 0.0f}, times[n] - start);
     }
-    __device__ __forceinline__ float more(int n, int r) const { return r == intervals[n] + 1 ? moved[n] : 0.0f; }
+    __device__ __forceinline__ float more(int n, int r) const { return r == movers[n] ? moved[n] : 0.0f; }
 };
 
 // Grid: as lif_backward_by_arrival.
 extern "C" __global__ void li_maximum_backward_by_arrival(__grid_constant__ Layer const layer, int first) {
     __shared__ float times[WARP], jumps[WARP], moved[WARP];
-    __shared__ int intervals[WARP];
+    __shared__ int intervals[WARP], movers[WARP];
     Lane lane = block_lane(layer, first);
     CommonArrivals arrivals = CommonArrivals::of(layer, lane.sample, lane.neuron);
     if (threadIdx.y == 0) {
-        Peak peak = peak_of(layer, lane, layer.decay, arrivals.count);
+        Peak peak = peak_of(layer, lane, layer.decay, arrivals);
         float start = peak.interval < 0 ? 0.0f : arrivals.start(peak.interval);
         float end = arrivals.start(peak.interval + 1);
         times[threadIdx.x] = peak.inside < 0.0f ? end : start + peak.inside;
         jumps[threadIdx.x] = peak.jump;
         moved[threadIdx.x] = peak.moved;
         intervals[threadIdx.x] = peak.interval;
+        movers[threadIdx.x] = peak.mover;
     }
     __syncthreads();
-    leave_all(layer, lane, Peaking{layer.decay, times, jumps, moved, intervals});
+    leave_all(layer, lane, Peaking{layer.decay, times, jumps, moved, intervals, movers});
 }
 
 // Integrators by whose mean it has one: see walk_mean_back in li_backward.cu.

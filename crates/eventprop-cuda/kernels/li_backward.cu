@@ -6,20 +6,24 @@ struct Peak {
     int interval;  // the record, or -1 for time 0
     float inside;  // ms from the start of its interval, or -1 for the interval's end
     float jump;    // of mu_V: lambda_V grows by -1/tau_mem times the derivative
-    float moved;   // the derivative by the time of the arrival at which the voltage turns
+    int mover;     // the arrival at which the voltage turns, or 0
+    float moved;   // the derivative by its time
 };
 
-// That of a lane's neuron, which hears `count` arrivals.
-__device__ __forceinline__ Peak peak_of(Layer const& layer, Lane const& lane, Decay const& decay, int count) {
-    if (lane.neuron >= layer.targets) return {-1, -1.0f, 0.0f, 0.0f};
+// That of a lane's neuron.
+template <class Arrivals>
+__device__ __forceinline__ Peak peak_of(Layer const& layer, Lane const& lane, Decay const& decay,
+                                        Arrivals const& arrivals) {
+    if (lane.neuron >= layer.targets) return {-1, -1.0f, 0.0f, 0, 0.0f};
     size_t place = (size_t)lane.sample * layer.stride + lane.neuron;
     float derivative = layer.derivatives[place];
     int interval = layer.peak_intervals[place];
     float inside = layer.peak_elapsed[place];
     // A maximum at an arrival, where the voltage turns, moves with it.
-    bool turns = interval >= 0 && inside < 0.0f && interval < count;
+    bool turns = interval >= 0 && inside < 0.0f;
+    int mover = turns ? mover_after(layer, arrivals, lane.neuron, interval) : 0;
     float moved = turns ? derivative * (layer.peak_currents[place] - layer.peaks[place]) / decay.tau_mem : 0.0f;
-    return {interval, inside, derivative / decay.ratio, moved};
+    return {interval, inside, derivative / decay.ratio, mover, moved};
 }
 
 template <class Arrivals, bool errors>
@@ -29,13 +33,13 @@ __device__ __forceinline__ void walk_maximum_back(Layer const& layer, int first,
     lane.sample += first;
     Arrivals arrivals = Arrivals::of(layer, lane.sample, lane.neuron);
     Decay const& decay = Arrivals::decay_of(layer, lane.neuron);
-    Peak peak = peak_of(layer, lane, decay, arrivals.count);
+    Peak peak = peak_of(layer, lane, decay, arrivals);
 
     Trace<typename Arrivals::Order, errors> trace(layer, decay, lane, arrivals, parts);
-    int top = trace.leave_silent(arrivals, last_of(arrivals, min(peak.interval + 1, arrivals.count)));
+    int top = trace.leave_silent(arrivals, last_of(arrivals, max(peak.mover, min(peak.interval + 1, arrivals.count))));
     float mu_voltage = 0.0f, mu_current = 0.0f;
     auto still = [&](int r, float weight) {
-        float more = peak.interval == r - 1 ? peak.moved : 0.0f;
+        float more = r > 0 && peak.mover == r ? peak.moved : 0.0f;
         trace.arrive(arrivals, r, weight, mu_voltage, mu_current, more);
     };
     auto visit = [&](int r, Record const& record, float weight) {

@@ -130,6 +130,7 @@ __device__ __forceinline__ void take_driven_back(Layer const& layer, Lane const&
     float voltage = 0.0f, current = 0.0f;  // what follows the weight of the time in a mean
     int highest = -1;                      // where the voltage is highest, of a neuron that does not spike
     float inside = -1.0f, jump = 0.0f, moved = 0.0f;
+    int mover = 0;
     int end = arrivals.count;
     if (mean) {
         voltage = Drive::of(layer, decay, derivative).level * -decay.tau_syn;
@@ -144,15 +145,17 @@ __device__ __forceinline__ void take_driven_back(Layer const& layer, Lane const&
             jump = derivative / decay.ratio;
         }
         // At an arrival, where the voltage turns, it moves with it.
-        bool turns = highest >= 0 && inside < 0.0f && highest < arrivals.count;
-        if (turns) moved = derivative * (layer.peak_currents[place] - layer.peaks[place]) / decay.tau_mem;
-        end = last_of(arrivals, max(interval, min(highest + 1, arrivals.count)));
+        if (highest >= 0 && inside < 0.0f) {
+            mover = mover_after(layer, arrivals, lane.neuron, highest);
+            moved = derivative * (layer.peak_currents[place] - layer.peaks[place]) / decay.tau_mem;
+        }
+        end = last_of(arrivals, max(max(interval, mover), min(highest + 1, arrivals.count)));
     }
     Trace<typename Arrivals::Order, errors> trace(layer, decay, lane, arrivals, parts);
     int top = trace.leave_silent(arrivals, end);
     auto still = [&](int r, float weight) {
         float factor = mean ? arrivals.factor(min(r, arrivals.count)) : 0.0f;
-        float more = !mean && highest == r - 1 ? moved : 0.0f;
+        float more = !mean && r > 0 && mover == r ? moved : 0.0f;
         trace.arrive(arrivals, r, weight, fmaf(voltage, factor, mu_voltage), fmaf(current, factor, mu_current), more);
     };
     auto visit = [&](int r, Record const& record, float weight) {

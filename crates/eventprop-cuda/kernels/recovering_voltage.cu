@@ -79,6 +79,7 @@ __device__ __forceinline__ void follow_recovering_to_maximum(Measured const& own
     float bias = layer.bias[own.neuron];
     float peak = -bias, top = -1.0f, slope = 0.0f;
     int mover = NO_EVENT;
+    float turn = NEVER;
     each_piece(own, recovery, heard, [&](Piece const& at) {
         if (at.held) return;
         if (at.current > at.u && at.u_end > at.current_end && at.current > peak) {
@@ -90,6 +91,7 @@ __device__ __forceinline__ void follow_recovering_to_maximum(Measured const& own
                 top = fminf(fmaxf(at.start + s, nextafterf(at.start, layer.duration)), at.end);
                 slope = 0.0f;
                 mover = NO_EVENT;
+                turn = NEVER;
             }
         }
         if (at.u_end > peak) {
@@ -97,7 +99,10 @@ __device__ __forceinline__ void follow_recovering_to_maximum(Measured const& own
             top = at.mover < NO_EVENT ? -1.0f : at.end;
             slope = (at.current_end - at.u_end) / decay.tau_mem;
             mover = at.mover;
+            turn = at.end;
         }
+        // The first of its moment that the neuron hears.
+        if (mover == NO_EVENT && turn == at.end && at.mover > NO_EVENT) mover = at.mover;
     });
     layer.outputs[own.place()] = peak + bias;
     layer.peaks[own.place()] = top;

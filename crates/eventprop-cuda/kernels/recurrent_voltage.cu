@@ -59,7 +59,9 @@ __device__ __forceinline__ void follow_to_maximum(Measured const& own, Heard hea
     float bias = layer.bias[own.neuron];
     float now = 0.0f, u = -bias, current = 0.0f;
     float peak = u, start = 0.0f, elapsed = -1.0f, slope = 0.0f;
+    // With which event it moves: the first of its moment that the neuron hears.
     int mover = NO_EVENT;
+    float turn = NEVER;
     for (;;) {
         bool arrives = heard.time() <= layer.duration;
         float end = arrives ? heard.time() : layer.duration;
@@ -77,6 +79,7 @@ __device__ __forceinline__ void follow_to_maximum(Measured const& own, Heard hea
                 elapsed = s;
                 slope = 0.0f;
                 mover = NO_EVENT;
+                turn = NEVER;
             }
         }
         if (u_end > peak) {
@@ -84,8 +87,10 @@ __device__ __forceinline__ void follow_to_maximum(Measured const& own, Heard hea
             start = now;
             elapsed = end - now;
             slope = (current_end - u_end) / decay.tau_mem;
-            mover = weight == 0.0f ? NO_EVENT : event;
+            mover = NO_EVENT;
+            turn = end;
         }
+        if (mover == NO_EVENT && turn == end && weight != 0.0f) mover = event;
         u = u_end;
         current = current_end;
         now = end;

@@ -50,6 +50,18 @@ struct Column {
     }
 };
 
+// The arrival with which a voltage that turns at the end of record `r` moves: the first of that moment that the neuron
+// hears; 0 if there is none. In the matrix of a convolution, or of several layers, there are others.
+template <class Arrivals>
+__device__ __forceinline__ int mover_after(Layer const& layer, Arrivals const& arrivals, int neuron, int r) {
+    Column column = Column::of(layer.weights, layer.stride, neuron);
+    while (++r <= arrivals.count) {
+        if (column[arrivals.source(r)] != 0.0f) return r;
+        if (arrivals.start(r + 1) > arrivals.start(r)) break;
+    }
+    return 0;
+}
+
 // Visits records with the weights of their arrivals: visit(r, record, weight), or still(r, weight) for one of several
 // arrivals of a moment, whose interval has no length. Neurons with delays, or with time constants of their own, have each
 // their own way; theirs are not fetched ahead.

@@ -143,7 +143,9 @@ impl<T: LaneReal> ReadoutLayer<T> {
                                 let add = |event: usize, error| {
                                     errors[event * blocks.len() + place] += error;
                                 };
-                                move_kinks(peak, derivative, decay, sweep.stream, add);
+                                let (weights, stride) = (sweep.weights, sweep.stride);
+                                let column = Column { weights, stride, block };
+                                move_kinks(peak, derivative, decay, sweep.stream, &column, add);
                             }
                         }
                     }
@@ -205,5 +207,9 @@ impl<T: LaneReal> Column<'_, T> {
     fn add_to(&self, sum: T::Lanes, sources: &[u32]) -> T::Lanes {
         let rows = sources.iter().map(|&source| source as usize * self.stride + self.block);
         rows.fold(sum, |sum, row| sum + self.weights[row])
+    }
+
+    fn weight(&self, source: u32, lane: usize) -> T {
+        self.weights[source as usize * self.stride + self.block].to_array()[lane]
     }
 }

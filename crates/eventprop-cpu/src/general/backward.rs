@@ -350,7 +350,11 @@ impl<'a, T: LaneReal> Reverse<'a, T> {
             if !is_at_end(peaks, lane, entry) {
                 continue;
             }
-            if let Some(arrival) = mover(&self.record.blocks[block], lane, entry) {
+            let weighs = |arrival: &Arrival| {
+                let weights = &self.model.synapses.weights[arrival.row as usize];
+                self::lane(weights, lane) != T::zero()
+            };
+            if let Some(arrival) = mover(&self.record.blocks[block], lane, entry, weighs) {
                 let kink = self::lane(&derivative, lane) * peaks.slope[lane];
                 self.reverser.errors[arrival.spike as usize] += kink;
                 if arrival.lane != ALL_LANES {
@@ -368,10 +372,15 @@ impl<'a, T: LaneReal> Reverse<'a, T> {
     }
 }
 
-/// The first arrival at a lane at the moment of entry `entry`. A spike of the block itself ends a piece for all its lanes,
+/// The first arrival at a lane at the moment of entry `entry` that `weighs` anything there. A spike of the block itself ends a piece for all its lanes,
 /// and arrives with a later entry of the same moment. None where the lane itself spikes: what was highest there moves with
 /// that.
-fn mover<T: LaneReal>(own: &BlockRecord<T>, lane: usize, entry: usize) -> Option<&Arrival> {
+fn mover<T: LaneReal>(
+    own: &BlockRecord<T>,
+    lane: usize,
+    entry: usize,
+    weighs: impl Fn(&Arrival) -> bool,
+) -> Option<&Arrival> {
     let time = own.entries[entry].time;
     let moment = (entry..own.entries.len()).take_while(|&entry| own.entries[entry].time == time);
     for entry in moment {
@@ -380,8 +389,9 @@ fn mover<T: LaneReal>(own: &BlockRecord<T>, lane: usize, entry: usize) -> Option
         if own.marks_of(entry).iter().any(spikes) {
             return None;
         }
-        let reaches =
-            |arrival: &&Arrival| arrival.lane == ALL_LANES || arrival.lane as usize == lane;
+        let reaches = |arrival: &&Arrival| {
+            (arrival.lane == ALL_LANES || arrival.lane as usize == lane) && weighs(arrival)
+        };
         if let Some(arrival) = own.arrivals_of(entry).iter().find(reaches) {
             return Some(arrival);
         }

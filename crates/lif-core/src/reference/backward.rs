@@ -61,8 +61,7 @@ pub(super) fn backward(
         let peak = reverse.peak_at_event(neuron, number);
         match entry.event {
             Event::Arrival(arrival) => {
-                // A maximum that sits on an arrival moves with it, along the slope before it.
-                let kink = peak.map_or(0.0, |(g, slope)| g * slope);
+                let kink = reverse.kink(neuron, number, simulation);
                 by_time[arrival.spike] += reverse.arrival(neuron, arrival, kink);
             }
             Event::Release => reverse.release(neuron, entry.after),
@@ -204,6 +203,24 @@ impl<'a> Reverse<'a> {
             (g, PeakAt::Event { entry, slope }) if entry == number => Some((g, slope)),
             _ => None,
         }
+    }
+
+    /// A maximum that sits on an arrival moves with it, along the slope before it; of several at one moment with the
+    /// first that has a weight. What this adds to the derivative by the time of that at entry `number` of the log.
+    fn kink(&self, neuron: usize, number: usize, simulation: &Simulation) -> f64 {
+        let Some((g, PeakAt::Event { entry, slope })) = self.peak(neuron) else { return 0.0 };
+        let time = simulation.log[entry].time;
+        let weighs =
+            |arrival: Arrival| self.synapses.weight(arrival.connection, arrival.synapse) != 0.0;
+        let moment = (entry..=number).filter(|&other| simulation.log[other].neuron == neuron);
+        let mover = moment
+            .take_while(|&other| simulation.log[other].time == time)
+            .map_while(|other| match simulation.log[other].event {
+                Event::Arrival(arrival) => Some((other, arrival)),
+                _ => None,
+            })
+            .find(|&(_, arrival)| weighs(arrival));
+        if mover.is_some_and(|(mover, _)| mover == number) { g * slope } else { 0.0 }
     }
 
     fn peak(&self, neuron: usize) -> Option<(f64, PeakAt)> {

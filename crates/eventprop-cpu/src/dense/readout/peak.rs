@@ -157,13 +157,14 @@ pub(super) fn inject<T: LaneReal>(
     }
 }
 
-/// A maximum at an arrival, where the voltage turns, moves with the arrival: its derivative by that
-/// time is the slope before it.
+/// A maximum at an arrival, where the voltage turns, moves with the arrival, of several at one time with the first that
+/// has a weight: its derivative by that time is the slope before it.
 pub(super) fn move_kinks<T: LaneReal>(
     peak: &Peak<T::Lanes>,
     derivative: T::Lanes,
     decay: &Decay<T>,
     stream: &Stream<T>,
+    weights: &Column<'_, T>,
     mut add: impl FnMut(usize, T),
 ) {
     let slope = (peak.current - peak.voltage) / T::Lanes::splat(decay.tau_mem);
@@ -172,9 +173,12 @@ pub(super) fn move_kinks<T: LaneReal>(
         let place = place.as_f64() as usize;
         let at_group = place > 1 && !place.is_multiple_of(2);
         if at_group && place / 2 < stream.groups().len() {
-            let events = stream.groups().at(place / 2).events();
-            if !events.is_empty() {
-                add(events.start, moved[lane]);
+            let mut events = stream.groups().at(place / 2).events();
+            let sources = stream.sources();
+            if let Some(mover) =
+                events.find(|&event| weights.weight(sources[event], lane) != T::zero())
+            {
+                add(mover, moved[lane]);
             }
         }
     }
