@@ -21,7 +21,7 @@ fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
 /// All crates below a package, without those of the workspace.
 fn crates(package: &str) -> usize {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--offline", "--edges", "normal,build", "--prefix", "none"])
+        .args(["tree", "--locked", "--edges", "normal,build", "--prefix", "none"])
         .args(["--package", package])
         .current_dir(root())
         .output()
