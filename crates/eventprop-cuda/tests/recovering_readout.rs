@@ -43,7 +43,7 @@ fn silence(draw: &mut Draw) {
 fn draws(kinds: &[[Kind; 2]], delayed: f64, back: Pairs) -> impl Strategy<Value = Draw> + use<> {
     let losses = proptest::sample::select(vec![MAXIMUM, MEANS[0], MEANS[1]]);
     let kinds = proptest::sample::select(kinds.to_vec());
-    let cases = (losses, kinds, 2..=50_usize, 1..5_usize, any::<u64>());
+    let cases = (losses, kinds, 2..=30_usize, 1..4_usize, any::<u64>());
     let draws = cases.prop_map(move |(loss, kinds, size, samples, seed)| {
         let mut uniform = uniform(seed);
         let network = dense(&mut uniform, kinds, size, true, delayed, back);
@@ -54,7 +54,8 @@ fn draws(kinds: &[[Kind; 2]], delayed: f64, back: Pairs) -> impl Strategy<Value 
     draws.prop_filter("which comes first is a matter of precision", is_clear)
 }
 
-/// CUDA = CPU = reference, if there is a gradient: behind a threshold that stays all may spike.
+/// CUDA = CPU = reference, if there is a gradient: behind a threshold that stays all may spike. Layers that excite one another
+/// may spike so often that the emulator takes minutes: those are left out.
 fn compare(draw: &Draw, settings: &impl Settings) -> Result<Vec<usize>, TestCaseError> {
     let (reference, _) = draw.reference(settings);
     let weights = weights(&reference.gradient().cast());
@@ -62,6 +63,9 @@ fn compare(draw: &Draw, settings: &impl Settings) -> Result<Vec<usize>, TestCase
         && reference.input_gradient().iter().any(|by| by.abs() > 1e-4);
     if !moves {
         return Err(TestCaseError::reject("nothing moves what is measured"));
+    }
+    if (1..=3).any(|layer| reference.spikes(layer).spike_count() > 300) {
+        return Err(TestCaseError::reject("many spikes"));
     }
     draw.compare_with(CudaOptions::default(), draw.some_constants(), settings)
 }
@@ -116,7 +120,7 @@ fn outputs_are_measured() {
             let mut uniform = uniform(40 + 20 * schedule + case as u64);
             let kind = [REFRACTORY, ADAPTIVE, BOTH, BOTH][case / 3];
             let delayed = if case % 2 == 0 { 0.0 } else { 1.0 };
-            let network = dense(&mut uniform, [NEITHER, kind], 40, true, delayed, &[]);
+            let network = dense(&mut uniform, [NEITHER, kind], 24, true, delayed, &[]);
             let mut draw = draw(network, loss, 5, &mut uniform);
             silence(&mut draw);
             if !is_clear(&draw) {
@@ -136,14 +140,13 @@ fn outputs_are_measured() {
 
 #[test]
 fn kept_samples_train_as_given_ones() {
-    for (delayed, back) in [(0.0, &[][..]), (1.0, &[]), (0.0, ITSELF), (1.0, ITSELF)] {
-        let network = dense(&mut uniform(5), [NEITHER, BOTH], 36, true, delayed, back);
-        for loss in [MAXIMUM, MEANS[1]] {
-            train_both_ways_with(&network, |training| {
-                let objective = Training::exact(loss).objective;
-                Training { objective, ..training }
-            });
-        }
+    let mean = MEANS[1];
+    for (loss, delayed, back) in [(mean, 0.0, &[][..]), (MAXIMUM, 1.0, &[]), (mean, 1.0, ITSELF)] {
+        let network = dense(&mut uniform(5), [NEITHER, BOTH], 12, true, delayed, back);
+        train_both_ways_with(&network, |training| {
+            let objective = Training::exact(loss).objective;
+            Training { objective, ..training }
+        });
     }
 }
 
