@@ -160,15 +160,14 @@ impl Settings for Floored {
     }
 }
 
-/// Of means, for a floor acts beside a highest voltage at one of a neuron's spikes alone, and where all have the threshold's
-/// rounding decides which.
+/// Beside a highest voltage a floor acts at one of a neuron's spikes alone; where all have the threshold's, rounding decides
+/// which.
 #[test]
 fn engines_agree_with_floors_and_rate_targets() {
-    engines_agree_where(
-        || {
-            draws(&[[NEITHER, REFRACTORY], [NEITHER, BOTH]], 0.4, &[])
-                .prop_filter("a mean", |draw| MEANS.contains(&draw.loss))
-        },
-        |draw| compare(draw, &Floored),
-    );
+    let check = |kinds: &[[Kind; 2]], losses: &[Loss]| {
+        let draws = || draws(kinds, 0.4, &[]).prop_filter("the loss", |d| losses.contains(&d.loss));
+        engines_agree_where(draws, |draw| compare(draw, &Floored));
+    };
+    check(&[[NEITHER, REFRACTORY], [NEITHER, BOTH]], &MEANS);
+    check(&[[NEITHER, ADAPTIVE], [NEITHER, BOTH]], &[MAXIMUM]);
 }
