@@ -18,9 +18,10 @@ use common::for_each_schedule;
 use draw::{Draw, uniform, weights};
 use eventprop_cuda::CudaOptions;
 use kept::train_both_ways_with;
-use lif_core::Real;
 use lif_core::engine::{Engine, RateTarget, Training};
 use lif_core::loss::Loss;
+use lif_core::network::{ConnectionSpec, LayerSpec, OneOrMany};
+use lif_core::{Network, Parameters, Real, SpikeBatch};
 use lively::draw;
 use proptest::prelude::*;
 use recovering::{ADAPTIVE, BOTH, Kind, NEITHER, REFRACTORY, dense, is_clear};
@@ -135,6 +136,27 @@ fn outputs_are_measured() {
             let statistics = cuda.differentiate(draw.batch()).unwrap();
             draw.assert_same_in_parts(&cuda, statistics);
         }
+    });
+}
+
+/// A current that decays while its neuron is held at a reset above it.
+#[test]
+fn voltages_that_are_held_do_not_count() {
+    for_each_schedule(|_, _| {
+        let mut out = lively::layer("out", 2, true);
+        (out.tau_syn, out.reset, out.refractory) =
+            (Some(OneOrMany::One(2.0)), Some(0.5), Some(10.0));
+        let layers = vec![LayerSpec::input("in", 1), out];
+        let network = Network::new(30.0, layers, vec![ConnectionSpec::dense("in", "out")]).unwrap();
+        let mut parameters = Parameters::initial(&network);
+        parameters.connections[0].weights = vec![40.0, 10.0];
+        let mut spikes = SpikeBatch::new();
+        spikes.push_sorted([(5.0, 0)]).unwrap();
+        let draw = Draw { network, parameters, spikes, labels: vec![1], loss: MAXIMUM };
+        let mut cuda = draw.cuda(draw.training());
+        let outputs = cuda.infer(&draw.spikes).unwrap().values;
+        assert!(outputs[0] == 1.0 && (0.5..1.0).contains(&outputs[1]), "{outputs:?}");
+        draw.compare(CudaOptions::default(), &[]).unwrap();
     });
 }
 
