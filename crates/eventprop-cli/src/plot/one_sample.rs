@@ -1,8 +1,11 @@
-use super::simulator::{Simulator, simulator};
+use super::on_grid::OnGrid;
+use super::simulator::Simulator;
 use crate::source::Source;
 use anyhow::{Result, ensure};
-use eventprop::Data;
-use eventprop::lif_core::SpikeBatch;
+use eventprop::lif_core::engine::{Engine, Training};
+use eventprop::lif_core::reference::Reference;
+use eventprop::lif_core::{Network, Parameters, SpikeBatch};
+use eventprop::{Config, Data};
 use std::path::PathBuf;
 
 /// Which network and which sample.
@@ -49,4 +52,18 @@ impl Args {
         let title = format!("{set} sample {}: label {label}, taken for {taken}", self.sample);
         Ok(OneSample { simulator, spikes, label, title })
     }
+}
+
+/// The simulator that `config` means: with exact event times, or the clock-driven model.
+fn simulator(
+    config: &Config,
+    network: &Network,
+    parameters: Parameters<f64>,
+) -> Result<Box<dyn Simulator>> {
+    if let Some(grid) = config.grid {
+        return Ok(Box::new(OnGrid::new(network, grid, config.loss, parameters)?));
+    }
+    let mut engine = Reference::new(network, Training::exact(config.loss))?;
+    engine.load(&parameters)?;
+    Ok(Box::new(engine))
 }

@@ -1,11 +1,9 @@
-use super::on_grid::OnGrid;
 use anyhow::Result;
-use eventprop::Config;
-use eventprop::lif_core::engine::{Batch, Engine, Training};
+use eventprop::lif_core::engine::{Batch, Engine};
 use eventprop::lif_core::reference::{Reference, Trace};
 use eventprop::lif_core::{Network, Parameters, SpikeBatch};
 
-/// What shows a sample in double precision.
+/// What shows a sample in double precision: the reference, with exact event times, or the clock-driven model.
 pub(super) trait Simulator {
     fn network(&self) -> &Network;
 
@@ -19,20 +17,6 @@ pub(super) trait Simulator {
 
     /// Follows neurons, given as (layer, index), through the one sample of `batch`.
     fn trace(&self, batch: Batch<'_, f64>, neurons: &[(usize, usize)]) -> Result<Vec<Trace>>;
-}
-
-/// The one that `config` means: with exact event times, or the clock-driven model.
-pub(super) fn simulator(
-    config: &Config,
-    network: &Network,
-    parameters: Parameters<f64>,
-) -> Result<Box<dyn Simulator>> {
-    if let Some(grid) = config.grid {
-        return Ok(Box::new(OnGrid::new(network, grid, config.loss, parameters)?));
-    }
-    let mut engine = Reference::new(network, Training::exact(config.loss))?;
-    engine.load(&parameters)?;
-    Ok(Box::new(engine))
 }
 
 impl Simulator for Reference {
