@@ -104,7 +104,7 @@ impl DenseLayer {
         self.sources - self.copies * self.own_rows
     }
 
-    /// Whether its neurons hear one another.
+    /// Whether its neurons hear one another, or are walked as if they did.
     pub(crate) fn is_recurrent(&self) -> bool {
         self.copies > 0
     }
