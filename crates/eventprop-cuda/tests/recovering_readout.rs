@@ -13,7 +13,7 @@ mod lively;
 #[path = "common/recovering.rs"]
 mod recovering;
 
-use agree::{Settings, Unchanged, engines_agree_where, error};
+use agree::{Settings, Unchanged, engines_agree_where};
 use common::for_each_schedule;
 use draw::{Draw, uniform, weights};
 use eventprop_cuda::CudaOptions;
@@ -117,6 +117,7 @@ fn engines_agree_on_outputs_that_are_heard_around() {
 #[test]
 fn outputs_are_measured() {
     for_each_schedule(|_, schedule| {
+        let mut measured = 0;
         for (case, loss) in [MAXIMUM, MEANS[0], MEANS[1]].into_iter().cycle().take(12).enumerate() {
             let mut uniform = uniform(40 + 20 * schedule + case as u64);
             let kind = [REFRACTORY, ADAPTIVE, BOTH, BOTH][case / 3];
@@ -128,14 +129,12 @@ fn outputs_are_measured() {
                 continue;
             }
             let mut cuda = draw.cuda(draw.training());
-            let found = cuda.infer(&draw.spikes).unwrap();
-            let expected = draw.cpu().infer(&draw.spikes).unwrap();
-            let off = error(&found.values, &expected.values);
-            assert!(off < 1e-4, "{off}");
-            assert_eq!(found.predictions, expected.predictions);
+            draw.assert_measured(&mut cuda);
             let statistics = cuda.differentiate(draw.batch()).unwrap();
             draw.assert_same_in_parts(&cuda, statistics);
+            measured += 1;
         }
+        assert!(measured > 5, "{measured} measured");
     });
 }
 

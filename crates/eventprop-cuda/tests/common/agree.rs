@@ -140,6 +140,15 @@ impl Draw {
         (reference, found)
     }
 
+    /// What is measured, and the classes, are what the CPU engine finds.
+    pub(crate) fn assert_measured(&self, cuda: &mut CudaEngine) {
+        let found = cuda.infer(&self.spikes).unwrap();
+        let expected = self.cpu().infer(&self.spikes).unwrap();
+        let off = error(&found.values, &expected.values);
+        assert!(off < 1e-4, "{off}");
+        assert_eq!(found.predictions, expected.predictions);
+    }
+
     /// What `whole` found is found where the adjoint is cut into the smallest parts: to the bit but for sums
     /// over samples.
     pub(crate) fn assert_same_in_parts(&self, whole: &CudaEngine, statistics: BatchStatistics) {
