@@ -123,7 +123,8 @@ impl Draft {
                 layer.threshold = Some(OneOrMany::Many(self.uniform(size, 0.7, 1.3)));
             }
             Kind::Bias => {
-                layer.bias = Some(OneOrMany::Many(self.uniform(size, -0.3, 0.6)));
+                // Some spike by their bias alone, and inhibition only keeps them from it for a while.
+                layer.bias = Some(OneOrMany::Many(self.uniform(size, -0.3, 1.8)));
                 layer.reset = Some(self.one(-0.5, 0.4));
             }
             Kind::Refractory => {
@@ -156,6 +157,7 @@ impl Draft {
                 (f64::from(ratio) * tau_syn, tau_syn)
             }
             Kind::DenseOdd | Kind::PerNeuron | Kind::Skip => (self.one(3.0, 30.0), tau_syn),
+            Kind::Bias if self.rng.random_bool(0.5) => (self.one(3.0, 30.0), tau_syn),
             Kind::DenseEqual => (2.0 * tau_syn, 2.0 * tau_syn),
             Kind::DenseNearEqual => {
                 let exponent: i32 = self.rng.random_range(-13..=-3);
@@ -204,8 +206,11 @@ impl Draft {
                 TimeConstants { tau_mem: constants.tau_mem[0], tau_syn: constants.tau_syn[0] };
             let mean = gain / (highest_response(taus) * arrivals) * 1.6;
             // Feedback is inhibitory on average: a loop that amplifies runs away.
-            let (low, high) =
-                if feedback { (-2.0 * mean, mean) } else { (-0.4 * mean, 2.4 * mean) };
+            let (low, high) = match self.kind {
+                _ if feedback => (-2.0 * mean, mean),
+                Kind::Bias => (-1.5 * mean, 2.0 * mean),
+                _ => (-0.4 * mean, 2.4 * mean),
+            };
             own.weights = self.uniform(own.weights.len(), low, high);
             own.delays = self.uniform(own.delays.len(), 0.1, 6.0);
         }

@@ -1,7 +1,7 @@
 //! Threshold crossings of sixteen neurons inside one interval.
 //!
-//! A voltage u(s) = u mem(s) + I drive(s) has at most one maximum where I > 0, so at most one
-//! upward crossing before the reset. What differs between time constants is how it is found:
+//! A voltage u(s) = u mem(s) + I drive(s) has at most one maximum where I > 0, and at most one minimum and no maximum where
+//! I < 0, so at most one upward crossing before the reset. What differs between time constants is how it is found:
 //! [`Polynomial`] solves in x = exp(-s/tau_mem), where it is a polynomial if tau_mem/tau_syn is an
 //! integer; [`Exponential`] solves in s for any constants.
 

@@ -35,8 +35,11 @@ fn draw() -> impl Strategy<Value = Draw> {
         Just(Loss::SpikeTimeSum {}),
         Just(Loss::TtfsCrossEntropy { tau: 2.0, alpha: 0.01, tau_early: 10.0 }),
     ];
-    (taus, loss, 1..3_usize, 1..40_usize, any::<bool>(), any::<u64>()).prop_map(
-        |((tau_mem, tau_syn), loss, hidden, size, biased, seed)| {
+    // The range of biases, and how far down weights reach: neurons that spike by their bias alone need inhibition to show
+    // all they can do.
+    let drive = prop_oneof![Just((0.0, 0.0, 0.6)), Just((-0.2, 0.2, 0.6)), Just((-0.5, 2.5, 1.4))];
+    (taus, loss, 1..3_usize, 1..40_usize, drive, any::<u64>()).prop_map(
+        |((tau_mem, tau_syn), loss, hidden, size, (low, high, inhibition), seed)| {
             let mut state = seed;
             let mut uniform = move || {
                 state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -61,16 +64,12 @@ fn draw() -> impl Strategy<Value = Draw> {
             let mut fan_in = 12.0;
             for connection in &mut parameters.connections {
                 for weight in &mut connection.weights {
-                    *weight = (uniform() * 2.0 - 0.6) * 6.0 / fan_in;
+                    *weight = (uniform() * 2.0 - inhibition) * 6.0 / fan_in;
                 }
                 fan_in = size as f64;
             }
-            if biased {
-                for layer in &mut parameters.layers {
-                    for bias in &mut layer.bias {
-                        *bias = uniform() * 0.4 - 0.2;
-                    }
-                }
+            for layer in &mut parameters.layers {
+                layer.bias.iter_mut().for_each(|bias| *bias = low + uniform() * (high - low));
             }
             let mut spikes = SpikeBatch::new();
             for _ in 0..3 {

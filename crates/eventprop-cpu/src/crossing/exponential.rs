@@ -32,9 +32,10 @@ impl<T: LaneReal> Roots<T> for Exponential<T> {
         let (gap, rise) = (threshold - u, (current - u) / tau_mem);
         let curvature = (current / L::splat(self.0.tau_syn) + rise) / tau_mem;
         let discriminant = rise.mul_add(rise, -(two * curvature * gap)).fast_max(zero);
-        // The crossing lies before the maximum, if there is one.
+        // The crossing lies before the maximum, if there is one; of a current below 0 it is a minimum, which it lies after.
         let peak = self.0.time_of_maximum(u, current);
-        let mut high = peak.gt(zero).select(peak, rest.dt).fast_min(rest.dt);
+        let is_maximum = peak.gt(zero) & current.gt(zero);
+        let mut high = is_maximum.select(peak, rest.dt).fast_min(rest.dt);
         let mut low = zero;
         let mut s = (two * gap / (rise + discriminant.sqrt())).fast_min(high).fast_max(zero);
         let enough = L::splat(T::epsilon()) * tau_mem;
