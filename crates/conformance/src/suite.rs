@@ -90,6 +90,7 @@ pub fn run<T: Real>(build: &Build<'_, T>, seed: u64) -> Report {
         add("state", state(&case, build));
     }
     report.add("bad input", bad_input(build));
+    report.add("overflow", overflow(build, seed));
     report.add("silence", silence(build));
     report.add("turn", turn(build));
     report.add("slope floor", slope_floor(build, seed));
@@ -103,24 +104,32 @@ pub fn same_bits<T: Real>(builds: &[&Build<'_, T>], seed: u64, steps: usize) -> 
     let mut report = Report::default();
     for kind in Kind::ALL {
         let Some(case) = lively(kind, LOSSES[1], seed) else { continue };
-        report.add(format!("same bits, {}", kind.name()), same_bits_of(&case, builds, steps));
+        for clip in [None, Some(Clip::Norm(1e-3))] {
+            let name = format!("same bits, {}, {clip:?}", kind.name());
+            report.add(name, same_bits_of(&case, builds, steps, clip));
+        }
     }
     report
 }
 
-fn same_bits_of<T: Real>(case: &Case, builds: &[&Build<'_, T>], steps: usize) -> Check {
+fn same_bits_of<T: Real>(
+    case: &Case,
+    builds: &[&Build<'_, T>],
+    steps: usize,
+    clip: Option<Clip>,
+) -> Check {
     let mut results = Vec::new();
     for build in builds {
-        let mut engine = start(case, *build, adam(case.loss))?;
+        let mut engine = start(case, *build, Training { clip, ..adam(case.loss) })?;
         let spikes = case.spikes_in::<T>();
-        for _ in 0..steps {
-            engine.train_step(Batch { spikes: &spikes, labels: &case.labels }, 1e-3)?;
-        }
-        engine.differentiate(Batch { spikes: &spikes, labels: &case.labels })?;
-        results.push((engine.parameters(), engine.gradient()));
+        let batch = Batch { spikes: &spikes, labels: &case.labels };
+        let told = (0..steps).map(|_| engine.train_step(batch, 1e-3));
+        let told: Vec<_> = told.collect::<Result<_, _>>()?;
+        engine.differentiate(batch)?;
+        results.push((told, engine.parameters(), engine.gradient()));
     }
     let same = results.windows(2).all(|pair| pair[0] == pair[1]);
-    ensure(same, || "parameters or gradients differ".into())
+    ensure(same, || "statistics, parameters or gradients differ".into())
 }
 
 /// A drawn case with a gradient whose spikes are robust; none if a hundred draws have none.
@@ -200,12 +209,16 @@ fn updates<T: Real>(case: &Case, build: &Build<'_, T>) -> Check {
     let decay = Optimiser::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
     let weights = LearningRates::default();
     let delays = LearningRates { delays: 10.0, ..weights };
+    let some = LearningRates { bias: 1.0, tau_mem: 2.0, ..weights };
     for (optimiser, clip, learning_rates) in [
         (momentum, Some(Clip::Norm(1e-3)), weights),
         (decay, Some(Clip::Value(1e-3)), weights),
         (momentum, None, delays),
         (decay, Some(Clip::Norm(1e-3)), delays),
         (Optimiser::ADAM, None, everything),
+        // Of what does not learn neither the norm nor the count knows.
+        (momentum, Some(Clip::Norm(1e-3)), some),
+        (decay, Some(Clip::Value(1e-3)), some),
     ] {
         let training = Training { optimiser, clip, learning_rates, ..Training::exact(case.loss) };
         let built = start(case, build, training);
@@ -220,7 +233,7 @@ fn updates<T: Real>(case: &Case, build: &Build<'_, T>) -> Check {
         for _ in 0..3 {
             engine.differentiate(Batch { spikes: &spikes, labels: &case.labels })?;
             let mut gradient = engine.gradient();
-            update::clip(&mut gradient, clip);
+            let clipped = update::clip(&mut gradient, clip, &learning_rates);
             state.steps += 1;
             let rule = optimiser.rule(state.steps, 0.01);
             update::apply(
@@ -231,7 +244,8 @@ fn updates<T: Real>(case: &Case, build: &Build<'_, T>) -> Check {
                 rule,
                 &learning_rates,
             )?;
-            engine.update(0.01)?;
+            let found = engine.update(0.01)?;
+            ensure(found == clipped, || format!("{found:?} said, {clipped:?} is right"))?;
             close(&engine.parameters(), &expected, 16.0, "parameters after an update")?;
             // Differences must not add up.
             expected = engine.parameters();
@@ -247,7 +261,9 @@ fn rate_target<T: Real>(case: &Case, build: &Build<'_, T>) -> Check {
     let Some(layer) = case.network.layers().iter().position(|layer| layer.is_lif()) else {
         return Ok(());
     };
-    let rate_targets = vec![RateTarget { layer, target: 3.5, strength: 0.02 }];
+    // Several on one layer add up.
+    let pull = |target, strength| RateTarget { layer, target, strength };
+    let rate_targets = vec![pull(3.5, 0.02), pull(0.5, 0.03)];
     let training = Training { rate_targets: rate_targets.clone(), ..Training::exact(case.loss) };
     let (mut engine, has_constants) = build_for(build, &case.network, training)?;
     engine.load(&case.parameters.cast())?;
@@ -344,6 +360,24 @@ fn bad_input<T: Real>(build: &Build<'_, T>) -> Check {
     refused(engine.differentiate(batch(&good, &[])).map(unit), "no label")?;
     engine.differentiate(batch(&good, &[1]))?;
     Ok(())
+}
+
+/// An update that leaves no numbers says so, and the engine goes on with what it is given then.
+fn overflow<T: Real>(build: &Build<'_, T>, seed: u64) -> Check {
+    let Some(case) = lively(Kind::DenseInteger, LOSSES[1], seed) else { return Ok(()) };
+    let training = Training { optimiser: Optimiser::SGD, ..Training::exact(case.loss) };
+    let mut engine = start(&case, build, training)?;
+    let (spikes, state) = (case.spikes_in::<T>(), engine.optimiser_state());
+    let batch = Batch { spikes: &spikes, labels: &case.labels };
+    engine.differentiate(batch)?;
+    let gradient = engine.gradient();
+    let result = engine.update(f64::INFINITY);
+    let told = matches!(result, Err(EngineError::NotFinite { .. }));
+    ensure(told, || format!("an update by infinity: {result:?}"))?;
+    engine.load(&case.parameters.cast())?;
+    engine.load_optimiser_state(&state)?;
+    engine.differentiate(batch)?;
+    ensure(engine.gradient() == gradient, || "it is not the same afterwards".into())
 }
 
 /// Samples without spikes, and neurons that never spike, have a loss and no gradient.

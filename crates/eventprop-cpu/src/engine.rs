@@ -185,7 +185,7 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
 
     fn update(&mut self, learning_rate: f64) -> Result<UpdateStatistics, EngineError> {
         let Self { threads, machine, .. } = self;
-        Ok(UpdateStatistics { clipped: threads.run(|| machine.update(threads, learning_rate)) })
+        threads.run(|| machine.update(threads, learning_rate))
     }
 
     // The threads are called but once.
@@ -199,7 +199,7 @@ impl<T: LaneReal> Engine<T> for CpuEngine<T> {
         let _attempt = threads.attempt(Kind::Training, batch.len());
         threads.run(|| {
             let statistics = machine.differentiate(threads, batch)?;
-            Ok((statistics, UpdateStatistics { clipped: machine.update(threads, learning_rate) }))
+            Ok((statistics, machine.update(threads, learning_rate)?))
         })
     }
 

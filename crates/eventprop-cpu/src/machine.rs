@@ -223,7 +223,7 @@ impl<T: LaneReal> Machine<T> {
                 let pairs = spikes[layer][..samples].par_iter_mut().zip(above);
                 threads.each(pairs, |(spikes, stream)| spikes.take_errors(&stream.errors));
             }
-            let rate = training.rate_targets.iter().find(|rate| rate.layer == layer + 1);
+            let rate = training.rate_target(layer + 1);
             let settings = JumpSettings {
                 slope_floor: T::of(training.slope_floor),
                 rate: rate.map(|rate| (T::of(rate.target), T::of(rate.strength / samples as f64))),

@@ -162,6 +162,11 @@ struct Step {
     Rule rule;
 };
 
+// Parameters that follow one another.
+struct Span {
+    int first, end;
+};
+
 // A list of constants among all parameters.
 struct Learned {
     int first, count;
@@ -212,7 +217,7 @@ struct Loss {
 
 static_assert(sizeof(Record) == 16 && sizeof(Layer) == 344 && sizeof(Step) == 136, "as in abi.rs");
 static_assert(sizeof(Loss) == 20 && sizeof(Control) == 112 && sizeof(List) == 64, "as in abi.rs");
-static_assert(sizeof(Member) == 416 && sizeof(Constants) == 144 && sizeof(Learned) == 16, "as in abi.rs");
+static_assert(sizeof(Member) == 416 && sizeof(Constants) == 144 && sizeof(Learned) == 16 && sizeof(Span) == 8, "as in abi.rs");
 static_assert(sizeof(Recovery) == 56, "as in abi.rs");
 
 // By one thread, in a kernel after an update.

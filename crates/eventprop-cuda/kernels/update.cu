@@ -4,14 +4,16 @@
 #define NORM_BLOCKS 32
 #define NORM_THREADS 256
 
-// Grid: NORM_BLOCKS of NORM_THREADS.
-extern "C" __global__ void gradient_squares(float const* gradient, int count, double* parts) {
+// Over the parameters of `count` spans. Grid: NORM_BLOCKS of NORM_THREADS.
+extern "C" __global__ void gradient_squares(float const* gradient, Span const* spans, int count, double* parts) {
     __shared__ double sums[NORM_THREADS];
     double sum = 0.0;
     int threads = gridDim.x * NORM_THREADS;
-    for (int i = blockIdx.x * NORM_THREADS + threadIdx.x; i < count; i += threads) {
-        double value = gradient[i];
-        sum += value * value;
+    for (Span const* span = spans; span < spans + count; span++) {
+        for (int i = span->first + blockIdx.x * NORM_THREADS + threadIdx.x; i < span->end; i += threads) {
+            double value = gradient[i];
+            sum += value * value;
+        }
     }
     sum = block_sum(sum, sums, threadIdx.x, NORM_THREADS);
     if (threadIdx.x == 0) parts[blockIdx.x] = sum;
@@ -25,16 +27,16 @@ extern "C" __global__ void gradient_norm(double const* parts, Control* control) 
     if (threadIdx.x == 0) control->norm = sqrt(sum);
 }
 
-// A thread a weight or delay; padding has no gradient and stays 0. `count` of them, `real`
-// parameters in all, without padding; from `delays` on they are delays, which no update makes negative.
+// A thread a weight or delay; padding has no gradient and stays 0. `count` of them; from `delays` on
+// they are delays, which no update makes negative. The norm is of `of_norm` parameters, without padding.
 extern "C" __global__ void update_parameters(float* parameters, float const* gradient, float* first,
-                                             float* second, int count, int real, int delays,
+                                             float* second, int count, int of_norm, int delays,
                                              Control* control, Step const* steps) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (is_faulty(control)) return;
     Rule rule = steps[control->cursor].rule;
     bool scaled = rule.clip_norm > 0.0 && control->norm > rule.clip_norm;
-    if (scaled && i == 0) atomicAdd(&control->clipped, (unsigned long long)real);
+    if (scaled && i == 0) atomicAdd(&control->clipped, (unsigned long long)of_norm);
     if (i >= count) return;
     bool is_delay = i >= delays;
     change(parameters, gradient, first, second, i, rule, is_delay ? rule.delays : rule.weights, scaled,

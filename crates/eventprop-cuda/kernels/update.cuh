@@ -21,13 +21,13 @@ __device__ __forceinline__ double block_sum(double value, double* sums, int thre
 __device__ __forceinline__ void change(float* parameters, float const* gradient, float* first, float* second, int i,
                                        Rule const& rule, Pace pace, bool scaled, float lowest, Control* control,
                                        unsigned long long* clipped) {
+    if (!pace.learns) return;
     float g = gradient[i];
     if (scaled) g *= (float)(rule.clip_norm / control->norm);
     if (rule.clip_value > 0.0f && fabsf(g) > rule.clip_value) {
         g = copysignf(rule.clip_value, g);
         atomicAdd(clipped, 1ull);
     }
-    if (!pace.learns) return;
     float p = parameters[i];
     if (rule.adam) {
         float m = fmaf(rule.momentum_or_beta1, first[i], (1.0f - rule.momentum_or_beta1) * g);

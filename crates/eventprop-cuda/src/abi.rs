@@ -137,6 +137,14 @@ pub(crate) struct Constants {
     pub(crate) of: [Constant; CONSTANTS],
 }
 
+/// Parameters that follow one another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Span {
+    pub(crate) first: i32,
+    pub(crate) end: i32,
+}
+
 /// A list of constants among all parameters.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
@@ -236,6 +244,6 @@ impl Control {
 const _: () = {
     assert!(size_of::<Layer>() == 344 && size_of::<Step>() == 136);
     assert!(size_of::<Member>() == 416 && size_of::<Recovery>() == 56);
-    assert!(size_of::<Constants>() == 144 && size_of::<Learned>() == 16);
+    assert!(size_of::<Constants>() == 144 && size_of::<Learned>() == 16 && size_of::<Span>() == 8);
     assert!(size_of::<Loss>() == 20 && size_of::<Control>() == 112 && size_of::<List>() == 64);
 };

@@ -139,8 +139,10 @@ impl BatchBuffers {
                 reset: plan.reset,
                 rate: plan.rate,
                 slope_floor: settings.slope_floor,
-                target_count: plan.pull.0 as f32,
-                target_strength: (plan.pull.1 / samples as f64) as f32,
+                target_count: plan.pull.map_or(0.0, |pull| pull.target as f32),
+                target_strength: plan
+                    .pull
+                    .map_or(0.0, |pull| (pull.strength / samples as f64) as f32),
                 decay: plan.decay,
                 weights: matrix,
                 delays: delays.map_or(0, |(delays, _)| delays),

@@ -6,16 +6,16 @@ use crate::data::{Data, longest};
 use crate::device::{Buffer, Device, Graph};
 use crate::layer::DenseLayer;
 use crate::loss;
+use crate::norm::Norm;
 use crate::plan::{order, plan};
 use crate::program::Program;
 use crate::queue::{Queue, Rates};
 use crate::refusals;
 use crate::sizes::Room;
-use crate::update::{NORM_BLOCKS, check_finite};
+use crate::update::check_finite;
 use crate::weights::Weights;
 use lif_core::engine::{EngineError, Training};
 use lif_core::network::Network;
-use lif_core::optimiser::Clip;
 use lif_core::{Parameters, SpikeBatch};
 
 /// Spikes of one neuron in one sample beyond which a network has run away.
@@ -46,7 +46,7 @@ pub struct CudaEngine {
     pub(crate) kept_arrivals: usize,
     queue: Queue,
     pub(crate) activity: Vec<Buffer<u64>>,
-    norm_parts: Buffer<f64>,
+    norm: Option<Norm>,
     pub(crate) device: Device,
     pub(crate) steps: u64,
     /// The number of samples last run.
@@ -138,6 +138,7 @@ impl CudaEngine {
             None => WARPS_OF_A_MULTIPROCESSOR * device.multiprocessors()?,
         };
         let queue = Queue::new(&device)?;
+        let norm = Norm::new(&device, &weights.stored.layout, &training)?;
         Ok(Self {
             graphs: Vec::new(),
             batch: None,
@@ -149,7 +150,7 @@ impl CudaEngine {
             kept_arrivals: 0,
             queue,
             activity: activity?,
-            norm_parts: device.zeros(NORM_BLOCKS)?,
+            norm,
             device,
             steps: 0,
             samples: 0,
@@ -306,7 +307,7 @@ impl CudaEngine {
             weights: &self.weights,
             data,
             queue: &self.queue,
-            norm_parts: &self.norm_parts,
+            norm: self.norm.as_ref(),
             loss: self.loss,
             constants: &self.constants,
             learned: &self.learned,
@@ -314,16 +315,15 @@ impl CudaEngine {
             arrival_warps: self.arrival_warps,
         };
         program.members = program.describe_members()?;
-        let norm = matches!(self.training.clip, Some(Clip::Norm(_)));
         let graph = self.device.record(|_| match task {
             Task::Infer => program.infer(),
             Task::Differentiate => {
                 program.evaluate().and_then(|()| program.differentiate(input_errors))
             }
-            Task::Update => program.update(norm),
-            Task::Train => program.evaluate().and_then(|()| program.train(input_errors, norm)),
+            Task::Update => program.update(),
+            Task::Train => program.evaluate().and_then(|()| program.train(input_errors)),
             Task::DifferentiateBack => program.differentiate(input_errors),
-            Task::TrainBack => program.train(input_errors, norm),
+            Task::TrainBack => program.train(input_errors),
         })?;
         Ok(Recorded { key, graph, _members: program.members })
     }

@@ -1,6 +1,7 @@
 //! A layer as it is computed.
 
 use crate::abi::Decay;
+use lif_core::engine::RateTarget;
 use lif_core::network::{Layer, Network};
 use lif_core::{LayerParameters, ParameterId};
 
@@ -48,8 +49,8 @@ pub(crate) struct DenseLayer {
     pub(crate) reset: f32,
     /// The rate at which a weighted mean over its voltages forgets.
     pub(crate) rate: f32,
-    /// (target, strength) of the pull on its spike counts; all its rate targets together.
-    pub(crate) pull: (f64, f64),
+    /// The pull on its spike counts.
+    pub(crate) pull: Option<RateTarget>,
     /// Its time constants, or those of its first neuron.
     pub(crate) decay: Decay,
     /// Whether each neuron computes its decays itself.

@@ -1,9 +1,10 @@
 //! Where parameters lie in a buffer: the weights of all layers one after the other, then their delays, then constants of
 //! neurons if gradients by them are wanted, rows padded.
 
-use crate::abi::Address;
+use crate::abi::{Address, Span};
 use crate::device::Buffer;
 use crate::layer::{DenseLayer, Input, Synapses, WARP};
+use lif_core::optimiser::LearningRates;
 use lif_core::{ParameterId, Parameters};
 
 /// Where each layer's matrices lie.
@@ -36,10 +37,6 @@ pub(crate) struct Matrix {
 /// Which parameters are what.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spans {
-    /// All values, padding and constants of neurons included.
-    pub(crate) all: usize,
-    /// Those that are no padding.
-    pub(crate) real: usize,
     /// Where delays start, which no update makes negative.
     pub(crate) first_delay: usize,
     /// Where constants of neurons start, which [`change`] leaves alone.
@@ -109,12 +106,22 @@ impl Layout {
 
     /// Which of them are what.
     pub(crate) fn spans(&self) -> Spans {
-        Spans {
-            all: self.len(),
-            real: self.matrices.iter().map(|matrix| matrix.sources * matrix.targets).sum(),
-            first_delay: self.first_delay,
-            first_constant: self.first_constant,
+        Spans { first_delay: self.first_delay, first_constant: self.first_constant }
+    }
+
+    /// Where what learns lies, and how many parameters that are without padding.
+    pub(crate) fn learned(&self, rates: &LearningRates) -> (Vec<Span>, usize) {
+        let (mut spans, mut count) = (Vec::<Span>::new(), 0);
+        for matrix in self.matrices.iter().filter(|matrix| rates.of(matrix.id) != 0.0) {
+            let [first, end] =
+                [matrix.first, matrix.first + matrix.sources * matrix.stride].map(|at| at as i32);
+            match spans.last_mut() {
+                Some(last) if last.end == first => last.end = end,
+                _ => spans.push(Span { first, end }),
+            }
+            count += matrix.sources * matrix.targets;
         }
+        (spans, count)
     }
 
     /// By connection into layer number `index` above the input: where a buffer holds its weights, and their delays if

@@ -31,6 +31,7 @@ mod memory;
 mod name;
 #[cfg(feature = "nccl")]
 mod nccl;
+mod norm;
 mod own_loss;
 mod plan;
 mod probe;

@@ -28,9 +28,6 @@ pub(crate) fn plan(
         let layer = &network.layers()[position];
         let values = &parameters.layers[position];
         let rate = if readout == Readout::ExpMean { duration.recip() } else { 0.0 };
-        let targets = training.rate_targets.iter().filter(|target| target.layer == position);
-        let (pull, strength) =
-            targets.fold((0.0, 0.0), |(p, s), t| (p + t.strength * t.target, s + t.strength));
         let found = groups.iter().enumerate().find(|(_, group)| group[0] == position);
         let (turn, group) = found.map_or((0, &[][..]), |(turn, group)| (turn, group));
         let hears = match group {
@@ -74,7 +71,7 @@ pub(crate) fn plan(
                 _ => 0.0,
             },
             rate: if position == network.output_index() { rate } else { 0.0 },
-            pull: (if strength == 0.0 { 0.0 } else { pull / strength }, strength),
+            pull: training.rate_target(position),
             decay: decay(values, 0),
             heterogeneous: is_heterogeneous(layer, training),
             constants: match wants_constants {

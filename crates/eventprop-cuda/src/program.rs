@@ -6,6 +6,7 @@ use crate::constants::Constants;
 use crate::data::Data;
 use crate::device::{Buffer, Device, Shape};
 use crate::layer::{DenseLayer, WARP};
+use crate::norm::Norm;
 use crate::queue::Queue;
 use crate::weights::Weights;
 
@@ -29,7 +30,8 @@ pub(crate) struct Program<'a> {
     pub(crate) weights: &'a Weights,
     pub(crate) data: &'a Data,
     pub(crate) queue: &'a Queue,
-    pub(crate) norm_parts: &'a Buffer<f64>,
+    /// If gradients are clipped by their norm.
+    pub(crate) norm: Option<&'a Norm>,
     pub(crate) loss: abi::Loss,
     pub(crate) constants: &'a [Constants],
     /// The lists of constants among all parameters.

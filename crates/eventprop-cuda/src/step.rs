@@ -89,16 +89,16 @@ impl Program<'_> {
         self.finish(End::Batch)
     }
 
-    /// Changes weights and delays by the gradient; `norm` says whether its norm is needed.
-    pub(crate) fn update(&self, norm: bool) -> Result<(), EngineError> {
-        self.change(norm)?;
+    /// Changes weights and delays by the gradient.
+    pub(crate) fn update(&self) -> Result<(), EngineError> {
+        self.change()?;
         finish_update(self.device, self.queue)
     }
 
     /// [`Program::differentiate`], then [`Program::update`].
-    pub(crate) fn train(&self, input_errors: bool, norm: bool) -> Result<(), EngineError> {
+    pub(crate) fn train(&self, input_errors: bool) -> Result<(), EngineError> {
         self.backward(input_errors)?;
-        self.change(norm)?;
+        self.change()?;
         self.finish(End::Step)
     }
 
@@ -129,9 +129,9 @@ impl Program<'_> {
         finish(device, end, queue, Left { losses, predictions, labels: &data.labels })
     }
 
-    fn change(&self, norm: bool) -> Result<(), EngineError> {
-        let Self { device, weights, queue, norm_parts, .. } = self;
-        change(device, &weights.stored, queue, norm.then_some(norm_parts))?;
+    fn change(&self) -> Result<(), EngineError> {
+        let Self { device, weights, queue, norm, .. } = self;
+        change(device, &weights.stored, queue, *norm)?;
         self.change_constants()
     }
 

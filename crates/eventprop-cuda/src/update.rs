@@ -3,43 +3,29 @@
 use crate::abi::{Control, NONE};
 use crate::device::{Buffer, Device, Shape};
 use crate::layout::Layout;
+use crate::norm::Norm;
 use crate::queue::Queue;
 use crate::stored::Stored;
 use bytemuck::bytes_of;
 use lif_core::Network;
 use lif_core::engine::{BatchStatistics, EngineError, UpdateStatistics};
 
-/// Blocks that add up the gradient's squares: NORM_BLOCKS of `kernels/update.cu`.
-pub(crate) const NORM_BLOCKS: usize = 32;
-/// NORM_THREADS.
+/// NORM_THREADS of `kernels/update.cu`.
 const THREADS: u32 = 256;
 
-/// Changes weights and delays by their gradient, as the queue's step says; with `norm_parts`, after its norm.
+/// Changes weights and delays by their gradient, as the queue's step says; after its norm, if that matters.
 pub(crate) fn change(
     device: &Device,
     stored: &Stored,
     queue: &Queue,
-    norm_parts: Option<&Buffer<f64>>,
+    norm: Option<&Norm>,
 ) -> Result<(), EngineError> {
     let (control, spans) = (queue.control.address(), stored.layout.spans());
     let count = spans.first_constant as i32;
-    if let Some(norm_parts) = norm_parts {
-        let parts = norm_parts.address();
-        device.launch(
-            "gradient_squares",
-            Shape { grid: (norm_parts.len() as u32, 1), block: (THREADS, 1) },
-            &[
-                bytes_of(&stored.gradient.address()),
-                bytes_of(&(spans.all as i32)),
-                bytes_of(&parts),
-            ],
-        )?;
-        device.launch(
-            "gradient_norm",
-            Shape { grid: (1, 1), block: (THREADS, 1) },
-            &[bytes_of(&parts), bytes_of(&control)],
-        )?;
+    if let Some(norm) = norm {
+        norm.find(device, stored.gradient.address(), control)?;
     }
+    let of_norm = norm.map_or(0, |norm| norm.count) as i32;
     if count == 0 {
         return Ok(());
     }
@@ -52,7 +38,7 @@ pub(crate) fn change(
             bytes_of(&stored.first.address()),
             bytes_of(&stored.second.address()),
             bytes_of(&count),
-            bytes_of(&(spans.real as i32)),
+            bytes_of(&of_norm),
             bytes_of(&(spans.first_delay as i32)),
             bytes_of(&control),
             bytes_of(&queue.steps.address()),

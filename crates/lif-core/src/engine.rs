@@ -190,6 +190,15 @@ impl<T: Real> Training<T> {
     pub fn needs_constant_gradients(&self) -> bool {
         self.constant_gradients || self.learning_rates.learns_constants()
     }
+
+    /// The pull on a layer's spike counts, if there is one: several add up to one.
+    pub fn rate_target(&self, layer: usize) -> Option<RateTarget> {
+        let own = self.rate_targets.iter().filter(|rate| rate.layer == layer);
+        let (strength, weighted) = own.fold((0.0, 0.0), |(strength, weighted), rate| {
+            (strength + rate.strength, weighted + rate.strength * rate.target)
+        });
+        (strength != 0.0).then(|| RateTarget { layer, target: weighted / strength, strength })
+    }
 }
 
 /// Draws the spike count of each neuron of a layer towards a target (Nowotny, Turner & Knight

@@ -69,11 +69,16 @@ impl Optimiser {
             Self::Adam { beta1, beta2, epsilon, weight_decay } => {
                 fraction("beta1", beta1)?;
                 fraction("beta2", beta2)?;
-                for (name, value) in [("epsilon", epsilon), ("weight_decay", weight_decay)] {
-                    if !(value.is_finite() && value >= 0.0) {
-                        let reason = format!("must be finite and not negative, got {value}");
-                        return Err(DescriptionError::new(format!("optimiser.{name}"), reason));
-                    }
+                let refuse = |name: &str, demand: &str, value: f64| {
+                    let reason = format!("must be {demand}, got {value}");
+                    Err(DescriptionError::new(format!("optimiser.{name}"), reason))
+                };
+                // A weight that never had a gradient would become 0 / 0.
+                if !((epsilon as f32).is_normal() && epsilon > 0.0) {
+                    return refuse("epsilon", "above 0 in single precision", epsilon);
+                }
+                if !(weight_decay.is_finite() && weight_decay >= 0.0) {
+                    return refuse("weight_decay", "finite and not negative", weight_decay);
                 }
                 Ok(())
             }

@@ -327,10 +327,10 @@ impl Engine<f64> for Reference {
 
     fn update(&mut self, learning_rate: f64) -> Result<UpdateStatistics, EngineError> {
         let mut gradient = self.gradient();
-        let statistics = update::clip(&mut gradient, self.training.clip);
+        let rates = &self.training.learning_rates;
+        let statistics = update::clip(&mut gradient, self.training.clip, rates);
         self.state.steps += 1;
         let rule = self.training.optimiser.rule(self.state.steps, learning_rate);
-        let rates = &self.training.learning_rates;
         let (network, state) = (&self.network, &mut self.state);
         update::apply(network, &mut self.parameters, &gradient, state, rule, rates)?;
         Ok(statistics)

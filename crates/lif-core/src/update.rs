@@ -17,16 +17,22 @@ pub const MIN_TAU: f64 = 0.1;
 /// may reach.
 pub const MIN_THRESHOLD: f64 = 1e-3;
 
-/// Clips `gradient` in place and returns how many of its components were changed (all of them, where
-/// a norm was).
-pub fn clip<T: Real>(gradient: &mut Parameters<T>, clip: Option<Clip>) -> UpdateStatistics {
+/// Clips `gradient`, as far as it is by parameters that learn, in place, and returns how many of its components were changed
+/// (all of them, where a norm was).
+pub fn clip<T: Real>(
+    gradient: &mut Parameters<T>,
+    clip: Option<Clip>,
+    rates: &LearningRates,
+) -> UpdateStatistics {
+    let learns = |id| rates.of(id) != 0.0;
     let mut clipped = 0;
     match clip {
         None => {}
         Some(Clip::Value(limit)) => {
             let limit = T::of(limit);
-            gradient.for_each_mut(|_, values| {
-                for value in values.iter_mut().filter(|value| value.abs() > limit) {
+            gradient.for_each_mut(|id, values| {
+                let too_large = |value: &&mut T| learns(id) && value.abs() > limit;
+                for value in values.iter_mut().filter(too_large) {
                     *value = limit.copysign(*value);
                     clipped += 1;
                 }
@@ -34,15 +40,21 @@ pub fn clip<T: Real>(gradient: &mut Parameters<T>, clip: Option<Clip>) -> Update
         }
         Some(Clip::Norm(limit)) => {
             let (mut squares, mut count) = (0.0, 0);
-            gradient.for_each(|_, values| {
+            gradient.for_each(|id, values| {
+                if !learns(id) {
+                    return;
+                }
                 squares += values.iter().map(|value| value.as_f64().powi(2)).sum::<f64>();
                 count += values.len() as u64;
             });
             let norm = squares.sqrt();
             if norm > limit {
                 let factor = T::of(limit / norm);
-                gradient
-                    .for_each_mut(|_, values| values.iter_mut().for_each(|value| *value *= factor));
+                gradient.for_each_mut(|id, values| {
+                    if learns(id) {
+                        values.iter_mut().for_each(|value| *value *= factor);
+                    }
+                });
                 clipped = count;
             }
         }
@@ -133,7 +145,7 @@ pub fn check_shape<T: Real>(own: &Parameters<T>, given: &Parameters<T>) -> Resul
 ///
 /// # Errors
 /// [`EngineError::Shape`], naming the first list with a value that is not finite, a negative delay, a time
-/// constant that is not positive or a threshold that is not above the reset.
+/// constant that is not positive or a threshold that is not above 0 and the reset.
 pub fn check_values<T: Real>(
     network: &Network,
     parameters: &Parameters<T>,
@@ -144,9 +156,9 @@ pub fn check_values<T: Real>(
             ParameterId::Weights(_) | ParameterId::Bias(_) => f64::NEG_INFINITY,
             ParameterId::Delays(_) | ParameterId::AdaptationBeta(_) => -f64::MIN_POSITIVE,
             ParameterId::TauMem(_) | ParameterId::TauSyn(_) | ParameterId::AdaptationTau(_) => 0.0,
-            ParameterId::Threshold(layer) => {
-                network.layers()[layer].constants().map_or(0.0, |constants| constants.reset)
-            }
+            ParameterId::Threshold(layer) => network.layers()[layer]
+                .constants()
+                .map_or(0.0, |constants| constants.reset.max(0.0)),
         };
         let wrong = |value: &&T| !(value.is_finite() && value.as_f64() > lowest);
         if let Some(value) = values.iter().find(wrong) {

@@ -73,13 +73,8 @@ impl<T: LaneReal> GeneralEngine<T> {
 
     fn jumps(&self, samples: usize) -> Jumps<T> {
         let rate = |layer: usize| {
-            let own = self.training.rate_targets.iter().filter(|rate| rate.layer == layer);
-            // Several pulls on one layer add up to one.
-            let (strength, weighted) = own.fold((0.0, 0.0), |(strength, weighted), rate| {
-                (strength + rate.strength, weighted + rate.strength * rate.target)
-            });
-            let target = T::of(weighted / strength);
-            (strength != 0.0).then(|| (target, T::of(strength / samples as f64)))
+            let rate = self.training.rate_target(layer)?;
+            Some((T::of(rate.target), T::of(rate.strength / samples as f64)))
         };
         Jumps {
             slope_floor: T::of(self.training.slope_floor),
@@ -240,10 +235,10 @@ impl<T: LaneReal> Engine<T> for GeneralEngine<T> {
 
     fn update(&mut self, learning_rate: f64) -> Result<UpdateStatistics, EngineError> {
         let mut gradient = self.gradient();
-        let statistics = update::clip(&mut gradient, self.training.clip);
+        let rates = &self.training.learning_rates;
+        let statistics = update::clip(&mut gradient, self.training.clip, rates);
         self.state.steps += 1;
         let rule = self.training.optimiser.rule(self.state.steps, learning_rate);
-        let rates = &self.training.learning_rates;
         let (network, state) = (&self.network, &mut self.state);
         update::apply(network, &mut self.parameters, &gradient, state, rule, rates)?;
         self.model.load(&self.network, &self.parameters);

@@ -1,8 +1,10 @@
 use super::Machine;
 use crate::dense::Adjoints;
 use crate::lanes::{LaneReal, Lanes};
+use crate::plan::Input;
 use crate::threads::Threads;
-use crate::update::{Piece, take};
+use crate::update::{Changed, Piece, take};
+use lif_core::engine::{EngineError, UpdateStatistics};
 use lif_core::optimiser::Clip;
 use rayon::prelude::*;
 
@@ -10,12 +12,19 @@ use rayon::prelude::*;
 const UPDATE_CHUNK: usize = 1024;
 
 impl<T: LaneReal> Machine<T> {
-    /// Changes the weights by the gradient; returns how many components were clipped.
-    pub(crate) fn update(&mut self, threads: &Threads, learning_rate: f64) -> u64 {
+    /// Changes the weights by the gradient.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFinite`] if a weight is no longer finite, naming the layer it leads to.
+    pub(crate) fn update(
+        &mut self,
+        threads: &Threads,
+        learning_rate: f64,
+    ) -> Result<UpdateStatistics, EngineError> {
         self.steps += 1;
         let factor = T::of(self.training.learning_rates.weights);
         let rule = self.training.optimiser.rule(self.steps, learning_rate).scaled(factor, true);
-        let mut clipped = 0;
+        let mut scaled = 0;
         let bound = match self.training.clip {
             Some(Clip::Value(bound)) => Some(T::of(bound)),
             Some(Clip::Norm(bound)) => {
@@ -24,14 +33,27 @@ impl<T: LaneReal> Machine<T> {
                 if norm > bound {
                     let scale = T::Lanes::of(bound / norm);
                     threads.each(self.gradient.par_iter_mut(), |row| *row = *row * scale);
-                    clipped = self.plan.inputs.iter().map(|input| input.blocks.weights()).sum();
+                    scaled = self.plan.inputs.iter().map(|input| input.blocks.weights()).sum();
                 }
                 None
             }
             None => None,
         };
         let pieces = self.pieces().into_par_iter().map(|piece| piece.update(&rule, bound));
-        threads.reduce(pieces, clipped, |a, b| a + b)
+        let changed = threads.reduce(pieces, Changed::NOTHING, Changed::and);
+        if changed.is_finite {
+            return Ok(UpdateStatistics { clipped: scaled + changed.clipped });
+        }
+        let is_finite = |input: &&Input<T>| {
+            let weights = &self.weights[input.first_row..][..input.blocks.len()];
+            T::Lanes::scalars(weights).iter().all(|weight| weight.is_finite())
+        };
+        let layer = 1 + self.plan.inputs.iter().take_while(is_finite).count();
+        Err(EngineError::NotFinite {
+            what: "a parameter after the update",
+            layer: self.network.layers()[layer].name.clone(),
+            sample: 0,
+        })
     }
 
     /// All weights, in pieces that threads update one by one and use their gradient up.

@@ -6,13 +6,13 @@ use crate::host_loss::evaluate;
 use crate::layout::Layout;
 use crate::loss;
 use crate::name::NAME;
+use crate::norm::Norm;
 use crate::probe::unavailable;
 use crate::queue::{Queue, Rates};
 use crate::stored::Stored;
-use crate::update::{NORM_BLOCKS, check_finite};
+use crate::update::check_finite;
 use lif_core::engine::{EngineError, Training};
 use lif_core::grid::{BatchInParts, GridLayer, GridModel, GridSpec, check_training};
-use lif_core::optimiser::Clip;
 use lif_core::{Network, SpikeBatch};
 
 /// The clock-driven model of [`lif_core::grid`] on a CUDA device, in single precision: a stack of LIF layers.
@@ -35,7 +35,7 @@ pub struct CudaGridEngine {
     pub(super) queue: Queue,
     /// By layer after the input.
     pub(super) neurons: Vec<Neurons>,
-    norm_parts: Buffer<f64>,
+    pub(super) norm: Option<Norm>,
     pub(super) device: Device,
     /// Updates made.
     pub(super) updates: u64,
@@ -120,9 +120,9 @@ impl CudaGridEngine {
             neurons: neurons.collect::<Result<_, EngineError>>()?,
             room: Room { samples: 1, most: Most::default(), shapes },
             data: [None, None],
+            norm: Norm::new(&device, &layout, &training)?,
             stored: Stored::zeros(&device, layout)?,
             queue: Queue::new(&device)?,
-            norm_parts: device.zeros(NORM_BLOCKS)?,
             device,
             updates: 0,
             samples: 0,
@@ -223,10 +223,6 @@ impl CudaGridEngine {
         check_finite(outcome, self.model.network(), &self.stored.layout)
     }
 
-    pub(super) fn norm_parts(&self) -> Option<&Buffer<f64>> {
-        matches!(self.training.clip, Some(Clip::Norm(_))).then_some(&self.norm_parts)
-    }
-
     /// The number of the last layer.
     pub(super) fn last(&self) -> usize {
         self.neurons.len() - 1
@@ -234,7 +230,7 @@ impl CudaGridEngine {
 
     /// Whether a step's gradient and update are one kernel, which counts it too.
     pub(super) fn learns_at_once(&self) -> bool {
-        self.neurons.len() == 1 && self.norm_parts().is_none()
+        self.neurons.len() == 1 && self.norm.is_none()
     }
 }
 

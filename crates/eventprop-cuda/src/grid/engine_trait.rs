@@ -171,7 +171,7 @@ impl Engine<f32> for CudaGridEngine {
         self.stored.return_gradient(&self.device)?;
         self.set_queue(&[(0, 0)], &[], &[learning_rate])?;
         self.queue.reset(&self.device)?;
-        change(&self.device, &self.stored, &self.queue, self.norm_parts())?;
+        change(&self.device, &self.stored, &self.queue, self.norm.as_ref())?;
         finish_update(&self.device, &self.queue)?;
         let outcome = self.queue.outcome(&self.device)?;
         self.check(&outcome)?;

@@ -4,8 +4,9 @@ use super::abi;
 use super::batch::Batch;
 use super::data::Data;
 use crate::abi::{Address, Loss};
-use crate::device::{Buffer, Device, Shape};
+use crate::device::{Device, Shape};
 use crate::layer::WARP;
+use crate::norm::Norm;
 use crate::queue::Queue;
 use crate::stored::Stored;
 use crate::update::{End, Left, change, finish};
@@ -32,7 +33,7 @@ pub(super) struct Program<'a> {
     /// Whether gradient and update are one kernel, which is of one layer.
     pub(super) learns_at_once: bool,
     /// If gradients are clipped by their norm.
-    pub(super) norm_parts: Option<&'a Buffer<f64>>,
+    pub(super) norm: Option<&'a Norm>,
 }
 
 impl Program<'_> {
@@ -75,7 +76,7 @@ impl Program<'_> {
             return self.gradient_and_update();
         }
         self.gradient()?;
-        change(self.device, self.stored, self.queue, self.norm_parts)?;
+        change(self.device, self.stored, self.queue, self.norm)?;
         finish(self.device, End::Step, self.queue, self.left())
     }
 

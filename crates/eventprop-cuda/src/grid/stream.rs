@@ -103,7 +103,7 @@ impl CudaGridEngine {
             queue: &self.queue,
             stored: &self.stored,
             learns_at_once: self.learns_at_once(),
-            norm_parts: self.norm_parts(),
+            norm: self.norm.as_ref(),
         })
     }
 }
