@@ -392,7 +392,19 @@ fn silence<T: Real>(build: &Build<'_, T>) -> Check {
     engine.gradient().for_each(|_, values| zero &= values.iter().all(|g| *g == T::zero()));
     ensure(zero, || "silence has a gradient".into())?;
     let outputs = engine.infer(&spikes)?;
-    ensure(outputs.predictions == [None, None], || "silence is taken for a class".into())
+    ensure(outputs.predictions == [None, None], || "silence is taken for a class".into())?;
+    late_silence(build, &spikes)
+}
+
+/// A late spike of the label costs nothing where its price is 0, though its exp is infinite in single precision.
+fn late_silence<T: Real>(build: &Build<'_, T>, spikes: &SpikeBatch<T>) -> Check {
+    let layers = vec![LayerSpec::input("input", 2), LayerSpec::lif("out", 2, 20.0, 5.0)];
+    let network = Network::new(200.0, layers, vec![ConnectionSpec::dense("input", "out")])
+        .map_err(EngineError::from)?;
+    let loss = Loss::TtfsCrossEntropy { tau: 50.0, alpha: 0.0, tau_early: 1.0 };
+    let (mut engine, _) = build_for(build, &network, Training::exact(loss))?;
+    let statistics = engine.differentiate(Batch { spikes, labels: &[0, 1] })?;
+    near(statistics.loss, 2.0 * 2_f64.ln(), 1e-6, "the loss of late silence")
 }
 
 /// Voltages that an inhibitory spike turns move with it, and not with one that arrives at the same moment without weight:

@@ -51,7 +51,8 @@ __device__ __forceinline__ float loss_of(Loss const& loss, float const* z, float
     highest = warp_max(highest);
     for (int n = lane; n < targets; n += WARP) sum += expf(scale * z[n] - highest);
     sum = warp_sum(sum);
-    float late = by_times ? expf(z[label] / loss.tau_early) : 0.0f;
+    // 0 times an infinite exp would be no number.
+    float late = by_times && loss.alpha != 0.0f ? expf(z[label] / loss.tau_early) : 0.0f;
     bool is_skipped = by_times && loss.skips_silent_label && z[label] >= silent;
     for (int n = lane; n < targets; n += WARP) {
         float softmax = expf(scale * z[n] - highest) / sum;

@@ -75,9 +75,16 @@ impl Checkpoint {
     /// never a part, also after a power cut.
     ///
     /// # Errors
-    /// If the folder cannot be written or is full; a file that stood there is unharmed.
+    /// If the folder cannot be written or is full, or if there are values that are not finite, which nobody would read; a
+    /// file that stood there is unharmed.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
         let (description, tensors) = self.contents();
+        if let Some(tensor) = tensors.iter().find(|tensor| !tensor.is_finite()) {
+            return Err(CheckpointError::NotFinite {
+                path: path.into(),
+                tensor: tensor.name.clone(),
+            });
+        }
         write_atomically_with(path, |file| write::write(file, (KEY, &Json(&description)), &tensors))
             .map_err(|source| CheckpointError::Write { path: path.into(), source })
     }

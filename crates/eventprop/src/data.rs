@@ -87,6 +87,7 @@ impl Data {
             return Err(DescriptionError::new("data", reason));
         }
         self.train.check(network)?;
+        self.validation.as_ref().map_or(Ok(()), |validation| validation.check(network))?;
         self.test.check(network)
     }
 }

@@ -1,6 +1,6 @@
 //! What is measured of a training.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Write;
 
 /// What one epoch came to.
@@ -11,6 +11,7 @@ pub struct EpochRecord {
     /// The learning rate of its last batch.
     pub lr: f64,
     /// Mean loss of the training samples, each measured before the update it led to.
+    #[serde(deserialize_with = "number_or_null")]
     pub train_loss: f64,
     /// Fraction of the training samples that were predicted right, measured likewise.
     pub train_accuracy: f64,
@@ -41,7 +42,8 @@ pub struct EpochRecord {
 /// Loss and accuracy on samples that were not trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Score {
-    /// Mean loss.
+    /// Mean loss; it may be infinite.
+    #[serde(deserialize_with = "number_or_null")]
     pub loss: f64,
     /// Fraction predicted right.
     pub accuracy: f64,
@@ -56,6 +58,11 @@ pub struct LayerActivity {
     pub spikes_per_sample: f64,
     /// Its neurons that spiked in no sample.
     pub silent: usize,
+}
+
+/// JSON has no word for what is no number: it is written as null.
+fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 impl EpochRecord {

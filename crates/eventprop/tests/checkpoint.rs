@@ -87,6 +87,23 @@ fn a_checkpoint_that_cannot_be_written_leaves_nothing() {
 }
 
 #[test]
+fn what_nobody_could_read_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    CHECKPOINT.save(&path).unwrap();
+    let mut broken = checkpoint();
+    broken.optimiser.second.connections[1].weights[0] = f32::INFINITY;
+    let message = broken.save(&path).unwrap_err().to_string();
+    assert!(message.contains("second.connections.1.weights holds a value"), "{message}");
+    assert_eq!(std::fs::read(&path).unwrap(), *BYTES, "the good one is still there");
+    // Losses may be anything.
+    let mut infinite = checkpoint();
+    infinite.progress.history[0].test.loss = f64::INFINITY;
+    let read = Checkpoint::from_bytes(&infinite.to_bytes()).unwrap();
+    assert!(read.progress.history[0].test.loss.is_nan());
+}
+
+#[test]
 fn every_truncation_is_refused() {
     for length in 0..BYTES.len() {
         let error = Checkpoint::from_bytes(&BYTES[..length]).unwrap_err();

@@ -227,6 +227,17 @@ fn silent_neurons_are_lifted_until_they_spike() {
 fn data_that_do_not_fit_are_refused() {
     let mut config = config("mnist");
     config.network.layers[0].size = 25;
-    let message = Trainer::new(config, data()).err().unwrap().to_string();
+    let message = Trainer::new(config.clone(), data()).err().unwrap().to_string();
     assert!(message.contains("the input layer has 25 neurons, the data 24 inputs"), "{message}");
+    config.network.layers[0].size = INPUTS;
+    let other = SpikeData {
+        spikes: SpikeBatch::new(),
+        labels: Vec::new(),
+        classes: CLASSES,
+        inputs: INPUTS + 1,
+        shape: [1, 1, INPUTS + 1],
+    };
+    let data = Data { validation: Some(Samples::new(other)), ..data() };
+    let message = Trainer::new(config, data).err().unwrap().to_string();
+    assert!(message.contains("the input layer has 24 neurons, the data 25 inputs"), "{message}");
 }

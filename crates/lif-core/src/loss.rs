@@ -136,6 +136,10 @@ impl<T: Real> Objective<T> for Loss {
             Self::TtfsCrossEntropy { tau, alpha, tau_early } => {
                 let (alpha, tau_early) = (T::of(alpha), T::of(tau_early));
                 let loss = cross_entropy(outputs, -T::of(tau).recip(), label, gradient);
+                // Nothing, where 0 times an infinite exp would be no number.
+                if alpha == T::zero() {
+                    return loss;
+                }
                 let late = (outputs[label] / tau_early).exp();
                 gradient[label] += alpha / tau_early * late;
                 loss + alpha * (late - T::one())

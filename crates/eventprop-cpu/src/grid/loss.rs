@@ -31,11 +31,13 @@ impl StepLoss {
         let table = |value: &dyn Fn(f64) -> f64| {
             (0..=last).map(|step| value(step as f64) as f32).collect::<Vec<_>>()
         };
+        // 0 times an infinite exp would be no number.
+        let late = |value: f64| if alpha == 0.0 { 0.0 } else { alpha * value };
         Self::Table {
             scale: tau.recip() as f32,
             decay: table(&|step| (-step / tau).exp()),
-            late: table(&|step| alpha * (step / tau_early).exp_m1()),
-            late_slope: table(&|step| alpha / tau_early * (step / tau_early).exp()),
+            late: table(&|step| late((step / tau_early).exp_m1())),
+            late_slope: table(&|step| late((step / tau_early).exp() / tau_early)),
         }
     }
 

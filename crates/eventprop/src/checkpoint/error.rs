@@ -20,6 +20,17 @@ pub enum CheckpointError {
         /// Why.
         source: std::io::Error,
     },
+    /// What would be written could not be read: a tensor holds something that is no number.
+    #[error(
+        "nothing was written to {path}: {tensor} holds a value that is not finite; a lower learning rate or training.clip may help",
+        path = path.display()
+    )]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+    },
     /// The bytes are no checkpoint.
     #[error("this is no usable checkpoint: {0}")]
     Broken(String),

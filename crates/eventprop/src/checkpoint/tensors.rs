@@ -25,6 +25,11 @@ impl Tensor<'_> {
         self.values.iter().flat_map(|value| value.to_le_bytes()).collect()
     }
 
+    /// Whether all values are numbers.
+    pub(super) fn is_finite(&self) -> bool {
+        self.values.iter().all(|value| value.is_finite())
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         size_of_val(self.values)
