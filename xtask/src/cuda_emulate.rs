@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// Run the tests of the CUDA engine without a GPU: its kernels on an emulator that stands in for the
 /// driver, under several orders of threads, on several ranks, with a watch on memory that nobody wrote and
-/// one on races, and under ThreadSanitizer. As many tests at a time as there are cores.
+/// one on races, rounding as a GPU may, and under ThreadSanitizer. As many tests at a time as there are cores.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Instead, remove each `__syncthreads` and `__syncwarp` in turn and see that the tests notice: the watch on races,
@@ -30,19 +30,36 @@ struct Kind {
     tests: &'static [&'static str],
     /// The one order of threads.
     policy: &'static str,
+    /// How many multiprocessors it says it has, which decides between kernels.
+    multiprocessors: &'static str,
 }
 
-/// Those that watch; the order of threads does not matter to the watches. What takes longest comes first.
-const WATCHES: [Kind; 3] = [
+/// Those that watch, the order of threads does not matter to them; and one that rounds, and chooses kernels, as a GPU
+/// may. What takes longest comes first.
+const WATCHES: [Kind; 4] = [
     // The tests of few threads, which run every kernel.
     Kind {
         name: "tsan",
         programs: &["small", "recurrent"],
         tests: &["every_kernel", "every_walk_runs"],
         policy: "2",
+        multiprocessors: "2",
     },
     // The first asks only whether there is a device.
-    Kind { name: "racecheck", programs: TESTS.split_at(1).1, tests: &[""], policy: "0" },
+    Kind {
+        name: "racecheck",
+        programs: TESTS.split_at(1).1,
+        tests: &[""],
+        policy: "0",
+        multiprocessors: "2",
+    },
+    Kind {
+        name: "rounding",
+        programs: TESTS.split_at(1).1,
+        tests: &[""],
+        policy: "0",
+        multiprocessors: "132",
+    },
     Kind {
         name: "initcheck",
         programs: &[
@@ -60,6 +77,7 @@ const WATCHES: [Kind; 3] = [
         ],
         tests: &[""],
         policy: "0",
+        multiprocessors: "2",
     },
 ];
 
@@ -115,6 +133,7 @@ fn watching(kind: &Kind, library: &Path) -> Result<Vec<(&'static str, String)>> 
     let mut environment = vec![
         ("SIMT_LIBRARY", library.display().to_string()),
         ("SIMT_POLICY", kind.policy.to_owned()),
+        ("SIMT_MULTIPROCESSORS", kind.multiprocessors.to_owned()),
     ];
     if kind.name == "tsan" {
         let runtime = Command::new("g++").arg("-print-file-name=libtsan.so.2").output()?;

@@ -1,12 +1,15 @@
 #!/bin/sh
-# Builds the stand-in for libcuda.so.1: build.sh KERNELS OUTPUT [plain | racecheck | tsan | initcheck]
+# Builds the stand-in for libcuda.so.1: build.sh KERNELS OUTPUT [plain | rounding | racecheck | tsan | initcheck]
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 kernels=$1
 output=$2
 cxx=${CXX:-g++}
-# Products are not fused: bits are those of any machine. The variables of a thread have no initialisers to be looked for.
-flags="-std=c++17 -O2 -march=x86-64-v3 -ffp-contract=off -g -fPIC -fno-extern-tls-init -Wall -Wextra -Wno-unknown-pragmas -I$here -I$kernels -include $here/simt.h"
+# Products are not fused: bits are those of any machine, but for one that rounds as a GPU may.
+contract=off
+[ "${3:-}" = rounding ] && contract="fast -DSIMT_ROUNDING"
+# The variables of a thread have no initialisers to be looked for.
+flags="-std=c++17 -O2 -march=x86-64-v3 -ffp-contract=$contract -g -fPIC -fno-extern-tls-init -Wall -Wextra -Wno-unknown-pragmas -I$here -I$kernels -include $here/simt.h"
 # Under ThreadSanitizer shared memory is thread-local too, and too large for this faster way to it.
 tls=-ftls-model=initial-exec
 instrument=""

@@ -42,6 +42,12 @@ size_t capacity() {
     return text ? std::strtoull(text, nullptr, 10) : size_t{4} << 30;
 }
 
+// Which kernels a small batch runs depends on it.
+int multiprocessors() {
+    char const* text = std::getenv("SIMT_MULTIPROCESSORS");
+    return text ? std::atoi(text) : 2;
+}
+
 Stream& stream_of(void* handle) { return handle ? *static_cast<Stream*>(handle) : default_stream; }
 
 void enqueue(void* handle, Work work) {
@@ -110,7 +116,7 @@ Result cuDeviceGetUuid_v2(void* uuid, int) { return std::memset(uuid, 0, 16), SU
 Result cuDeviceTotalMem_v2(size_t* bytes, int) { return *bytes = capacity(), SUCCESS; }
 Result cuDeviceGetAttribute(int* value, int attribute, int) {
     switch (attribute) {
-        case 16: *value = 2; break;    // multiprocessors
+        case 16: *value = multiprocessors(); break;
         case 75: *value = 9; break;    // compute capability
         case 76: *value = 0; break;
         case 115: *value = 1; break;   // memory pools

@@ -135,3 +135,7 @@ T atomicMax(T* place, T value) {
     while (value > old && !__atomic_compare_exchange_n(place, &old, value, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
     return old;
 }
+
+#ifdef SIMT_ROUNDING
+#include "rounding.h"
+#endif

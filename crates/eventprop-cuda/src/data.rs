@@ -20,7 +20,11 @@ pub(crate) struct Data {
 
 impl Data {
     /// Room for `samples` samples and `spikes` spikes.
+    ///
+    /// # Errors
+    /// [`EngineError::Batch`] for more spikes than kernels number.
     pub(crate) fn new(device: &Device, samples: usize, spikes: usize) -> Result<Self, EngineError> {
+        check_numbers(spikes)?;
         Ok(Self {
             offsets: device.unset(samples + 1)?,
             times: device.unset(spikes)?,
@@ -65,6 +69,14 @@ impl Data {
         let labels: Vec<i32> = labels.iter().map(|&label| label as i32).collect();
         device.write(&labels, &mut self.labels)
     }
+}
+
+/// Whether kernels can number so many spikes.
+pub(crate) fn check_numbers(spikes: usize) -> Result<(), EngineError> {
+    if i32::try_from(spikes).is_ok() {
+        return Ok(());
+    }
+    Err(EngineError::Batch(format!("{spikes} spikes at a time are more than this engine numbers")))
 }
 
 /// The most spikes of one sample that come before the end of the simulation.

@@ -3,6 +3,7 @@
 
 use crate::device::{Buffer, Device};
 use crate::layout::Layout;
+use crate::probe::unavailable;
 use lif_core::engine::{EngineError, OptimiserState};
 use lif_core::{Network, Parameters, update};
 
@@ -18,7 +19,16 @@ pub(crate) struct Stored {
 
 impl Stored {
     /// Zeros.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] if there are more than kernels number, or memory has room for.
     pub(crate) fn zeros(device: &Device, layout: Layout) -> Result<Self, EngineError> {
+        if i32::try_from(layout.len()).is_err() {
+            return unavailable(format!(
+                "{} parameters are more than this engine numbers",
+                layout.len()
+            ));
+        }
         let zeros = || device.zeros(layout.len());
         Ok(Self {
             values: zeros()?,

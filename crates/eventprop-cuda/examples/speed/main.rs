@@ -5,6 +5,7 @@ mod measure;
 mod workload;
 
 use eventprop_cuda::{Ceilings, CudaOptions, measure_ceilings, probe};
+use lif_core::SpikeBatch;
 use lif_core::engine::EngineError;
 use measure::{Plan, measure};
 use workload::{Model, Workload};
@@ -22,14 +23,16 @@ fn main() -> Result<(), EngineError> {
         };
         let workload = Workload { model, events };
         let plan = Plan { samples, batches: vec![batch], epochs: 2 };
-        return report(&device, "", &workload, &plan, CudaOptions::default());
+        let spikes = workload.spikes(samples);
+        return report(&device, "", &workload, &plan, (&spikes, CudaOptions::default()));
     }
     ceilings(&device, if toy { 1 } else { 1024 })?;
     let mut outcome = Ok(());
     for (workload, plan) in if toy { toys() } else { plans() } {
+        let spikes = workload.spikes(plan.samples);
         for &(how, arrival_warps) in ways(workload.model) {
             let options = CudaOptions { arrival_warps, ..CudaOptions::default() };
-            if let Err(error) = report(&device, how, &workload, &plan, options) {
+            if let Err(error) = report(&device, how, &workload, &plan, (&spikes, options)) {
                 println!(
                     "{{\"name\": \"{}{how}\", \"error\": \"{error}\"}}",
                     workload.model.name()
@@ -98,10 +101,10 @@ fn report(
     how: &str,
     workload: &Workload,
     plan: &Plan,
-    options: CudaOptions,
+    (spikes, options): (&SpikeBatch<f32>, CudaOptions),
 ) -> Result<(), EngineError> {
     let (name, events) = (workload.model.name(), workload.events);
-    measure(workload, plan, options, |batch, samples, seconds| {
+    measure(workload, plan, (spikes, options), |batch, samples, seconds| {
         let rate = samples as f64 / seconds;
         println!(
             "{{\"name\": \"{name}{how}\", \"device\": \"{device}\", \"samples\": {samples}, \

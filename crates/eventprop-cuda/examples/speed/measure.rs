@@ -2,6 +2,7 @@
 
 use crate::workload::Workload;
 use eventprop_cuda::CudaOptions;
+use lif_core::SpikeBatch;
 use lif_core::engine::{Batch, EngineError};
 use std::time::Instant;
 
@@ -15,18 +16,17 @@ pub(crate) struct Plan {
 /// Steps of an epoch, at most: small batches are measured on a part of the samples.
 const STEPS: usize = 1000;
 
-/// Trains at every batch size and tells of each: batch size, samples of an epoch, and the median of the
+/// Trains on `spikes` at every batch size and tells of each: batch size, samples of an epoch, and the median of the
 /// seconds it takes, after one to warm up.
 pub(crate) fn measure(
     workload: &Workload,
     plan: &Plan,
-    options: CudaOptions,
+    (spikes, options): (&SpikeBatch<f32>, CudaOptions),
     mut tell: impl FnMut(usize, usize, f64),
 ) -> Result<(), EngineError> {
     let network = workload.model.network();
-    let spikes = workload.spikes(plan.samples);
     let labels: Vec<u32> = (0..plan.samples as u32).map(|sample| sample % 10).collect();
-    let data = Batch { spikes: &spikes, labels: &labels };
+    let data = Batch { spikes, labels: &labels };
     for &batch in &plan.batches {
         let mut engine = workload.model.engine(&network, options)?;
         engine.load(&workload.parameters(&network))?;

@@ -2,6 +2,7 @@
 
 use super::abi;
 use super::trains::Trains;
+use crate::data::check_numbers;
 use crate::device::{Buffer, Device};
 use lif_core::engine::EngineError;
 use lif_core::grid::GridModel;
@@ -99,13 +100,7 @@ struct Lists {
 
 impl Lists {
     fn new(model: &GridModel, spikes: &SpikeBatch<f32>) -> Result<Self, EngineError> {
-        if i32::try_from(spikes.spike_count()).is_err() {
-            let reason = format!(
-                "{} spikes at a time are more than this engine numbers",
-                spikes.spike_count()
-            );
-            return Err(EngineError::Batch(reason));
-        }
+        check_numbers(spikes.spike_count())?;
         let mut lists = Self::default();
         let inputs = model.network().input().size;
         // By input, how many of its spikes were met.

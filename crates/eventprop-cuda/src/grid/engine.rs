@@ -7,7 +7,6 @@ use crate::layout::Layout;
 use crate::loss;
 use crate::name::NAME;
 use crate::norm::Norm;
-use crate::probe::unavailable;
 use crate::queue::{Queue, Rates};
 use crate::stored::Stored;
 use crate::update::check_finite;
@@ -104,12 +103,6 @@ impl CudaGridEngine {
             (layer.connection, [shape.inputs, shape.neurons, shape.stride])
         };
         let layout = Layout::of_weights(model.layers().iter().zip(&shapes).map(matrix));
-        if i32::try_from(layout.len()).is_err() {
-            return unavailable(format!(
-                "{} weights are more than this engine numbers",
-                layout.len()
-            ));
-        }
         let neurons = shapes.iter().map(|shape| {
             let (silent, activity) = (device.zeros(shape.stride)?, device.zeros(shape.stride)?);
             Ok(Neurons { silent, activity })

@@ -86,6 +86,10 @@ impl Draw {
         settings: &impl Settings,
     ) -> Result<Vec<usize>, TestCaseError> {
         let (reference, expected) = self.reference(settings);
+        // The closer to grazing, the more a gradient makes of a rounding: as one over the square of the slope.
+        if reference.margins(&self.exact_spikes()).is_ok_and(|margins| margins.slope < 0.05) {
+            return Err(TestCaseError::reject("a spike that nearly grazes"));
+        }
         let constant_gradients = !constants.is_empty();
         let training = settings.change(Training { constant_gradients, ..self.training() });
         let mut cpu = self.cpu_with(training.clone());
@@ -116,7 +120,8 @@ impl Draw {
                 prop_assert!(error < tolerance, "{} {}", what, error);
             }
         }
-        let inputs = error(cuda.input_gradient(), cpu.input_gradient());
+        // Where spikes of the input move next to nothing, their derivatives are sums of roundings.
+        let inputs = error_above(1e-4, cuda.input_gradient(), cpu.input_gradient());
         prop_assert!(inputs < tolerance, "inputs {}", inputs);
         let mut layers = self.network.layers()[1..output].iter();
         found.truncate(output - 1);
@@ -130,14 +135,20 @@ impl Draw {
         let exactly = settings.change(Training::exact(self.loss));
         let mut reference = Reference::new(&self.network, exactly).unwrap();
         reference.load(&self.parameters.cast()).unwrap();
+        let exact = self.exact_spikes();
+        let batch = Batch { spikes: &exact, labels: &self.labels };
+        let found = reference.differentiate(batch).unwrap();
+        (reference, found)
+    }
+
+    /// Its spikes in the precision of the reference.
+    pub(crate) fn exact_spikes(&self) -> SpikeBatch<f64> {
         let mut exact = SpikeBatch::new();
         for train in self.spikes.iter() {
             let train = train.iter().map(|(time, source)| (f64::from(time), source));
             exact.push_sorted(train).unwrap();
         }
-        let batch = Batch { spikes: &exact, labels: &self.labels };
-        let found = reference.differentiate(batch).unwrap();
-        (reference, found)
+        exact
     }
 
     /// What is measured, and the classes, are what the CPU engine finds.
@@ -167,7 +178,12 @@ impl Draw {
 
 /// The largest difference over the largest value.
 pub(crate) fn error(found: &[f32], expected: &[f32]) -> f32 {
-    let scale = expected.iter().fold(1e-9_f32, |scale, x| scale.max(x.abs()));
+    error_above(1e-9, found, expected)
+}
+
+/// The same, or over `floor` where all values are less.
+fn error_above(floor: f32, found: &[f32], expected: &[f32]) -> f32 {
+    let scale = expected.iter().fold(floor, |scale, x| scale.max(x.abs()));
     let pairs = found.iter().zip(expected);
     pairs.fold(0.0, |worst: f32, (a, b)| worst.max((a - b).abs() / scale))
 }

@@ -4,10 +4,10 @@
 
 use crate::draw::{Draw, INPUTS};
 use crate::lively;
+use lif_core::Network;
 use lif_core::engine::{Engine, Training};
 use lif_core::network::{Adaptation, ConnectionSpec, LayerSpec, OneOrMany};
 use lif_core::reference::Reference;
-use lif_core::{Network, SpikeBatch};
 
 /// What neurons recover from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,12 +82,7 @@ pub(crate) fn dense(
 pub(crate) fn is_clear(draw: &Draw) -> bool {
     let mut reference = Reference::new(&draw.network, Training::exact(draw.loss)).unwrap();
     reference.load(&draw.parameters.cast()).unwrap();
-    let mut spikes = SpikeBatch::new();
-    for train in draw.spikes.iter() {
-        let train = train.iter().map(|(time, source)| (f64::from(time), source));
-        spikes.push_sorted(train).unwrap();
-    }
-    reference.margins(&spikes).is_ok_and(|margins| {
+    reference.margins(&draw.exact_spikes()).is_ok_and(|margins| {
         margins.clearance > 1e-5 && margins.slope > 1e-2 && margins.release > 1e-5
     })
 }
