@@ -32,12 +32,12 @@ impl StepLoss {
             (0..=last).map(|step| value(step as f64) as f32).collect::<Vec<_>>()
         };
         // 0 times an infinite exp would be no number.
-        let late = |value: f64| if alpha == 0.0 { 0.0 } else { alpha * value };
+        let priced = |value: f64| if alpha == 0.0 { 0.0 } else { value };
         Self::Table {
             scale: tau.recip() as f32,
             decay: table(&|step| (-step / tau).exp()),
-            late: table(&|step| late((step / tau_early).exp_m1())),
-            late_slope: table(&|step| late((step / tau_early).exp() / tau_early)),
+            late: table(&|step| priced(alpha * (step / tau_early).exp_m1())),
+            late_slope: table(&|step| priced(alpha / tau_early * (step / tau_early).exp())),
         }
     }
 
