@@ -1,7 +1,8 @@
 //! A small training on digits-like spike trains, whose every bit other tests look at.
 
-use eventprop_cpu::{CpuOptions, Precision};
-use lif_core::engine::{Batch, Training};
+use eventprop_cpu::{CpuOptions, GridEngine, Precision};
+use lif_core::engine::{Batch, Engine, Training};
+use lif_core::grid::{GridSpec, GridVariant};
 use lif_core::loss::Loss;
 use lif_core::network::{ConnectionSpec, LayerSpec};
 use lif_core::optimiser::{Clip, Optimiser};
@@ -29,11 +30,13 @@ pub(crate) struct Recipe {
     pub(crate) optimiser: Optimiser,
     /// Gradient clipping.
     pub(crate) clip: Option<Clip>,
+    /// The step in ms, of a clock-driven model.
+    pub(crate) grid: Option<f64>,
 }
 
 /// Between them: closed-form, polynomial, general and equal time constants, every kind of output, one
-/// and two hidden layers, both optimisers.
-pub(crate) const RECIPES: [Recipe; 4] = [
+/// and two hidden layers, both optimisers; exact times and a grid.
+pub(crate) const RECIPES: [Recipe; 5] = [
     Recipe {
         name: "vmax",
         hidden: &[70],
@@ -41,6 +44,7 @@ pub(crate) const RECIPES: [Recipe; 4] = [
         loss: Loss::VmaxCrossEntropy {},
         optimiser: Optimiser::ADAM,
         clip: None,
+        grid: None,
     },
     Recipe {
         name: "first-spike, two layers",
@@ -49,6 +53,7 @@ pub(crate) const RECIPES: [Recipe; 4] = [
         loss: Loss::TtfsCrossEntropy { tau: 2.0, alpha: 0.01, tau_early: 10.0 },
         optimiser: Optimiser::ADAM,
         clip: Some(Clip::Value(0.02)),
+        grid: None,
     },
     Recipe {
         name: "mean, general time constants",
@@ -57,6 +62,7 @@ pub(crate) const RECIPES: [Recipe; 4] = [
         loss: Loss::MeanCrossEntropy {},
         optimiser: Optimiser::Sgd { momentum: 0.5 },
         clip: Some(Clip::Norm(0.5)),
+        grid: None,
     },
     Recipe {
         name: "exp-weighted mean, equal time constants",
@@ -65,6 +71,16 @@ pub(crate) const RECIPES: [Recipe; 4] = [
         loss: Loss::ExpMeanCrossEntropy {},
         optimiser: Optimiser::ADAM,
         clip: None,
+        grid: None,
+    },
+    Recipe {
+        name: "on a grid, two layers",
+        hidden: &[53, 37],
+        tau: (10.0, 5.0),
+        loss: Loss::TtfsCrossEntropy { tau: 2.0, alpha: 0.01, tau_early: 10.0 },
+        optimiser: Optimiser::ADAM,
+        clip: None,
+        grid: Some(0.5),
     },
 ];
 
@@ -80,8 +96,7 @@ pub(crate) fn train(recipe: &Recipe, threads: usize) -> Vec<f32> {
         constant_gradients: false,
         ..Training::exact(recipe.loss)
     };
-    let options = CpuOptions { threads: Some(threads) };
-    let mut engine = f32::dense_engine(&network, training, options).unwrap();
+    let mut engine = engine(recipe, &network, training, threads);
     engine.load(&start(&network)).unwrap();
     let batches = batches();
     let mut losses = Vec::new();
@@ -100,6 +115,21 @@ pub(crate) fn train(recipe: &Recipe, threads: usize) -> Vec<f32> {
         assert!(spikes > 5.0, "{}, layer {layer}: {spikes} spikes a sample", recipe.name);
     }
     engine.parameters().connections.into_iter().flat_map(|c| c.weights).collect()
+}
+
+fn engine(
+    recipe: &Recipe,
+    network: &Network,
+    training: Training<f32>,
+    threads: usize,
+) -> Box<dyn Engine<f32>> {
+    let Some(dt) = recipe.grid else {
+        let options = CpuOptions { threads: Some(threads) };
+        return f32::dense_engine(network, training, options).unwrap();
+    };
+    let spec = GridSpec::new(dt, GridVariant::Head);
+    let training = Training { slope_floor: 0.0, ..training };
+    Box::new(GridEngine::new(network, spec, training, threads).unwrap())
 }
 
 fn network(recipe: &Recipe) -> Network {

@@ -2,6 +2,7 @@
 // Each test file uses a part of it.
 #![allow(dead_code)]
 
+use crate::agree::STEEP;
 use crate::draw::{Draw, INPUTS};
 use crate::lively;
 use lif_core::Network;
@@ -83,6 +84,6 @@ pub(crate) fn is_clear(draw: &Draw) -> bool {
     let mut reference = Reference::new(&draw.network, Training::exact(draw.loss)).unwrap();
     reference.load(&draw.parameters.cast()).unwrap();
     reference.margins(&draw.exact_spikes()).is_ok_and(|margins| {
-        margins.clearance > 1e-5 && margins.slope > 1e-2 && margins.release > 1e-5
+        margins.clearance > 1e-5 && margins.slope > STEEP && margins.release > 1e-5
     })
 }

@@ -2,6 +2,7 @@
 
 use super::{Chunk, Learning, Work, earliest};
 use crate::grid::rows::{LANES, Matrix};
+use crate::lanes::Lanes;
 use std::ops::Range;
 use wide::f32x16;
 
@@ -40,7 +41,7 @@ impl Chunk {
             let place = (sample * weights.blocks() + block) * steps + step;
             weights.block(block)[input] * self.difference[place]
         };
-        (0..weights.blocks()).map(of_block).fold(f32x16::default(), |sum, of| sum + of).reduce_add()
+        (0..weights.blocks()).map(of_block).fold(f32x16::default(), |sum, of| sum + of).sum()
     }
 
     /// The loss of the last layer's first steps, and the way back from it.
