@@ -51,6 +51,12 @@ pub enum RunFolderError {
         /// Why.
         source: io::Error,
     },
+    /// Where the link to the latest run is put lies something else.
+    #[error("{path} is in the way: the link to the latest run goes there; move it away", path = path.display())]
+    InTheWay {
+        /// What lies there.
+        path: PathBuf,
+    },
     /// Another training writes to it.
     #[error("run folder {path} is in use: another training writes to it", path = path.display())]
     InUse {
@@ -64,8 +70,12 @@ impl RunFolder {
     /// and points `<parent>/latest` to it.
     ///
     /// # Errors
-    /// If a folder or a file cannot be made.
+    /// If a folder or a file cannot be made; if `<parent>/latest` is no link.
     pub fn create(parent: &Path, config: &Config) -> Result<Self, RunFolderError> {
+        let latest = parent.join("latest");
+        if cfg!(unix) && fs::symlink_metadata(&latest).is_ok_and(|there| !there.is_symlink()) {
+            return Err(RunFolderError::InTheWay { path: latest });
+        }
         let at = |path: &Path| {
             let path = path.to_path_buf();
             move |source| RunFolderError::Write { path, source }
@@ -77,7 +87,7 @@ impl RunFolder {
         let _lock = lock(&path)?;
         write_atomically(&path.join("config.toml"), config.to_toml().as_bytes())
             .map_err(at(&path))?;
-        point_latest(parent, &name).map_err(at(&parent.join("latest")))?;
+        point_latest(parent, &name).map_err(at(&latest))?;
         Ok(Self { path, written: AtomicU64::new(UNKNOWN), _lock })
     }
 
@@ -305,6 +315,23 @@ mod tests {
         fs::write(&file, "here").unwrap();
         let error = RunFolder::create(&file, &Config::preset("mnist").unwrap()).unwrap_err();
         assert!(error.to_string().contains("file"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_link_is_not_replaced_by_one() {
+        let parent = tempfile::tempdir().unwrap();
+        let latest = parent.path().join("latest");
+        let create = || RunFolder::create(parent.path(), &Config::preset("mnist").unwrap());
+        fs::write(&latest, "mine").unwrap();
+        let error = create().unwrap_err().to_string();
+        assert!(error.ends_with("move it away"), "{error}");
+        fs::remove_file(&latest).unwrap();
+        fs::create_dir(&latest).unwrap();
+        create().unwrap_err();
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1, "a folder was left behind");
+        fs::remove_dir(&latest).unwrap();
+        create().unwrap();
     }
 
     #[cfg(unix)]
