@@ -1,7 +1,14 @@
 use crate::backend::{self, BoxedEngine};
 use crate::config::Config;
-use lif_core::Network;
 use lif_core::engine::{EngineError, Training};
+use lif_core::{DescriptionError, Network};
+use std::thread::available_parallelism;
+
+/// As many threads as any machine may be given; beyond it [`PER_CORE`] a core.
+const ALWAYS: usize = 64;
+
+/// Threads wait for each other spinning: where many share a core, all is waiting.
+const PER_CORE: usize = 4;
 
 /// The engine that `config` asks for, computing `network`, with all weights 0.
 ///
@@ -25,9 +32,22 @@ pub fn engine_with(
     training: Training<f32>,
 ) -> Result<BoxedEngine<f32>, EngineError> {
     let settings = &config.training;
+    check_threads(settings.threads)?;
     let threads = Some(settings.threads).filter(|&threads| threads > 0);
     match config.grid {
         Some(grid) => backend::create_on_grid(&settings.backend, network, grid, training, threads),
         None => backend::create(&settings.backend, network, training, threads),
     }
+}
+
+/// Not a check of the configuration, which must stay readable on a smaller machine.
+fn check_threads(threads: usize) -> Result<(), DescriptionError> {
+    let cores = available_parallelism().map_or(1, usize::from);
+    let most = ALWAYS.max(PER_CORE * cores);
+    if threads <= most {
+        return Ok(());
+    }
+    let reason =
+        format!("at most {most} on {cores} cores, got {threads}; 0 for as many as are quickest");
+    Err(DescriptionError::new("training.threads", reason))
 }
