@@ -50,6 +50,26 @@ fn finite_differences_are_the_same() {
     assert!((weight(&exact) - weight(&found)).abs() < 1e-8);
 }
 
+/// At an output whose voltage only falls the loss has a kink: no spike is to blame there.
+#[test]
+fn a_kink_is_named_by_its_parameter() {
+    let kinked = r#"{
+      "duration": 30.0,
+      "layers": [
+        {"name": "i", "kind": "input", "size": 1},
+        {"name": "o", "kind": "li", "size": 2, "tau_mem": 20.0, "tau_syn": 5.0}
+      ],
+      "connections": [{"from": "i", "to": "o", "kind": "dense", "weights": [[1, -1]]}],
+      "samples": [{"spikes": [[4.5, 0]], "label": 1}],
+      "loss": {"kind": "vmax_cross_entropy"}
+    }"#;
+    let output = grad(kinked, &["--method", "finite-difference"]);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(message.contains("do not converge at layers.o.bias[1]: "), "{message}");
+    assert!(message.contains("kink"), "{message}");
+}
+
 #[test]
 fn what_cannot_be_done_is_one_line_and_status_2() {
     let broken = PROBLEM.replace("\"tau_mem\": 20.0", "\"tau_mem\": -3");

@@ -195,7 +195,7 @@ fn place_kernel(mut error: ProblemError, connections: &[ConnectionFile]) -> Prob
 }
 
 /// `[2][0]`: the indices of the flat position `flat` in an array of `shape`.
-fn indices(mut flat: usize, shape: &[usize]) -> String {
+pub(super) fn indices(mut flat: usize, shape: &[usize]) -> String {
     let mut path = String::new();
     for &side in shape.iter().rev() {
         path.insert_str(0, &format!("[{}]", flat % side));

@@ -1,10 +1,11 @@
 use super::Problem;
+use super::file::indices;
 use super::nested::NestedArray;
-use crate::names::parameter_shape;
+use crate::names::{parameter_name, parameter_shape};
 use lif_core::engine::{Batch, Engine, EngineError, Training};
 use lif_core::network::{Layer, Network};
 use lif_core::reference::Reference;
-use lif_core::reference::finite_difference;
+use lif_core::reference::finite_difference::{self, Component};
 use lif_core::{LayerParameters, ParameterId, Parameters, Real, SpikeBatch};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -90,14 +91,16 @@ pub enum SolveError {
     /// The engine gave up.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// Finite differences mean nothing at a point where a spike appears or vanishes.
+    /// Finite differences mean nothing at a point where the loss is not smooth.
     #[error(
-        "finite differences do not converge at {component:?} and {others} more: a spike appears or \
-         vanishes under every perturbation"
+        "finite differences do not converge at {path}{}: under every perturbation a spike appears or \
+         vanishes, or the loss has a kink there, as that of the highest voltage of an output that stays \
+         at 0",
+        and_others(*others)
     )]
     Unresolved {
-        /// The first component without a derivative.
-        component: finite_difference::Component,
+        /// The first component without a derivative, as a JSON path.
+        path: String,
         /// How many others there are.
         others: usize,
     },
@@ -132,10 +135,29 @@ pub fn solve_by_finite_differences(problem: &Problem) -> Result<Solution, SolveE
     let losses = engine.losses().to_vec();
     let found = finite_difference::differentiate(&mut engine, inputs.batch())?;
     if let Some(&component) = found.unresolved.first() {
-        return Err(SolveError::Unresolved { component, others: found.unresolved.len() - 1 });
+        let path = match component {
+            Component::Parameter(id, position) => {
+                let name = parameter_name(&problem.network, id);
+                match problem.parameters.list(id).len() {
+                    1 => name,
+                    len => name + &indices(position, &parameter_shape(&problem.network, id, len)),
+                }
+            }
+            Component::InputTime(position) => {
+                let place = inputs.places().nth(position);
+                place.map_or("samples".into(), |(sample, spike)| {
+                    format!("samples[{sample}].spikes[{spike}][0]")
+                })
+            }
+        };
+        return Err(SolveError::Unresolved { path, others: found.unresolved.len() - 1 });
     }
     let by_time = inputs.in_file(&found.input_gradient);
     Ok(Solution::new(problem, losses, &engine, &found.gradient, by_time))
+}
+
+fn and_others(others: usize) -> String {
+    if others == 0 { String::new() } else { format!(" and {others} more") }
 }
 
 impl Solution {
@@ -282,6 +304,12 @@ impl<T: Real> SortedInputs<T> {
 
     fn batch(&self) -> Batch<'_, T> {
         Batch { spikes: &self.spikes, labels: &self.labels }
+    }
+
+    /// Sample and position there of each spike of the batch.
+    fn places(&self) -> impl Iterator<Item = (usize, usize)> {
+        let samples = self.order.iter().enumerate();
+        samples.flat_map(|(sample, order)| order.iter().map(move |&spike| (sample, spike)))
     }
 
     /// One value a sorted spike, put back into the file's order.
