@@ -5,9 +5,11 @@ mod augmentation;
 mod data;
 mod dataset;
 mod error;
+mod form;
 mod network;
 mod overrides;
 mod place;
+mod single;
 mod training;
 
 pub use augmentation::AugmentationConfig;
@@ -19,7 +21,7 @@ pub use overrides::{OverrideError, Overrides};
 pub use training::{RateTargetConfig, TrainingConfig};
 
 use crate::parallel::DEFAULT_SHARDS;
-use lif_core::grid::GridSpec;
+use lif_core::grid::{GridModel, GridSpec};
 use lif_core::loss::Loss;
 use lif_core::{DescriptionError, Network};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -184,12 +186,17 @@ impl Config {
         self.loss.check()?;
         self.check_loss(&network)?;
         self.training.check(&network)?;
-        let Some(grid) = &self.grid else { return Ok(()) };
+        single::check(self)?;
+        let Some(grid) = self.grid else { return Ok(()) };
         if self.training.skip_silent_label {
             let reason = "on a grid silence counts as a spike at the last step; grid.bump wakes silent neurons there";
             return Err(DescriptionError::new("training.skip_silent_label", reason));
         }
-        grid.check()
+        let on_grid = GridModel::new(&network, grid).map_err(|error| match error.path.as_str() {
+            path if path.starts_with("grid.") => error,
+            path => DescriptionError::new(format!("network.{path}"), error.reason),
+        });
+        on_grid.map(drop)
     }
 
     /// Has batches cut into [`DEFAULT_SHARDS`] unless it is said how, so that any number of ranks up to

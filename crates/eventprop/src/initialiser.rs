@@ -116,7 +116,8 @@ pub fn initial_parameters<T: Real>(
         start.weights.fill(&mut connection.weights, seed, stream)?;
         start.delays.fill(&mut connection.delays, seed, stream + 1)?;
         if connection.delays.iter().any(|&delay| delay < T::zero()) {
-            return Err(DescriptionError::new(at("delays"), "drew a negative delay"));
+            let reason = "drew a negative delay; uniform with low >= 0 draws none";
+            return Err(DescriptionError::new(at("delays"), reason));
         }
     }
     Ok(parameters)

@@ -95,8 +95,11 @@ impl LearningRate {
             Schedule::Exponential { factor, .. } => {
                 check_fraction("schedule.exponential.factor", factor)
             }
-            Schedule::Cosine { floor: 0.0 } => Ok(()),
-            Schedule::Cosine { floor } => check_fraction("schedule.cosine.floor", floor),
+            Schedule::Cosine { floor } if (0.0..=1.0).contains(&floor) => Ok(()),
+            Schedule::Cosine { floor } => refuse(
+                "schedule.cosine.floor",
+                format!("must be at least 0 and at most 1, got {floor}"),
+            ),
         }
     }
 }

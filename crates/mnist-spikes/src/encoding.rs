@@ -6,14 +6,18 @@ use rayon::prelude::*;
 
 /// Times that an encoder cannot use.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("spikes are to come between {t_min} and {t_max} ms: give times with 0 <= t_min <= t_max")]
+#[error(
+    "spikes are to come between {t_min} and {t_max} ms: give times with 0 <= t_min <= t_max that single precision can hold"
+)]
 pub struct EncodingError {
     t_min: f64,
     t_max: f64,
 }
 
 pub(crate) fn check_times(t_min: f64, t_max: f64) -> Result<(), EncodingError> {
-    if t_min.is_finite() && t_max.is_finite() && 0.0 <= t_min && t_min <= t_max {
+    // Of what is finite in double precision some is not as spike times are computed with.
+    let finite = |time: f64| (time as f32).is_finite();
+    if finite(t_min) && finite(t_max) && 0.0 <= t_min && t_min <= t_max {
         Ok(())
     } else {
         Err(EncodingError { t_min, t_max })

@@ -1,3 +1,4 @@
+use super::form;
 use super::place::Place;
 use lif_core::DescriptionError;
 use std::fmt::Display;
@@ -57,7 +58,11 @@ impl ConfigError {
         let span = error.span().unwrap_or(0..0);
         let (reason, span) = match UnknownWord::find(&message) {
             Some(unknown) => (unknown.reason(), unknown.position(text, span)),
-            None => (message, span),
+            None => {
+                let key = form::key_before(text, span.start);
+                let formless = form::reason(key, &message);
+                (formless.map_or(message, |reason| format!("{key}: {reason}")), span)
+            }
         };
         let Place { line, column } = Place::of_byte(text, span.start);
         Self::Syntax { origin: origin.into(), line, column, reason }
@@ -66,8 +71,10 @@ impl ConfigError {
     /// An unknown key or a value of the wrong type, at `path`.
     pub(super) fn value(origin: &str, path: impl Display, error: impl Display) -> Self {
         let message = error.to_string();
-        let reason = UnknownWord::find(&message).map_or(message.clone(), |word| word.reason());
-        let reason = match path.to_string().as_str() {
+        let path = path.to_string();
+        let reason = UnknownWord::find(&message).map(|unknown| unknown.reason());
+        let reason = reason.or_else(|| form::reason(&path, &message)).unwrap_or(message);
+        let reason = match path.as_str() {
             // What serde_path_to_error cannot place.
             "" | "." | "?" => reason,
             path => format!("{path}: {reason}"),
@@ -86,7 +93,9 @@ impl ConfigError {
     pub(super) fn assignment(assignment: &str, message: &str) -> Self {
         let message = message.lines().collect::<Vec<_>>().join("; ");
         let reason = UnknownWord::find(&message).map(|unknown| unknown.reason());
-        Self::Assignment { assignment: assignment.into(), reason: reason.unwrap_or(message) }
+        let key = assignment.split('=').next().unwrap_or("");
+        let reason = reason.or_else(|| form::reason(key.trim(), &message)).unwrap_or(message);
+        Self::Assignment { assignment: assignment.into(), reason }
     }
 
     pub(super) fn no_preset(name: &str, presets: impl Iterator<Item = &'static str>) -> Self {

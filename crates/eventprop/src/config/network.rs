@@ -154,6 +154,15 @@ impl ConnectionConfig {
         }
         let ConnectionStart { weights, delays } = self.start();
         weights.check(&at("weights"))?;
-        delays.check(&at("delays"))
+        delays.check(&at("delays"))?;
+        match delays {
+            Initialiser::Constant(lowest) | Initialiser::Uniform { low: lowest, .. }
+                if lowest < 0.0 =>
+            {
+                let reason = format!("a delay must not be negative, got {lowest}");
+                Err(DescriptionError::new(at("delays"), reason))
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -5,6 +5,7 @@ use crate::schedule::{LearningRate, Schedule};
 use crate::silent_label::SkipSilentLabel;
 use lif_core::engine::{RateTarget, Training};
 use lif_core::loss::{Loss, Objective};
+use lif_core::network::Layer;
 use lif_core::optimiser::{Clip, LearningRates, Optimiser};
 use lif_core::{DescriptionError, Network};
 use serde::{Deserialize, Serialize};
@@ -192,6 +193,23 @@ impl TrainingConfig {
                 "learning_rates",
                 format!("must be finite and not negative, got {factor}"),
             );
+        }
+        let layers = || network.layers().iter();
+        let adapts = |layer: &Layer| layer.constants().is_some_and(|own| own.adaptation.is_some());
+        // What is not there learns nothing, and would cost time.
+        for (name, factor, there) in [
+            ("delays", delays, network.connections().iter().any(|connection| connection.delays)),
+            ("threshold", threshold, layers().any(Layer::is_lif)),
+            ("adaptation", adaptation, layers().any(adapts)),
+        ] {
+            if factor > 0.0 && !there {
+                let reason = format!("means nothing for a network without {name}; remove it");
+                return refuse(&format!("learning_rates.{name}"), reason);
+            }
+        }
+        if self.skip_silent_label && !network.output().is_lif() {
+            let reason = "means nothing for an li output, which never spikes; remove it";
+            return refuse("skip_silent_label", reason.into());
         }
         for (position, target) in self.rate_targets.iter().enumerate() {
             target.resolve(position, network)?;

@@ -1,6 +1,9 @@
 //! The serialisable description of a network.
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
 
 /// A layer as files describe it. Fields that are left out take the defaults named here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,13 +93,46 @@ pub enum LayerKind {
 }
 
 /// A constant of a layer: one for all its neurons, or one for each.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum OneOrMany {
     /// One value for the layer.
     One(f64),
     /// One value a neuron.
     Many(Vec<f64>),
+}
+
+// By hand: of what is neither, serde's own says nothing that helps.
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Values;
+
+        impl<'de> Visitor<'de> for Values {
+            type Value = OneOrMany;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, or a list of one a neuron")
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<OneOrMany, E> {
+                Ok(OneOrMany::One(value))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<OneOrMany, E> {
+                Ok(OneOrMany::One(value as f64))
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<OneOrMany, E> {
+                Ok(OneOrMany::One(value as f64))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, values: A) -> Result<OneOrMany, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(values)).map(OneOrMany::Many)
+            }
+        }
+
+        deserializer.deserialize_any(Values)
+    }
 }
 
 /// Threshold adaptation: the neuron spikes where V - B reaches the threshold; tau dB/dt = -B, and
