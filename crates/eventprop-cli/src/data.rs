@@ -3,13 +3,14 @@
 mod download;
 mod sets;
 
+use crate::out::Stdout;
 use anyhow::{Context, Result, bail};
 use download::Download;
 use eventprop::config::DatasetName;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sets::{SETS, Set, Source};
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Fetch data sets, the only command that uses the network.
@@ -29,6 +30,7 @@ pub(crate) struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     Fetch(FetchArgs),
+    /// Say which data sets there are, which of them were fetched, and where from the others come.
     List,
 }
 
@@ -59,12 +61,17 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// Where a data set of the configuration was fetched to, if it was.
 pub(crate) fn fetched(name: DatasetName) -> Option<PathBuf> {
-    let name = match name {
-        DatasetName::FashionMnist => "fashion-mnist",
-        DatasetName::Kmnist => "kmnist",
-        _ => return None,
-    };
+    let name = fetched_as(name)?;
     found().into_iter().find_map(|(found, folder)| (found == name).then_some(folder))
+}
+
+/// What a data set of the configuration is called here, if it can be fetched.
+pub(crate) fn fetched_as(name: DatasetName) -> Option<&'static str> {
+    match name {
+        DatasetName::FashionMnist => Some("fashion-mnist"),
+        DatasetName::Kmnist => Some("kmnist"),
+        _ => None,
+    }
 }
 
 /// The data sets that are whole in the cache folder: names and folders.
@@ -107,12 +114,12 @@ fn fetch(args: &FetchArgs) -> Result<()> {
         outcome?;
     }
     let folder = folder.display();
-    Ok(writeln!(io::stdout(), "{name} is in {folder}: eventprop train --data-folder {folder}")?)
+    Ok(writeln!(Stdout, "{name} is in {folder}: eventprop train --data-folder {folder}")?)
 }
 
 fn list() -> Result<()> {
     let cache = cache()?;
-    let mut out = io::stdout().lock();
+    let mut out = Stdout;
     for set @ Set { name, what, source } in &SETS {
         let folder = cache.join(name);
         let place = match source {

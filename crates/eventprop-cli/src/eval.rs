@@ -1,6 +1,8 @@
 //! `eventprop eval`.
 
 use crate::machine;
+use crate::out::Stdout;
+use crate::source;
 use anyhow::{Result, anyhow};
 use eventprop::{Checkpoint, Evaluation, Samples, backend, engine_for, evaluate};
 use std::io::{self, Write};
@@ -44,7 +46,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         true => args.checkpoint.join("checkpoint.safetensors"),
         false => args.checkpoint,
     };
-    let Checkpoint { mut config, network, parameters, .. } = Checkpoint::load(&path)?;
+    let Checkpoint { mut config, network, parameters, .. } = source::checkpoint(&path)?;
     config.training.threads = args.threads;
     if let Some(backend) = args.backend {
         config.training.backend = backend;
@@ -52,9 +54,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
     if args.data_folder.is_some() {
         config.data.folder = args.data_folder;
     }
+    config.check()?;
     let samples = match (&args.images, &args.labels) {
         (Some(images), Some(labels)) => Samples::load_pair(&config.data, images, labels)?,
-        _ => Samples::load_test(&config.data)?,
+        _ => source::loaded(Samples::load_test(&config.data), &config)?,
     };
     samples.check(&network).map_err(|error| anyhow!("{}: {error}", path.display()))?;
     if let (_, Some(warning)) = machine::instruction_sets() {
@@ -68,7 +71,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
 }
 
 fn print(evaluation: &Evaluation, json: bool) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = Stdout;
     if json {
         return writeln!(out, "{}", evaluation.to_json());
     }

@@ -1,12 +1,13 @@
 //! `eventprop export`.
 
 use crate::import::{spikes, step};
+use crate::out::Stdout;
 use crate::source::Source;
 use anyhow::{Context, Result, bail};
 use eventprop::problem::Problem;
 use eventprop::write_atomically;
 use eventprop_nir::to_bytes;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Write a network as a NIR file.
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 /// Read back by `import` it is the same to the bit. What NIR has no equal for is refused by the name of
 /// the layer or connection; docs/nir.md has the table.
 #[derive(clap::Args)]
+#[command(allow_negative_numbers = true)]
 #[command(after_help = "\
 Examples:
   eventprop export runs/latest                     the network of a run
@@ -37,7 +39,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let (bytes, name) = encoded(args)?;
     let out = args.out.clone().unwrap_or_else(|| format!("{name}.nir").into());
     write_atomically(&out, &bytes).with_context(|| format!("cannot write {}", out.display()))?;
-    writeln!(io::stdout(), "{}", out.display())?;
+    writeln!(Stdout, "{}", out.display())?;
     Ok(())
 }
 

@@ -1,11 +1,12 @@
 //! `eventprop completions` and `eventprop man`.
 
 use crate::Cli;
+use crate::out::Stdout;
 use anyhow::{Context, Result};
 use clap::CommandFactory;
 use clap_complete::Shell;
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Print completions for a shell.
@@ -32,7 +33,7 @@ pub(crate) struct Man {
 pub(crate) fn completions(args: &Completions) -> Result<()> {
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "eventprop", &mut text);
-    Ok(io::stdout().write_all(&text)?)
+    Ok(Stdout.write_all(&text)?)
 }
 
 pub(crate) fn man(args: &Man) -> Result<()> {

@@ -1,8 +1,9 @@
-use anyhow::{Context, bail, ensure};
+use crate::out::Stdout;
+use anyhow::{Context, ensure};
 use eventprop::backend::{self, Precision};
 use eventprop::lif_core::engine::Training;
 use eventprop::problem::{Problem, Solution, solve, solve_by_finite_differences};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Compute the gradient of a problem file and write it as JSON to standard output.
@@ -69,10 +70,5 @@ fn name(path: &Path) -> String {
 fn write(solution: &Solution) -> anyhow::Result<()> {
     let mut json = serde_json::to_vec(solution)?;
     json.push(b'\n');
-    match std::io::stdout().write_all(&json) {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => bail!("cannot write to standard output: {error}"),
-        Ok(()) => Ok(()),
-    }
+    Ok(Stdout.write_all(&json)?)
 }

@@ -1,5 +1,7 @@
 //! `eventprop import`.
 
+use crate::out::Stdout;
+use crate::{numbers, source};
 use anyhow::{Context, Result, bail, ensure};
 use eventprop::config::NetworkConfig;
 use eventprop::lif_core::engine::OptimiserState;
@@ -7,7 +9,7 @@ use eventprop::lif_core::{Network, Parameters};
 use eventprop::problem::{Problem, Sample};
 use eventprop::{Checkpoint, Config, Progress, Samples, write_atomically};
 use eventprop_nir::{ImportOptions, Imported, Spikes, from_bytes};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Read a network from a NIR file.
@@ -16,6 +18,7 @@ use std::path::{Path, PathBuf};
 /// Data, loss and training are those of a preset or a configuration. What NIR has and this program
 /// has not is refused by the node's name; docs/nir.md has the table.
 #[derive(clap::Args)]
+#[command(allow_negative_numbers = true)]
 #[command(after_help = "\
 Examples:
   eventprop import model.nir                                  model.safetensors, with the preset mnist
@@ -38,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "MS", value_parser = step)]
     dt: Option<f64>,
     /// How many samples of the test set a problem file is given.
-    #[arg(long, value_name = "N", requires = "out")]
+    #[arg(long, value_name = "N", requires = "out", value_parser = numbers::from_one)]
     samples: Option<usize>,
     /// The preset that data, loss and training are taken from.
     #[arg(long, value_name = "NAME", default_value = "mnist", conflicts_with = "config")]
@@ -69,7 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     for note in notes {
         eprintln!("note: {note}");
     }
-    writeln!(io::stdout(), "{}: {}", out.display(), sizes.join("-"))?;
+    writeln!(Stdout, "{}: {}", out.display(), sizes.join("-"))?;
     Ok(())
 }
 
@@ -143,13 +146,9 @@ fn problem(imported: Imported, base: &Config, samples: Option<usize>) -> Result<
     let samples = match samples {
         None => vec![Sample { spikes: Vec::new(), label: 0 }],
         Some(count) => {
-            let data = Samples::load_test(&base.data)?;
+            let data = source::loaded(Samples::load_test(&base.data), base)?;
             data.check(&network)?;
-            ensure!(
-                (1..=data.len()).contains(&count),
-                "--samples {count}: the test set has {}",
-                data.len()
-            );
+            ensure!(count <= data.len(), "--samples {count}: the test set has {}", data.len());
             (0..count).map(|sample| sample_of(&data, sample)).collect()
         }
     };

@@ -1,10 +1,11 @@
 //! `eventprop info`.
 
 use crate::machine;
+use crate::out::Stdout;
 use anyhow::Result;
 use eventprop::{Checkpoint, Config, Samples, backend};
 use serde_json::{Value, json};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
@@ -34,10 +35,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
         data.push((format!("{name} ({})", folder.display()), find(Some(folder))));
     }
     if let Some(folder) = args.data_folder {
-        data.push((folder.display().to_string(), find(Some(folder))));
+        data.push((folder.display().to_string(), look(Some(folder))?));
     }
     let presets: Vec<_> = Config::presets().collect();
-    let mut out = io::stdout().lock();
+    let mut out = Stdout;
     if args.json {
         let entries = |list: &[(String, String)]| -> Value {
             list.iter().map(|(name, what)| (name.clone(), Value::from(what.as_str()))).collect()
@@ -120,20 +121,13 @@ fn probe(name: &str) -> Result<(), String> {
 }
 
 fn find(folder: Option<PathBuf>) -> String {
-    let mut config = match Config::preset("mnist") {
-        Ok(config) => config,
-        Err(error) => return error.to_string(),
-    };
+    look(folder).unwrap_or_else(|error| error.to_string().replace('\n', " "))
+}
+
+fn look(folder: Option<PathBuf>) -> Result<String> {
+    let mut config = Config::preset("mnist")?;
     config.data.folder = folder;
-    match Samples::load_test(&config.data) {
-        Ok(test) => {
-            format!(
-                "{} test samples of {} inputs, {} classes",
-                test.len(),
-                test.inputs(),
-                test.classes()
-            )
-        }
-        Err(error) => error.to_string().replace('\n', " "),
-    }
+    let test = Samples::load_test(&config.data)?;
+    let (samples, inputs, classes) = (test.len(), test.inputs(), test.classes());
+    Ok(format!("{samples} test samples of {inputs} inputs, {classes} classes"))
 }

@@ -13,6 +13,8 @@ mod info;
 mod interrupt;
 mod live;
 mod machine;
+mod numbers;
+mod out;
 mod plot;
 mod progress;
 mod source;
@@ -21,12 +23,13 @@ mod watch;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
-use std::io;
+use out::Stdout;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Spiking neural networks trained with exact EventProp gradients.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(name = "eventprop", version, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -71,7 +74,8 @@ fn main() -> ExitCode {
         Command::Completions(args) => generate::completions(&args).map(|()| ExitCode::SUCCESS),
         Command::Man(args) => generate::man(&args).map(|()| ExitCode::SUCCESS),
     };
-    match result {
+    // What is not a whole line is not written yet.
+    match result.and_then(|code| Ok(Stdout.flush().map(|()| code)?)) {
         Ok(code) => code,
         // Whoever read the output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,

@@ -10,11 +10,12 @@ mod weights;
 
 pub(crate) use curves::{history, is_run};
 
-use crate::source::Source;
+use crate::out::Stdout;
+use crate::source::{self, Source};
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use eventprop::{Samples, engine_for, evaluate, plot, write_atomically};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Draw a run, a network or what happens in it, as SVG.
@@ -45,10 +46,20 @@ enum Picture {
 /// Count what the network takes for what on its test set.
 #[derive(clap::Args)]
 struct ConfusionArgs {
-    /// A run's folder, a checkpoint, a configuration (.toml) or a preset.
+    /// A run's folder, a checkpoint, a configuration (.toml, .json) or a preset.
     network: PathBuf,
     #[command(flatten)]
+    data: DataFolder,
+    #[command(flatten)]
     out: Out,
+}
+
+/// Where the samples are.
+#[derive(clap::Args)]
+struct DataFolder {
+    /// The folder of the data, in place of where they were in training.
+    #[arg(long, value_name = "DIR", visible_alias = "data_folder")]
+    data_folder: Option<PathBuf>,
 }
 
 /// Where the picture goes.
@@ -63,11 +74,11 @@ impl Out {
     fn write(&self, name: &str, svg: &str) -> Result<()> {
         let path = self.out.clone().unwrap_or_else(|| format!("{name}.svg").into());
         if path == Path::new("-") {
-            return Ok(io::stdout().write_all(svg.as_bytes())?);
+            return Ok(Stdout.write_all(svg.as_bytes())?);
         }
         write_atomically(&path, svg.as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(writeln!(io::stdout(), "{}", path.display())?)
+        Ok(writeln!(Stdout, "{}", path.display())?)
     }
 }
 
@@ -82,8 +93,9 @@ pub(crate) fn run(args: Args) -> Result<()> {
 }
 
 fn confusion(args: &ConfusionArgs) -> Result<()> {
-    let Source { config, network, parameters } = Source::load(&args.network)?;
-    let samples = Samples::load_test(&config.data)?;
+    let source = Source::load(&args.network)?.with_data(args.data.data_folder.as_deref())?;
+    let Source { config, network, parameters } = source;
+    let samples = source::loaded(Samples::load_test(&config.data), &config)?;
     samples.check(&network)?;
     let mut engine = engine_for(&network, &config)?;
     engine.load(&parameters)?;

@@ -1,6 +1,7 @@
 //! How a training looks in the terminal.
 
 use crate::live::seconds_left;
+use crate::out::Stdout;
 use eventprop::{EpochRecord, EpochSums};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, Write};
@@ -97,7 +98,7 @@ impl Display {
     /// An epoch is done.
     pub(crate) fn finish_epoch(&self, record: &EpochRecord) -> io::Result<()> {
         match self.style {
-            Style::Json => self.bar.suspend(|| writeln!(io::stdout(), "{}", record.to_json())),
+            Style::Json => self.bar.suspend(|| writeln!(Stdout, "{}", record.to_json())),
             _ => self.line(|| format!("{}  {:.1} s", record.summary(self.epochs), record.seconds)),
         }
     }
@@ -105,7 +106,7 @@ impl Display {
     /// Prints a line for people above the bar.
     fn line(&self, line: impl Fn() -> String) -> io::Result<()> {
         match self.style {
-            Style::Lines => self.bar.suspend(|| writeln!(io::stdout(), "{}", line())),
+            Style::Lines => self.bar.suspend(|| writeln!(Stdout, "{}", line())),
             Style::Json | Style::Quiet => Ok(()),
         }
     }
@@ -117,10 +118,10 @@ impl Display {
         match self.style {
             Style::Json => {
                 let last = serde_json::json!({ "test_accuracy": accuracy, "run": run.to_string() });
-                writeln!(io::stdout(), "{last}")
+                writeln!(Stdout, "{last}")
             }
             _ => {
-                writeln!(io::stdout(), "test accuracy {:.2} %, written to {run}", 100.0 * accuracy)
+                writeln!(Stdout, "test accuracy {:.2} %, written to {run}", 100.0 * accuracy)
             }
         }
     }

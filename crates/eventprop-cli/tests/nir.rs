@@ -52,6 +52,19 @@ fn a_network_goes_to_nir_and_comes_back() {
 }
 
 #[test]
+fn numbers_out_of_range_are_named() {
+    let folder = workplace();
+    for (arguments, expected) in [
+        (&["import", "x.nir", "--dt", "-1"][..], "a step is a positive number of ms"),
+        (&["export", "mnist", "--dt", "-1"], "a step is a positive number of ms"),
+        (&["import", "x.nir", "--out", "y.json", "--samples", "0"], "at least 1"),
+    ] {
+        let message = refusal(folder.path(), arguments);
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
 fn what_has_no_equal_is_refused_in_one_line() {
     let folder = workplace();
     let at = folder.path();

@@ -1,6 +1,8 @@
+use super::DataFolder;
 use super::on_grid::OnGrid;
 use super::simulator::Simulator;
-use crate::source::Source;
+use crate::numbers;
+use crate::source::{self, Source};
 use anyhow::{Result, ensure};
 use eventprop::lif_core::engine::{Engine, Training};
 use eventprop::lif_core::reference::Reference;
@@ -12,14 +14,16 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[group(skip)]
 pub(super) struct Args {
-    /// A run's folder, a checkpoint, a configuration (.toml) or a preset.
+    /// A run's folder, a checkpoint, a configuration (.toml, .json) or a preset.
     network: PathBuf,
     /// The sample's position in the test set.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = numbers::from_zero)]
     sample: usize,
     /// Take it from the training set.
     #[arg(long)]
     train: bool,
+    #[command(flatten)]
+    data: DataFolder,
 }
 
 /// A sample, shown to the network.
@@ -33,8 +37,10 @@ pub(super) struct OneSample {
 
 impl Args {
     pub(super) fn load(&self) -> Result<OneSample> {
-        let Source { config, network, parameters } = Source::load(&self.network)?;
-        let data = Data::load(&config)?;
+        let source = Source::load(&self.network)?;
+        let source = source.with_data(self.data.data_folder.as_deref())?;
+        let Source { config, network, parameters } = source;
+        let data = source::loaded(Data::load(&config), &config)?;
         let (samples, set) =
             if self.train { (data.train, "training") } else { (data.test, "test") };
         ensure!(

@@ -8,6 +8,7 @@ use eventprop::plot::{self, Row};
 ///
 /// Spikes have exact event times; of networks trained on a clock they are those of its steps.
 #[derive(clap::Args)]
+#[command(allow_negative_numbers = true)]
 pub(super) struct Args {
     #[command(flatten)]
     sample: one_sample::Args,

@@ -13,6 +13,7 @@ use eventprop::plot::{self, TracedNeuron};
 /// --neurons: two neurons of the first layer that spike about three times, and the label's output
 /// neuron.
 #[derive(clap::Args)]
+#[command(allow_negative_numbers = true)]
 pub(super) struct Args {
     #[command(flatten)]
     sample: one_sample::Args,

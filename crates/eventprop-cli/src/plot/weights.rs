@@ -1,6 +1,7 @@
 use super::Out;
+use crate::numbers;
 use crate::source::Source;
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use eventprop::lif_core::Network;
 use eventprop::lif_core::network::ConnectionKind;
 use eventprop::plot::{self, Field};
@@ -9,14 +10,15 @@ use std::path::PathBuf;
 /// Draw receptive fields: the weights into neurons, laid out as the layer they come from; the kernels
 /// of a convolution.
 #[derive(clap::Args)]
+#[command(allow_negative_numbers = true)]
 pub(super) struct Args {
-    /// A run's folder, a checkpoint, a configuration (.toml) or a preset.
+    /// A run's folder, a checkpoint, a configuration (.toml, .json) or a preset.
     network: PathBuf,
     /// The connection's position in the network.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = numbers::from_zero)]
     connection: usize,
     /// How many neurons, from the first on.
-    #[arg(long, value_name = "N", default_value_t = 24)]
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = numbers::from_one)]
     count: usize,
     #[command(flatten)]
     out: Out,
@@ -57,7 +59,6 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
         ConnectionKind::SumPool2d { .. } => bail!("{title} is a pooling: its one weight is fixed"),
     };
-    ensure!(!fields.is_empty(), "--count must be at least 1");
     args.out.write("weights", &plot::weights(&title, &fields)?)
 }
 

@@ -1,6 +1,7 @@
 use super::{EVERY, Run, clock};
+use crate::out::Stdout;
 use anyhow::Result;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 /// A line an epoch until the training ends.
@@ -10,7 +11,7 @@ pub(super) fn follow(path: &Path) -> Result<()> {
         let run = Run::read(path)?;
         let epochs = run.live.as_ref().map_or(0, |live| live.epochs);
         for record in run.history.iter().skip(printed) {
-            writeln!(io::stdout(), "{}", record.summary(epochs))?;
+            writeln!(Stdout, "{}", record.summary(epochs))?;
         }
         // A resumed run may have gone back to an earlier checkpoint.
         printed = run.history.len();
@@ -39,5 +40,5 @@ pub(super) fn once(run: &Run) -> Result<()> {
             line += &format!(", {} left", clock(live.seconds_left));
         }
     }
-    Ok(writeln!(io::stdout(), "{line}")?)
+    Ok(writeln!(Stdout, "{line}")?)
 }
