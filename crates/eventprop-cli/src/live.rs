@@ -1,7 +1,8 @@
 //! What a running training tells of itself: the file `live.json` in its folder.
 
 use anyhow::Result;
-use eventprop::EpochSums;
+use eventprop::config::TrainingConfig;
+use eventprop::{EpochSums, Progress};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -75,18 +76,33 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(run: &Path, epochs: u32) -> Self {
+    /// Of a training that has come as far as `progress`.
+    pub(crate) fn new(run: &Path, training: &TrainingConfig, progress: &Progress) -> Self {
+        let Progress { epoch, batch, sums, history } = progress;
+        let batches = history.last().map_or(0, |last| last.samples.div_ceil(training.batch_size));
         let live = Live {
             state: State::Training,
-            epoch: 0,
-            epochs,
-            batch: 0,
-            batches: 0,
-            loss: 0.0,
-            accuracy: 0.0,
-            samples_per_second: 0.0,
+            epoch: *epoch,
+            epochs: training.epochs,
+            batch: *batch,
+            batches,
+            loss: sums.mean_loss(),
+            accuracy: sums.accuracy(),
+            samples_per_second: sums.samples as f64 / sums.seconds.max(1e-9),
             seconds_left: 0.0,
             written: 0,
+        };
+        // Of the next epoch there is nothing to tell yet.
+        let live = match history.last().filter(|_| *batch == 0) {
+            Some(last) => Live {
+                epoch: epoch.saturating_sub(1),
+                batch: batches,
+                loss: last.train_loss,
+                accuracy: last.train_accuracy,
+                samples_per_second: last.samples as f64 / last.seconds.max(1e-9),
+                ..live
+            },
+            None => live,
         };
         Self { run: run.into(), live, written: Instant::now() }
     }

@@ -1,22 +1,24 @@
 //! `eventprop train`.
 
 mod cadence;
+mod difference;
 mod flags;
 mod follow;
 mod ranks;
 mod resume;
 mod session;
 
-use crate::machine;
+use crate::out::Stdout;
 use crate::progress::{Display, Style};
 use crate::source;
-use anyhow::{Result, bail};
+use crate::{machine, numbers};
+use anyhow::{Result, anyhow, bail};
 use cadence::{Cadence, Countdown};
-use eventprop::{Checkpoint, Config, Data, RunFolder, Trainer};
+use eventprop::{Config, Data, RunFolder, Trainer};
 use flags::Flags;
 use ranks::Ranks;
 use resume::{Left, Resumed};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -35,6 +37,7 @@ Examples:
   eventprop train --data-folder fashion           IDX files of one's own
   eventprop train --set data.dropout=0.1          any other value of the configuration
   eventprop train --resume runs/latest            go on where a run stopped
+  eventprop train --resume runs/latest --epochs 20   a new run: 20 epochs with those that are done
   mpirun -n 4 eventprop train                     on four processes (needs --features mpi)")]
 pub(crate) struct Args {
     /// A configuration file, in place of a preset.
@@ -44,7 +47,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     preset: Option<String>,
     /// Go on in a run's folder exactly as if it had never stopped, or begin a new run with a
-    /// checkpoint that lies elsewhere.
+    /// checkpoint that lies elsewhere. With --epochs, begin a new run with it in any case, of so many
+    /// epochs in all; a schedule that depends on their number goes on as if it had always been that.
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
     /// The folder in which each run makes a folder of its own [default: runs].
@@ -71,7 +75,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "quiet")]
     json: bool,
     /// Print a line every N batches.
-    #[arg(long, value_name = "N", visible_alias = "print_freq", value_parser = flags::at_least_one)]
+    #[arg(long, value_name = "N", visible_alias = "print_freq", value_parser = numbers::from_one)]
     print_freq: Option<usize>,
     /// Accepted for old scripts: every run gives the same bits for the same seed.
     #[arg(long)]
@@ -110,7 +114,11 @@ fn start(args: &Args, ranks: &Ranks) -> Result<ExitCode> {
     let Some(left) = ranks.share(left)? else { return Ok(ExitCode::SUCCESS) };
     let backend = &left.config().training.backend;
     let parallel = ranks.agree(ranks.parallel(args.replicate_up_to << 20, backend))?;
-    let trainer = Data::load(left.config()).map_err(Into::into).and_then(|data| {
+    let data = source::loaded(Data::load(left.config()), left.config());
+    let trainer = data.and_then(|data| {
+        if args.resume.is_some() && args.flags.moves_data() {
+            left.check_data(&data)?;
+        }
         if ranks.is_first() {
             announce(left.config(), &data, ranks.count(), args.style())?;
         }
@@ -139,7 +147,7 @@ fn prepare(args: &Args, ranks: &Ranks) -> Result<(Option<Left>, Option<RunFolder
         None => (Left::Beginning(Box::new(config(args, ranks)?)), None),
     };
     if args.print_config {
-        write!(io::stdout(), "{}", left.config().to_toml())?;
+        write!(Stdout, "{}", left.config().to_toml())?;
         return Ok((None, None));
     }
     Ok((Some(left), folder))
@@ -168,10 +176,13 @@ fn config(args: &Args, ranks: &Ranks) -> Result<Config> {
 }
 
 fn resume(path: &Path, args: &Args) -> Result<(Left, Option<RunFolder>)> {
-    if !args.flags.is_empty() {
-        bail!("a resumed run keeps its configuration: leave the other flags out");
-    }
+    let epochs = args.flags.resumable()?.epochs;
     let resumed = Resumed::at(path);
+    if let Some(epochs) = epochs {
+        let mut left = Left::for_longer(&resumed.checkpoint(), epochs)?;
+        args.flags.apply_to_resumed(left.config_mut())?;
+        return Ok((left, None));
+    }
     if let (Resumed::Run(run), Some(elsewhere)) = (&resumed, &args.run_dir) {
         bail!(
             "--run-dir {}: a resumed run goes on in its own folder, {}; leave --run-dir out, or copy \
@@ -180,13 +191,15 @@ fn resume(path: &Path, args: &Args) -> Result<(Left, Option<RunFolder>)> {
             run.display(),
         );
     }
-    Ok(match resumed {
+    let (mut left, folder) = match resumed {
         Resumed::Run(path) => {
             let folder = RunFolder::open(path)?;
             (Left::in_folder(&folder)?, Some(folder))
         }
-        Resumed::Branch(path) => (Left::Checkpoint(Box::new(Checkpoint::load(&path)?)), None),
-    })
+        Resumed::Branch(path) => (Left::Checkpoint(Box::new(source::checkpoint(&path)?)), None),
+    };
+    args.flags.apply_to_resumed(left.config_mut())?;
+    Ok((left, folder))
 }
 
 fn announce(config: &Config, data: &Data, ranks: usize, style: Style) -> Result<()> {
@@ -199,16 +212,17 @@ fn announce(config: &Config, data: &Data, ranks: usize, style: Style) -> Result<
     }
     let sizes: Vec<_> = config.network.layers.iter().map(|layer| layer.size.to_string()).collect();
     let together = if ranks > 1 { format!(", on {ranks} ranks") } else { String::new() };
-    writeln!(
-        io::stdout(),
+    let printed = writeln!(
+        Stdout,
         "eventprop {}, built for {built}: {} ({}), {} training and {} test samples{together}",
         env!("CARGO_PKG_VERSION"),
         config.name,
         sizes.join("-"),
         data.train.len(),
         data.test.len(),
-    )?;
-    Ok(())
+    );
+    // Also where nobody reads on: whoever asks for a training should know that there was none.
+    printed.map_err(|error| anyhow!("{error}; nothing was trained"))
 }
 
 fn train(trainer: Trainer, folder: RunFolder, args: &Args, ranks: usize) -> Result<ExitCode> {

@@ -41,6 +41,45 @@ fn trains_evaluates_and_resumes() {
     assert!(text.starts_with(&format!("test accuracy {accuracy} %")), "{text}");
 }
 
+/// A link is not replaced, and what is no file is written to.
+#[cfg(unix)]
+#[test]
+fn outputs_go_where_their_path_leads() {
+    let folder = workplace();
+    let at = folder.path();
+    std::os::unix::fs::symlink("fields.svg", at.join("link.svg")).unwrap();
+    stdout(&eventprop(at, &["plot", "weights", "small.toml", "--out", "link.svg"]));
+    assert!(at.join("link.svg").is_symlink() && at.join("fields.svg").is_file());
+    let pipe = at.join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let from = pipe.clone();
+    let reader = std::thread::spawn(move || fs::read(from).unwrap());
+    stdout(&eventprop(at, &["plot", "weights", "small.toml", "--out", "pipe"]));
+    assert_eq!(reader.join().unwrap(), fs::read(at.join("fields.svg")).unwrap());
+    assert!(!pipe.is_file());
+}
+
+#[test]
+fn eval_refuses_a_folder_of_data_that_are_drawn() {
+    let folder = workplace();
+    let at = folder.path();
+    let draws = "data.draws.train={size=32,seed=1}";
+    let train = ["train", "--preset", "yin-yang", "--set", draws, "--epochs", "1", "--quiet"];
+    stdout(&eventprop(at, &train));
+    let message = refusal(at, &["eval", "runs/latest", "--data-folder", "/nonexistent"]);
+    assert!(message.contains("data.folder: yin_yang is drawn, not read"), "{message}");
+}
+
+#[test]
+fn json_configurations_are_drawn_like_others() {
+    let folder = workplace();
+    let at = folder.path();
+    let config = eventprop::Config::load(&at.join("small.toml")).unwrap();
+    fs::write(at.join("small.json"), serde_json::to_string(&config).unwrap()).unwrap();
+    stdout(&eventprop(at, &["plot", "weights", "small.json"]));
+    assert!(refusal(at, &["eval", "small.json"]).contains("small.json is no checkpoint"));
+}
+
 #[test]
 fn json_is_json_and_nothing_else() {
     let folder = workplace();
@@ -127,7 +166,19 @@ fn bad_input_is_refused_in_one_line() {
         (&["train", "--resume", "bars", "--run-dir", "x"], "leave --run-dir out"),
         (&["train", "--resume", "bars", "--lr", "1"], "keeps its configuration"),
         (&["eval", "missing"], "cannot read checkpoint missing"),
-        (&["eval", "small.toml"], "small.toml: this is no usable checkpoint"),
+        (&["eval", "small.toml"], "small.toml is no checkpoint"),
+        (&["eval", "bars/t10k-images-idx3-ubyte.gz"], "gz: this is no usable checkpoint"),
+        (&["train", "--resume", "small.toml"], "small.toml is no checkpoint"),
+        (&["train", "--resume", "bars", "--epochs", "9"], "cannot read checkpoint bars/"),
+        (&["train", "small.toml", "--threads", "100000"], "training.threads: at most "),
+        (
+            &["train", "--preset", "seed", "--t-max", "1e39"],
+            "encoding.two_time.t_max: must be at most",
+        ),
+        (&["info", "--data-folder", "missing"], "missing: cannot be read"),
+        (&["plot", "confusion", "yin-yang", "--data-folder", "bars"], "yin_yang is drawn"),
+        (&["plot", "raster", "small.toml", "--data-folder", "missing"], "missing"),
+        (&["plot", "raster", "small.toml", "--sample", "-1"], "a whole number from 0 on"),
         (&["train", "bars"], "bars is a folder, not a configuration"),
         (&["train", "bars/t10k-images-idx3-ubyte.gz"], "is no text, and so no configuration"),
         (

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{command, eventprop, refusal, stdout, workplace};
+use common::{command, eventprop, refusal, stdout, workplace, write_set};
 use eventprop::Checkpoint;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -209,6 +209,109 @@ fn a_loss_that_is_not_finite_names_its_place_and_leaves_the_last_good_checkpoint
     let part = "error: epoch 1, batch 2, training sample ";
     assert!(message.contains(part) && message.contains("layer \"hidden\" ran away"), "{message}");
     good("epoch 1, batch 1", 1, &message);
+}
+
+/// A finished run of two epochs in `runs/latest`.
+fn finished(at: &Path) {
+    stdout(&eventprop(at, &["train", "small.toml", "--epochs", "2", "--quiet"]));
+}
+
+#[test]
+fn a_configuration_that_was_changed_is_refused() {
+    let folder = workplace();
+    let at = folder.path();
+    finished(at);
+    let path = at.join("runs/latest/config.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let resume = ["train", "--resume", "runs/latest", "--quiet"];
+    fs::write(&path, text.replace("lr = 0.005", "lr = 0.5")).unwrap();
+    let message = refusal(at, &resume);
+    let expected = "training.lr is 0.5, the run was made with 0.005";
+    assert!(message.contains(expected), "{message}");
+    assert!(message.contains("eventprop train runs/latest/config.toml"), "{message}");
+    fs::write(&path, "no configuration").unwrap();
+    assert!(refusal(at, &resume).contains("config.toml:1:"));
+    fs::remove_file(&path).unwrap();
+    stdout(&eventprop(at, &resume));
+}
+
+#[test]
+fn a_run_goes_on_with_its_data_elsewhere_and_other_threads() {
+    let folder = workplace();
+    let at = folder.path();
+    finished(at);
+    fs::rename(at.join("bars"), at.join("moved")).unwrap();
+    let resume = ["train", "--resume", "runs/latest", "--quiet", "--data-folder"];
+    let moved = [&resume[..], &["moved", "--threads", "1"]].concat();
+    stdout(&eventprop(at, &moved));
+    // It has them there from now on.
+    stdout(&eventprop(at, &resume[..4]));
+    fs::create_dir(at.join("others")).unwrap();
+    write_set(&at.join("others"), "train", (90, 6, 3), false);
+    write_set(&at.join("others"), "t10k", (30, 6, 3), false);
+    let message = refusal(at, &[&resume[..], &["others"]].concat());
+    assert!(message.contains("90 training samples where the run has had 150"), "{message}");
+}
+
+#[test]
+fn more_epochs_are_a_new_run_and_the_same_as_all_at_once() {
+    let folder = workplace();
+    let at = folder.path();
+    finished(at);
+    let message = refusal(at, &["train", "--resume", "runs/latest", "--epochs", "2"]);
+    assert!(message.contains("has 2 behind it"), "{message}");
+    // The old run can lie anywhere: the new one is beside others.
+    let longer = ["train", "--resume", "runs/latest", "--epochs", "4", "--run-dir", "more"];
+    stdout(&eventprop(at, &longer));
+    let text = fs::read_to_string(at.join("more/latest/config.toml")).unwrap();
+    assert!(text.contains("epochs = 4"), "{text}");
+    let old = Checkpoint::load(&at.join("runs/latest/checkpoint.safetensors")).unwrap();
+    assert_eq!(old.progress.epoch, 2, "the old run must stay as it was");
+    // Its schedule knows nothing of the number of epochs.
+    let whole = ["train", "small.toml", "--epochs", "4", "--quiet", "--run-dir", "whole"];
+    stdout(&eventprop(at, &whole));
+    Left::read(&at.join("more/latest")).assert_equals(&Left::read(&at.join("whole/latest")));
+}
+
+#[test]
+fn a_finished_run_that_is_resumed_tells_the_same_of_itself() {
+    let folder = workplace();
+    let at = folder.path();
+    finished(at);
+    let watch = || stdout(&eventprop(at, &["watch", "--once"]));
+    let before = watch();
+    stdout(&eventprop(at, &["train", "--resume", "runs/latest", "--quiet"]));
+    let end = |line: &str| line.split(", ").take(4).map(String::from).collect::<Vec<_>>();
+    assert_eq!(end(&watch()), end(&before));
+}
+
+#[test]
+fn a_training_whose_output_is_not_read_says_how_to_go_on() {
+    let folder = workplace();
+    let at = folder.path();
+    let mut command = command(at, &["train", "small.toml", "--epochs", "40"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = [0; 1];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(message.contains("cannot write to standard output"), "{message}");
+    assert!(message.contains("to go on: eventprop train --resume runs/"), "{message}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_under_standard_output_is_named() {
+    let folder = workplace();
+    for arguments in [&["info"][..], &["train", "small.toml"], &["data", "list"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = command(folder.path(), arguments).stdout(full).output().unwrap();
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains("cannot write to standard output: No space"), "{message}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use eventprop::Config;
 use eventprop::backend;
@@ -104,15 +104,32 @@ impl Flags {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.set.is_empty() && self.overrides() == Overrides::default()
+    /// Changes that of a run that goes on, of which it keeps all that determines its bits.
+    pub(super) fn apply_to_resumed(&self, config: &mut Config) -> Result<()> {
+        let overrides = self.resumable()?;
+        overrides.apply(config)?;
+        if let Some(folder) = &overrides.data_folder {
+            config.data.folder = Some(std::path::absolute(folder)?);
+        }
+        Ok(config.check()?)
     }
-}
 
-pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("must be at least 1".into()),
-        Ok(number) => Ok(number),
-        Err(_) => Err("not a number of batches".into()),
+    /// Whether other data take the place of a run's; those of a new run may be others.
+    pub(super) fn moves_data(&self) -> bool {
+        self.data_folder.is_some() && self.epochs.is_none()
+    }
+
+    /// The flags that a resumed run may have, if there are no others.
+    pub(super) fn resumable(&self) -> Result<Overrides> {
+        let (epochs, threads) = (self.epochs, self.threads);
+        let data_folder = self.data_folder.clone();
+        let kept = Overrides { epochs, threads, data_folder, ..Overrides::default() };
+        if self.set.is_empty() && self.overrides() == kept {
+            return Ok(kept);
+        }
+        bail!(
+            "a resumed run keeps its configuration but for --threads, --data-folder and, in a new run, \
+             --epochs: leave the other flags out"
+        )
     }
 }

@@ -1,4 +1,6 @@
-use anyhow::{Context, Result, bail};
+use super::difference::difference;
+use crate::source;
+use anyhow::{Context, Result, bail, ensure};
 use eventprop::{Checkpoint, Config, Data, Parallel, RunFolder, Trainer};
 use std::path::{Path, PathBuf};
 
@@ -25,6 +27,13 @@ impl Resumed {
             _ => Self::Branch(path.into()),
         }
     }
+
+    pub(super) fn checkpoint(&self) -> PathBuf {
+        match self {
+            Self::Run(folder) => folder.join("checkpoint.safetensors"),
+            Self::Branch(path) => path.clone(),
+        }
+    }
 }
 
 /// What a configuration begins with on its way to other ranks; no checkpoint does.
@@ -43,15 +52,41 @@ impl Left {
     pub(super) fn in_folder(folder: &RunFolder) -> Result<Self> {
         let (checkpoint, config) = (folder.checkpoint(), folder.config());
         if checkpoint.exists() {
-            return Ok(Self::Checkpoint(Box::new(Checkpoint::load(&checkpoint)?)));
+            let checkpoint = Checkpoint::load(&checkpoint)?;
+            if config.exists() {
+                check_unchanged(&config, &checkpoint.config)?;
+            }
+            return Ok(Self::Checkpoint(Box::new(checkpoint)));
         }
         if !config.exists() {
             bail!("{} is no run: it holds no checkpoint", folder.path().display());
         }
-        let name = config.display().to_string();
-        let text =
-            std::fs::read_to_string(&config).with_context(|| format!("cannot read {name}"))?;
-        Ok(Self::Beginning(Box::new(Config::parse(&text, &name)?)))
+        Ok(Self::Beginning(Box::new(read(&config)?)))
+    }
+
+    /// The beginning of a new run of `epochs` epochs: the checkpoint at `path`, whose training ends there.
+    pub(super) fn for_longer(path: &Path, epochs: u32) -> Result<Self> {
+        let checkpoint = source::checkpoint(path)?;
+        let done = checkpoint.progress.epoch;
+        ensure!(
+            epochs > done,
+            "--epochs {epochs}: {} has {done} behind it; give how many there are to be in all",
+            path.display()
+        );
+        Ok(Self::Checkpoint(Box::new(checkpoint)))
+    }
+
+    /// Refuses data that cannot be those of the epochs that are done.
+    pub(super) fn check_data(&self, data: &Data) -> Result<()> {
+        let Self::Checkpoint(checkpoint) = self else { return Ok(()) };
+        let Some(epoch) = checkpoint.progress.history.last() else { return Ok(()) };
+        let (before, now) = (epoch.samples, data.train.len());
+        ensure!(
+            before == now,
+            "--data-folder: {now} training samples where the run has had {before}; give the same data, or \
+             --epochs to go on with others in a new run"
+        );
+        Ok(())
     }
 
     /// As bytes, for other ranks.
@@ -72,6 +107,13 @@ impl Left {
         })
     }
 
+    pub(super) fn config_mut(&mut self) -> &mut Config {
+        match self {
+            Self::Checkpoint(checkpoint) => &mut checkpoint.config,
+            Self::Beginning(config) => config,
+        }
+    }
+
     pub(super) fn config(&self) -> &Config {
         match self {
             Self::Checkpoint(checkpoint) => &checkpoint.config,
@@ -85,4 +127,24 @@ impl Left {
             Self::Beginning(config) => Trainer::new_in(*config, data, parallel)?,
         })
     }
+}
+
+fn read(path: &Path) -> Result<Config> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+    Ok(Config::parse(&text, &name)?)
+}
+
+/// Refuses a run's configuration that was changed since: it would not be followed.
+fn check_unchanged(path: &Path, run: &Config) -> Result<()> {
+    let mut file = read(path)?;
+    // These change no bit and may have come by flags.
+    file.data.folder.clone_from(&run.data.folder);
+    file.training.threads = run.training.threads;
+    let Some((key, [now, before])) = difference(&file, run) else { return Ok(()) };
+    let path = path.display();
+    bail!(
+        "{path}: {key} is {now}, the run was made with {before} and goes on only so; put it back, or \
+         start a new run from it: eventprop train {path}"
+    )
 }

@@ -5,6 +5,7 @@ use crate::live::{Report, State};
 use crate::progress::Display;
 use anyhow::{Context, Error, Result, anyhow};
 use eventprop::{Event, Progress, RunFolder, TrainError, Trainer};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,7 +21,7 @@ pub(super) fn train(
     ranks: usize,
 ) -> Result<ExitCode> {
     interrupt::listen(Role::First)?;
-    let report = Report::new(folder.path(), trainer.config().training.epochs);
+    let report = Report::new(folder.path(), &trainer.config().training, trainer.progress());
     let last_good = None;
     let mut session = Session { trainer, folder, display, countdown, report, ranks, last_good };
     let outcome = session.run();
@@ -104,7 +105,7 @@ impl Session {
                 Err(error) => {
                     // Nobody reads on; what was trained is kept all the same.
                     self.save()?;
-                    Err(error.into())
+                    Err(self.unread(error))
                 }
             },
         }
@@ -146,9 +147,24 @@ impl Session {
 
     fn interrupted(&self) -> Result<ExitCode> {
         self.display.close();
-        let (place, run) = (self.place(), self.folder.path().display());
-        eprintln!("stopped at {place}; to go on: eventprop train --resume {run}");
+        eprintln!("{}", self.stopped());
         Ok(ExitCode::from(interrupt::STATUS))
+    }
+
+    /// The error of an output that nobody could read; no success as long as there are epochs to come.
+    fn unread(&self, error: io::Error) -> Error {
+        self.display.close();
+        match self.trainer.is_finished() {
+            true => error.into(),
+            false => anyhow!("{error}; {}", self.stopped()),
+        }
+    }
+
+    /// Where the training stands, and how to go on.
+    fn stopped(&self) -> String {
+        let at = if self.trainer.progress().batch == 0 { "" } else { "at " };
+        let (place, run) = (self.place(), self.folder.path().display());
+        format!("stopped {at}{place}; to go on: eventprop train --resume {run}")
     }
 
     fn finished(&self) -> Result<ExitCode> {
