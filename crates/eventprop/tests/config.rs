@@ -110,6 +110,7 @@ fn values_out_of_range_are_named() {
         ("seed", "t_max = ", "t_max = 1e39 #", "data.encoding.two_time.t_max: must be at most"),
         ("mnist", "tau_syn = ", "bias = -1e39\ntau_syn = ", "network.layers[1].bias: "),
         ("yin-yang", "bias = ", "bias = 1e39 #", "data.encoding.points.bias: "),
+        ("yin-yang", "bias = ", "bias = -1.0 #", "data.encoding.points.bias: must be finite"),
         // What no grid has.
         ("seed", "kind = \"dense\"", "kind = \"dense\"\ndelays.constant = 1.0", "my.toml:"),
         ("seed", "dt = 1.0", "dt = 1e9", "my.toml:"),

@@ -119,6 +119,12 @@ impl DataConfig {
             let reason = format!("needs times with 0 <= t_min <= t_max, got {t_min} and {t_max}");
             return refuse("encoding", reason);
         }
+        if let EncodingConfig::Points { bias: Some(bias), .. } = self.encoding
+            && !(bias.is_finite() && bias >= 0.0)
+        {
+            let reason = format!("must be finite and not negative, got {bias}");
+            return refuse("encoding.points.bias", reason);
+        }
         let kind = self.name.kind();
         if kind != self.encoding.kind() {
             let reason = match kind {
