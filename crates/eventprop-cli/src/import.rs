@@ -101,10 +101,7 @@ fn checkpoint(imported: Imported, base: Config, file: &Path) -> Result<Checkpoin
     }
     let network = NetworkConfig::of(&imported.network);
     let mut config = Config { network, ..base };
-    // Those of the base are of its own layers.
-    let layers = &config.network.layers;
-    let known = |name: &str| layers.iter().any(|layer| layer.name == name);
-    config.training.rate_targets.retain(|target| known(&target.layer));
+    config.training.fit(&imported.network);
     if let Some(stem) = file.file_stem().and_then(|stem| stem.to_str()) {
         let named = Config { name: stem.into(), ..config.clone() };
         // What is no name of a run leaves the base's.

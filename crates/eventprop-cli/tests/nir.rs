@@ -27,6 +27,17 @@ fn a_network_goes_to_nir_and_comes_back() {
     let resume = ["train", "--resume", "small.safetensors", "--run-dir", "more", "--print-config"];
     assert!(stdout(&eventprop(at, &resume)).contains("name = \"small\""));
 
+    // What only the network of its configuration has does not learn in it.
+    let small = fs::read_to_string(at.join("small.toml")).unwrap();
+    let delayed = small
+        .replace("\ndelays = 0.0", "\ndelays = 2.0")
+        .replace("kind = \"dense\"", "kind = \"dense\"\ndelays.constant = 0.0");
+    fs::write(at.join("delayed.toml"), delayed).unwrap();
+    let out = ["--out", "plain.safetensors"];
+    let import = ["import", "small.nir", "--config", "delayed.toml"];
+    stdout(&eventprop(at, &[&import[..], &out].concat()));
+    assert_eq!(load("plain.safetensors").config.training.learning_rates.delays, 0.0);
+
     // For a simulator with steps, and back: to rounding.
     stdout(&eventprop(at, &["export", "runs/latest", "--dt", "0.1", "--out", "steps.nir"]));
     let import = ["import", "steps.nir", "--config", "small.toml", "--dt", "0.1"];

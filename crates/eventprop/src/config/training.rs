@@ -137,6 +137,12 @@ impl TrainingConfig {
         })
     }
 
+    /// Lets nothing learn that `network`, another than it was written for, does not have.
+    pub fn fit(&mut self, network: &Network) {
+        of_absent(&mut self.learning_rates, network).for_each(|(_, rate)| *rate = 0.0);
+        self.rate_targets.retain(|target| network.layer_index(&target.layer).is_some());
+    }
+
     pub(super) fn check(&self, network: &Network) -> Result<(), DescriptionError> {
         let refuse = |field: &str, reason: String| {
             Err(DescriptionError::new(format!("training.{field}"), reason))
@@ -194,15 +200,10 @@ impl TrainingConfig {
                 format!("must be finite and not negative, got {factor}"),
             );
         }
-        let layers = || network.layers().iter();
-        let adapts = |layer: &Layer| layer.constants().is_some_and(|own| own.adaptation.is_some());
-        // What is not there learns nothing, and would cost time.
-        for (name, factor, there) in [
-            ("delays", delays, network.connections().iter().any(|connection| connection.delays)),
-            ("threshold", threshold, layers().any(Layer::is_lif)),
-            ("adaptation", adaptation, layers().any(adapts)),
-        ] {
-            if factor > 0.0 && !there {
+        // They would learn nothing and cost time.
+        let mut rates = self.learning_rates;
+        for (name, &mut rate) in of_absent(&mut rates, network) {
+            if rate > 0.0 {
                 let reason = format!("means nothing for a network without {name}; remove it");
                 return refuse(&format!("learning_rates.{name}"), reason);
             }
@@ -216,6 +217,22 @@ impl TrainingConfig {
         }
         Ok(())
     }
+}
+
+/// The learning rates of what a network lacks, by name.
+fn of_absent<'a>(
+    rates: &'a mut LearningRates,
+    network: &Network,
+) -> impl Iterator<Item = (&'static str, &'a mut f64)> {
+    let layers = || network.layers().iter();
+    let adapts = |layer: &Layer| layer.constants().is_some_and(|own| own.adaptation.is_some());
+    let delays = network.connections().iter().any(|connection| connection.delays);
+    let all = [
+        ("delays", &mut rates.delays, delays),
+        ("threshold", &mut rates.threshold, layers().any(Layer::is_lif)),
+        ("adaptation", &mut rates.adaptation, layers().any(adapts)),
+    ];
+    all.into_iter().filter(|(_, _, there)| !there).map(|(name, rate, _)| (name, rate))
 }
 
 impl RateTargetConfig {
