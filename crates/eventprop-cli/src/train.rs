@@ -179,7 +179,7 @@ fn resume(path: &Path, args: &Args) -> Result<(Left, Option<RunFolder>)> {
     let epochs = args.flags.resumable()?.epochs;
     let resumed = Resumed::at(path);
     if let Some(epochs) = epochs {
-        let mut left = Left::for_longer(&resumed.checkpoint(), epochs)?;
+        let mut left = Left::for_longer(&resumed, epochs)?;
         args.flags.apply_to_resumed(left.config_mut())?;
         return Ok((left, None));
     }

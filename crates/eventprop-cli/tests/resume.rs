@@ -6,6 +6,7 @@ mod common;
 use common::{command, eventprop, refusal, stdout, workplace, write_set};
 use eventprop::Checkpoint;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -229,6 +230,8 @@ fn a_configuration_that_was_changed_is_refused() {
     let expected = "training.lr is 0.5, the run was made with 0.005";
     assert!(message.contains(expected), "{message}");
     assert!(message.contains("eventprop train runs/latest/config.toml"), "{message}");
+    let longer = ["train", "--resume", "runs/latest", "--epochs", "9"];
+    assert!(refusal(at, &longer).contains(expected));
     fs::write(&path, "no configuration").unwrap();
     assert!(refusal(at, &resume).contains("config.toml:1:"));
     fs::remove_file(&path).unwrap();
@@ -291,9 +294,9 @@ fn a_training_whose_output_is_not_read_says_how_to_go_on() {
     let at = folder.path();
     let mut command = command(at, &["train", "small.toml", "--epochs", "40"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut first = [0; 1];
-    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
-    drop(child.stdout.take());
+    // What is trained, and the first epoch.
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.take(2).filter_map(Result::ok).count(), 2);
     let output = child.wait_with_output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{message}");

@@ -27,13 +27,6 @@ impl Resumed {
             _ => Self::Branch(path.into()),
         }
     }
-
-    pub(super) fn checkpoint(&self) -> PathBuf {
-        match self {
-            Self::Run(folder) => folder.join("checkpoint.safetensors"),
-            Self::Branch(path) => path.clone(),
-        }
-    }
 }
 
 /// What a configuration begins with on its way to other ranks; no checkpoint does.
@@ -53,9 +46,7 @@ impl Left {
         let (checkpoint, config) = (folder.checkpoint(), folder.config());
         if checkpoint.exists() {
             let checkpoint = Checkpoint::load(&checkpoint)?;
-            if config.exists() {
-                check_unchanged(&config, &checkpoint.config)?;
-            }
+            check_unchanged(&config, &checkpoint.config)?;
             return Ok(Self::Checkpoint(Box::new(checkpoint)));
         }
         if !config.exists() {
@@ -64,9 +55,16 @@ impl Left {
         Ok(Self::Beginning(Box::new(read(&config)?)))
     }
 
-    /// The beginning of a new run of `epochs` epochs: the checkpoint at `path`, whose training ends there.
-    pub(super) fn for_longer(path: &Path, epochs: u32) -> Result<Self> {
-        let checkpoint = source::checkpoint(path)?;
+    /// The beginning of a new run of `epochs` epochs.
+    pub(super) fn for_longer(resumed: &Resumed, epochs: u32) -> Result<Self> {
+        let path = match resumed {
+            Resumed::Run(folder) => folder.join("checkpoint.safetensors"),
+            Resumed::Branch(path) => path.clone(),
+        };
+        let checkpoint = source::checkpoint(&path)?;
+        if let Resumed::Run(folder) = resumed {
+            check_unchanged(&folder.join("config.toml"), &checkpoint.config)?;
+        }
         let done = checkpoint.progress.epoch;
         ensure!(
             epochs > done,
@@ -135,8 +133,11 @@ fn read(path: &Path) -> Result<Config> {
     Ok(Config::parse(&text, &name)?)
 }
 
-/// Refuses a run's configuration that was changed since: it would not be followed.
+/// Refuses a run's configuration that was changed since: it would not be followed. None need be there.
 fn check_unchanged(path: &Path, run: &Config) -> Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
     let mut file = read(path)?;
     // These change no bit and may have come by flags.
     file.data.folder.clone_from(&run.data.folder);
