@@ -292,7 +292,8 @@ fn a_finished_run_that_is_resumed_tells_the_same_of_itself() {
 fn a_training_whose_output_is_not_read_says_how_to_go_on() {
     let folder = workplace();
     let at = folder.path();
-    let mut command = command(at, &["train", "small.toml", "--epochs", "40"]);
+    // More lines than a pipe holds.
+    let mut command = command(at, &["train", "small.toml", "--epochs", "4000"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // What is trained, and the first epoch.
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
