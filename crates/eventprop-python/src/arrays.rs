@@ -8,6 +8,7 @@ use numpy::{
     Element, IntoPyArray, PyArray1, PyArrayDyn, PyArrayMethods, PyUntypedArrayMethods,
     get_array_module,
 };
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -16,6 +17,19 @@ pub(crate) trait Number: Precision + Element {}
 
 impl Number for f32 {}
 impl Number for f64 {}
+
+/// What is counted: neurons, labels, places in a list.
+pub(crate) trait Count: Element + Copy {
+    /// The largest.
+    const MAX: u64;
+}
+
+impl Count for u32 {
+    const MAX: u64 = u32::MAX as u64;
+}
+impl Count for usize {
+    const MAX: u64 = usize::MAX as u64;
+}
 
 /// `object` as an array of numbers `T`: itself, if it is one.
 pub(crate) fn array<'py, T: Element>(
@@ -43,9 +57,43 @@ pub(crate) fn values<T: Element + Copy>(array: &Bound<'_, PyArrayDyn<T>>) -> Vec
     array.readonly().as_array().iter().copied().collect()
 }
 
-/// A copy of the numbers of an object that is, or can become, an array of one dimension.
-pub(crate) fn list<T: Element + Copy>(object: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<T>> {
-    let array = flat_array::<T>(object, name)?;
+/// `object` as an array of counts, of one dimension: itself, if it is one. numpy would cut 1.7 to 1 and
+/// wrap -1 to the largest number; here they are errors.
+pub(crate) fn counts<'py, T: Count>(
+    object: &Bound<'py, PyAny>,
+    name: &str,
+) -> PyResult<Bound<'py, PyArray1<T>>> {
+    if object.cast::<PyArrayDyn<T>>().is_err() {
+        let py = object.py();
+        let array = get_array_module(py)?.call_method1("asarray", (object,))?;
+        // An empty list has no type of its own.
+        if array.getattr("size")?.extract::<usize>()? > 0 {
+            check_counts(&array, name, T::MAX)?;
+        }
+        return flat_array(&array, name);
+    }
+    flat_array(object, name)
+}
+
+fn check_counts(array: &Bound<'_, PyAny>, name: &str, largest: u64) -> PyResult<()> {
+    let dtype = array.getattr("dtype")?;
+    let kind: String = dtype.getattr("kind")?.extract()?;
+    if kind != "i" && kind != "u" {
+        return Err(PyTypeError::new_err(format!("{name} must be integers, they are {dtype}")));
+    }
+    for end in ["min", "max"] {
+        let value: i128 = array.call_method0(end)?.call_method0("item")?.extract()?;
+        if !(0..=i128::from(largest)).contains(&value) {
+            let text = format!("{name} must be from 0 to {largest}, one is {value}");
+            return Err(PyValueError::new_err(text));
+        }
+    }
+    Ok(())
+}
+
+/// A copy of the counts of an object that is, or can become, an array of one dimension.
+pub(crate) fn list<T: Count>(object: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<T>> {
+    let array = counts::<T>(object, name)?;
     Ok(array.readonly().as_array().iter().copied().collect())
 }
 

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 ///
 /// Args:
 ///     spikes: one train a sample.
-///     labels: ``[samples]``, from 0.
+///     labels: integers ``[samples]``, from 0.
 ///     classes: the number of classes; without it the largest label decides.
 ///     inputs: the number of input neurons; without it the largest index decides.
 ///     shape: the inputs as ``(channels, height, width)``, for what augments events.

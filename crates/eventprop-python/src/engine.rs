@@ -32,7 +32,8 @@ use typed::{Task, Typed};
 ///     backend: ``"cpu"``, ``"reference"`` or ``"cuda"``.
 ///     precision: ``"f32"`` or ``"f64"``; arrays that come back are of it.
 ///     threads: 0 for as many as are quickest, up to one a core.
-///     slope_floor: the slope below which a spike counts as grazing; 0 for the exact gradient.
+///     slope_floor: the slope below which a spike counts as grazing, in units of the threshold; 0 for the
+///         exact gradient.
 ///     constant_gradients: whether ``grad`` gives gradients by time constants, thresholds, biases and
 ///         adaptation as well as by weights and delays.
 ///
@@ -113,6 +114,10 @@ impl Engine {
             (None, Some(name)) => Goal::Readout(read_readout(name)?),
             _ => return Err(refuse("an engine needs either a loss or a readout")),
         };
+        if !(slope_floor.is_finite() && slope_floor >= 0.0) {
+            let reason = format!("must be finite and not negative, got {slope_floor}");
+            return Err(raise(lif_core::DescriptionError::new("slope_floor", reason)));
+        }
         let plan = Plan { goal, backend, threads, slope_floor, constant_gradients };
         let inner = match precision {
             "f32" => Inner::F32(plan.engine(&network.built)?),
@@ -143,7 +148,7 @@ impl Engine {
     ///
     /// Args:
     ///     spikes: the input.
-    ///     labels: ``[samples]``: output neurons from 0.
+    ///     labels: integers ``[samples]``: output neurons from 0.
     fn grad(
         &self,
         py: Python<'_>,

@@ -1,4 +1,4 @@
-use crate::arrays::{Number, array, flat_array, list, values};
+use crate::arrays::{Number, array, counts, flat_array, list, values};
 use crate::error::{raise, refuse};
 use eventprop::lif_core::SpikeBatch;
 use numpy::{IntoPyArray, PyArray1, PyArrayDyn, PyUntypedArrayMethods};
@@ -14,8 +14,13 @@ use pyo3::types::PySlice;
 ///
 /// Args:
 ///     times: float32 or float64 ``[spikes]``, in ms, ascending within each sample, not negative.
-///     indices: ``[spikes]``: the neuron that sends each spike, from 0.
-///     offsets: ``[samples + 1]``, from 0 to the number of spikes; without it there is one sample.
+///     indices: integers ``[spikes]``: the neuron that sends each spike, from 0.
+///     offsets: integers ``[samples + 1]``, from 0 to the number of spikes; without it there is one sample.
+///
+/// Raises:
+///     TypeError: if indices or offsets are no integers.
+///     ValueError: if one is negative or too large.
+///     Error: if they are no spike trains.
 #[pyclass(frozen, module = "eventprop")]
 pub(crate) struct Spikes {
     /// float32 or float64 ``[spikes]``, in ms.
@@ -45,10 +50,10 @@ impl Spikes {
             Err(_) => flat_array::<f64>(times, "times")?.into_any(),
         };
         let offsets = match offsets {
-            Some(offsets) => flat_array(offsets, "offsets")?,
+            Some(offsets) => counts(offsets, "offsets")?,
             None => vec![0, times.len()?].into_pyarray(py),
         };
-        let indices = flat_array(indices, "indices")?.unbind();
+        let indices = counts(indices, "indices")?.unbind();
         let spikes = Self { times: times.unbind(), indices, offsets: offsets.unbind() };
         // Whatever is wrong is said here, and not where they are used.
         spikes.to_batch::<f64>(py)?;

@@ -130,8 +130,22 @@ def test_a_pullback_is_the_chain_rule():
         inner.grad(spikes, labels)
     with pytest.raises(ep.Error, match="call grad"):
         whole.pull_back(spikes, by_outputs)
-    with pytest.raises(ep.Error, match="3 derivatives for 4 samples of 3 outputs"):
-        inner.pull_back(spikes, [1.0, 2.0, 3.0])
+    # What has the right number of values may still have samples and outputs exchanged.
+    for wrong in [by_outputs.ravel(), by_outputs.T, by_outputs[None], [1.0, 2.0, 3.0]]:
+        shape = list(np.shape(wrong))
+        with pytest.raises(ep.Error) as raised:
+            inner.pull_back(spikes, wrong)
+        assert str(raised.value) == f"by_outputs must be of shape [4, 3], is {shape}"
+
+
+@pytest.mark.parametrize("floor", [-0.1, float("nan"), float("inf")])
+def test_a_slope_floor_is_refused_as_a_configuration_refuses_it(floor):
+    with pytest.raises(ep.Error, match="slope_floor: must be finite and not negative"):
+        ep.Engine(small_network(), "vmax_cross_entropy", slope_floor=floor)
+    config = ep.Config.preset("mnist").to_dict()
+    config["training"]["slope_floor"] = floor
+    with pytest.raises(ep.Error, match="slope_floor: must be finite and not negative"):
+        ep.Config(**config)
 
 
 def test_the_gradient_is_that_of_differences():

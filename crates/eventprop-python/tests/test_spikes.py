@@ -120,3 +120,46 @@ def test_samples_are_checked():
         with pytest.raises(ep.Error) as raised:
             ep.Samples(spikes, labels, **options)
         assert text in str(raised.value)
+
+
+WRONG_COUNTS = [
+    ([1.7], TypeError, "must be integers, they are float64"),
+    ([1.0], TypeError, "must be integers, they are float64"),
+    ([float("nan")], TypeError, "must be integers"),
+    ([True], TypeError, "must be integers, they are bool"),
+    ([2**32 + 1], ValueError, "must be from 0 to 4294967295, one is 4294967297"),
+    ([-1], ValueError, "must be from 0 to 4294967295, one is -1"),
+    (np.array([-1], dtype=np.int8), ValueError, "one is -1"),
+]
+
+
+@pytest.mark.parametrize(("values", "kind", "text"), WRONG_COUNTS)
+def test_indices_and_labels_are_whole_numbers_in_range(values, kind, text):
+    spikes = ep.Spikes([1.0], [0])
+    engine = ep.Engine(small_network(), "vmax_cross_entropy")
+    for name, call in [
+        ("indices", lambda: ep.Spikes([1.0], values)),
+        ("labels", lambda: ep.Samples(spikes, values)),
+        ("labels", lambda: engine.grad(spikes, values)),
+    ]:
+        with pytest.raises(kind) as raised:
+            call()
+        assert str(raised.value).startswith(f"{name} must be") and text in str(raised.value)
+
+
+def test_offsets_are_whole_numbers():
+    for offsets in [[0, 1.9], np.array([0.0, 1.0]), [False, True]]:
+        with pytest.raises(TypeError, match="offsets must be integers"):
+            ep.Spikes([1.0], [0], offsets)
+    with pytest.raises(ValueError, match="offsets must be from 0 to 18446744073709551615, one is -1"):
+        ep.Spikes([1.0], [0], [-1, 1])
+
+
+def test_integers_of_every_type_are_taken():
+    for dtype in ["i1", "u1", "i2", ">i4", "u4", "i8", "u8"]:
+        spikes = ep.Spikes([1.0, 2.0], np.array([3, 7], dtype), np.array([0, 1, 2], dtype))
+        assert spikes.indices.dtype == np.uint32 and spikes.indices.tolist() == [3, 7]
+        assert ep.Samples(spikes, np.array([0, 4], dtype)).classes == 5
+    # An empty list has no type of its own: numpy makes it one of floats.
+    assert len(ep.Spikes([], [], [0, 0, 0])) == 2
+    assert len(ep.Samples(ep.Spikes([], [], [0]), [])) == 0

@@ -161,6 +161,12 @@ def test_a_module_is_one_as_others_are(tmp_path):
         Spiking(small_network(), learn=["weight"])
     with pytest.raises(TypeError, match="float16"):
         Spiking(small_network()).half()(times, indices, offsets)
+    with pytest.raises(TypeError, match="indices must be integers, they are float64"):
+        layer(times, torch.tensor(indices.tolist(), dtype=torch.float64), offsets)
+    with pytest.raises(ValueError, match="indices must be from 0 to 4294967295, one is -1"):
+        layer.record(times, torch.full(times.shape, -1), offsets)
+    with pytest.raises(ep.Error, match="slope_floor: must be finite"):
+        Spiking(small_network(), slope_floor=-1.0)(times, indices, offsets)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         outputs = layer(times, indices, offsets)
         (slope,) = torch.autograd.grad((outputs**2).sum(), times, create_graph=True)

@@ -105,7 +105,8 @@ class Spiking(torch.nn.Module):
         dtype: of the initial parameters: ``torch.float32`` or ``torch.float64``.
         backend: ``"cpu"``, or ``"reference"`` in double precision.
         threads: 0 for as many as are quickest, up to one a core.
-        slope_floor: the slope below which a spike counts as grazing; 0 for the exact gradient.
+        slope_floor: the slope below which a spike counts as grazing, in units of the threshold; 0 for
+            the exact gradient.
     """
 
     def __init__(
@@ -152,8 +153,8 @@ class Spiking(torch.nn.Module):
             times: spike times in ms, not negative: ``[samples, inputs]``, one spike an input, none
                 where it is not before the duration (infinity, say); or with the others flat
                 ``[spikes]``, ascending within each sample.
-            indices: ``[spikes]``: the input that sends each spike.
-            offsets: ``[samples + 1]``: where each sample begins.
+            indices: integers ``[spikes]``: the input that sends each spike.
+            offsets: integers ``[samples + 1]``: where each sample begins.
 
         Returns:
             ``[samples, outputs]``: what the readout measures.
@@ -166,8 +167,8 @@ class Spiking(torch.nn.Module):
             engine,
             tuple(parameters),
             times.to(dtype),
-            _indices(indices, np.uint32),
-            _indices(offsets, np.uint64),
+            _integers(indices),
+            _integers(offsets),
             *parameters.values(),
         )
 
@@ -183,9 +184,7 @@ class Spiking(torch.nn.Module):
         parameters = self._parameters_by_name()
         engine, _ = self._engine(parameters)
         engine.load({name: _array(parameter) for name, parameter in parameters.items()})
-        spikes = Spikes(
-            _array(times), _indices(indices, np.uint32), _indices(offsets, np.uint64)
-        )
+        spikes = Spikes(_array(times), _integers(indices), _integers(offsets))
         return engine.run(spikes)
 
     @torch.no_grad()
@@ -254,5 +253,6 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().cpu().numpy()
 
 
-def _indices(values: Any, dtype: Any) -> np.ndarray:
-    return np.asarray(values.cpu() if isinstance(values, torch.Tensor) else values, dtype=dtype)
+def _integers(values: Any) -> np.ndarray:
+    """An array in whatever type it has: `Spikes` refuses what is no integer or out of range."""
+    return np.asarray(values.cpu() if isinstance(values, torch.Tensor) else values)

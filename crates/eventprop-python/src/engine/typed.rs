@@ -11,7 +11,7 @@ use eventprop::lif_core::loss::Loss;
 use eventprop::lif_core::reference::{Reference, Trace};
 use eventprop::lif_core::update::check_values;
 use eventprop::lif_core::{Network, ParameterId, Parameters, SpikeBatch};
-use numpy::{IntoPyArray, PyArrayMethods};
+use numpy::{IntoPyArray, PyArrayMethods, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -107,7 +107,13 @@ impl<T: Number> Typed<T> {
                 "this engine has a loss of its own: call grad, or give it a readout",
             ));
         };
-        let (batch, by_outputs) = (spikes.to_batch::<T>(py)?, values(&array::<T>(by_outputs)?));
+        let (batch, by_outputs) = (spikes.to_batch::<T>(py)?, array::<T>(by_outputs)?);
+        let wanted = [batch.len(), self.network.output().size];
+        if by_outputs.shape() != wanted {
+            let shape = by_outputs.shape();
+            return Err(refuse(format!("by_outputs must be of shape {wanted:?}, is {shape:?}")));
+        }
+        let by_outputs = values(&by_outputs);
         self.backward(py, |engine| pullback.differentiate(engine, &batch, &by_outputs))
     }
 
