@@ -60,7 +60,8 @@ fn every_command_runs() {
     // One preset keeps 5,000 images for validation.
     write_set(&digits, "train", (5060, 28, 10), false);
     write_set(&digits, "t10k", (40, 28, 10), false);
-    fs::write(at.join("problem.json"), PROBLEM).unwrap();
+    fs::create_dir(at.join("docs")).unwrap();
+    fs::copy(root().join("docs/problem.json"), at.join("docs/problem.json")).unwrap();
     let finished = fs::canonicalize(at.join("runs/latest")).unwrap();
     let mut count = 0;
     for (name, text) in documents() {
@@ -205,6 +206,223 @@ fn every_configuration_is_one() {
     assert!(count >= 1);
 }
 
+/// The words of an error that lists what would have been known: as configurations list it, or as serde
+/// does.
+fn known_words(error: &str) -> Vec<String> {
+    let list = match error.split_once("(known: ") {
+        Some((_, list)) => list.trim_end_matches([')', '\n']).replace(", ", "`"),
+        None => error.split_once("expected ").unwrap_or_else(|| panic!("{error}")).1.to_string(),
+    };
+    let is_name = |word: &&str| {
+        !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let words: Vec<_> = list.split('`').filter(is_name).map(String::from).collect();
+    assert!(!words.is_empty(), "{error}");
+    words
+}
+
+/// Whether `word` stands in a document between backquotes, as a word of its own.
+fn is_described(text: &str, word: &str) -> bool {
+    let same = |part: &str| part == word;
+    spans(text)
+        .iter()
+        .any(|span| span.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).any(same))
+}
+
+/// Every key and every word for a value that a configuration may have.
+#[test]
+fn every_key_of_a_configuration_is_described() {
+    let text = fs::read_to_string(root().join("docs/config.md")).unwrap();
+    let base = eventprop::Config::preset("mnist").unwrap();
+    let mut words = Vec::new();
+    for assignment in [
+        "zzz=1",
+        "data.zzz=1",
+        "data.name=zzz",
+        "data.encoding={zzz={}}",
+        "data.encoding={latency={zzz=1}}",
+        "data.encoding={two_time={zzz=1}}",
+        "data.encoding={points={zzz=1}}",
+        "data.augmentation.zzz=1",
+        "data.draws.zzz=1",
+        "data.draws.train={zzz=1}",
+        "data.camera.zzz=1",
+        "network.zzz=1",
+        "network.layers.1.zzz=1",
+        "network.layers.1.kind=zzz",
+        "network.layers.1.adaptation={zzz=1}",
+        "network.connections.0.zzz=1",
+        "network.connections.0.kind=zzz",
+        "network.connections.0.weights={zzz=1}",
+        "network.connections.0.weights={normal={zzz=1}}",
+        "network.connections.0.weights={uniform={zzz=1}}",
+        "loss={kind=\"zzz\"}",
+        "loss={kind=\"ttfs_cross_entropy\",zzz=1}",
+        "training.zzz=1",
+        "training.schedule={zzz={}}",
+        "training.schedule={step={zzz=1}}",
+        "training.schedule={exponential={zzz=1}}",
+        "training.schedule={cosine={zzz=1}}",
+        "training.silent={zzz=1}",
+        "training.clip={zzz=1}",
+        "training.optimiser={kind=\"zzz\"}",
+        "training.optimiser={kind=\"adam\",zzz=1}",
+        "training.optimiser={kind=\"sgd\",zzz=1}",
+        "training.learning_rates.zzz=1",
+        "training.rate_targets=[{zzz=1}]",
+        "grid={zzz=1}",
+        "grid={dt=1.0,variant=\"zzz\"}",
+    ] {
+        words.extend(known_words(&base.with(assignment).unwrap_err().to_string()));
+    }
+    words.extend(eventprop::backend::NAMES.map(String::from));
+    for preset in eventprop::Config::presets() {
+        let config = eventprop::Config::preset(preset).unwrap();
+        keys(&serde_json::to_value(&config).unwrap(), &mut words);
+    }
+    for word in &words {
+        assert!(is_described(&text, word), "docs/config.md does not describe \"{word}\"");
+    }
+    assert!(words.len() > 150, "only {} words were found", words.len());
+}
+
+fn keys(value: &serde_json::Value, found: &mut Vec<String>) {
+    use serde_json::Value;
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| {
+            found.push(key.clone());
+            keys(value, found);
+        }),
+        Value::Array(values) => values.iter().for_each(|value| keys(value, found)),
+        _ => {}
+    }
+}
+
+/// Where a table of the document gives a number, a word or a truth value as default, it is that.
+#[test]
+fn the_defaults_described_are_those() {
+    let text = fs::read_to_string(root().join("docs/config.md")).unwrap();
+    let config = "data = { name = \"moving_mnist\", encoding = \"recorded\", camera = {} }\n\
+                  grid = { dt = 1.0 }\nnetwork = { duration = 9.0, connections = [], layers = [\n\
+                  { name = \"a\", kind = \"input\", size = 1 },\n\
+                  { name = \"b\", kind = \"li\", size = 1, tau_mem = 1.0, tau_syn = 1.0 }] }";
+    let config = eventprop::Config::parse(config, "defaults").unwrap();
+    let values = serde_json::to_value(&config).unwrap();
+    let mut count = 0;
+    for (title, path) in [
+        ("## data", "/data"),
+        ("### camera", "/data/camera"),
+        ("## training", "/training"),
+        ("### Learning rates", "/training/learning_rates"),
+        ("## grid", "/grid"),
+    ] {
+        let (_, section) = text.split_once(&format!("\n{title}\n")).unwrap();
+        let section = section.split("\n#").next().unwrap();
+        let mut rows = section
+            .lines()
+            .filter(|line| line.starts_with('|'))
+            .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+        let column = rows.next().unwrap().iter().position(|cell| *cell == "default").unwrap();
+        for row in rows.skip(1) {
+            for key in spans(row[1]) {
+                let default = row[column].split(':').next().unwrap().trim_matches('`');
+                let (Ok(default), Some(own)) = (
+                    serde_json::from_str::<serde_json::Value>(default),
+                    values.pointer(&format!("{path}/{key}")),
+                ) else {
+                    continue;
+                };
+                // The configuration above names another data set than the default's.
+                if key != "name" {
+                    let same = default == *own
+                        || default.as_f64().is_some_and(|d| own.as_f64() == Some(d));
+                    assert!(same, "{path}/{key}: {default} is described, it is {own}");
+                    count += 1;
+                }
+            }
+        }
+    }
+    assert!(count >= 25, "{count}");
+}
+
+/// Every key and every word for a value that a problem may have.
+#[test]
+fn every_key_of_a_problem_is_described() {
+    let text = fs::read_to_string(root().join("docs/problem-format.md")).unwrap();
+    let problem = fs::read_to_string(root().join("docs/problem.json")).unwrap();
+    let mut words = Vec::new();
+    for (from, to) in [
+        ("\"duration\": 40.0", "\"duration\": 40.0, \"zzz\": 1"),
+        ("\"name\": \"hidden\"", "\"zzz\": 1"),
+        ("\"kind\": \"li\"", "\"kind\": \"zzz\""),
+        ("\"kind\": \"li\"", "\"kind\": \"lif\", \"adaptation\": {\"zzz\": 1}"),
+        ("\"from\": \"input\"", "\"zzz\": 1"),
+        ("\"kind\": \"dense\"", "\"kind\": \"zzz\""),
+        ("\"label\": 1", "\"zzz\": 1"),
+        ("\"kind\": \"vmax_cross_entropy\"", "\"kind\": \"zzz\""),
+        ("{\"kind\": \"vmax_cross_entropy\"", "{\"kind\": \"ttfs_cross_entropy\", \"zzz\": 1"),
+    ] {
+        assert!(problem.contains(from), "{from}");
+        let broken = problem.replacen(from, to, 1);
+        let error = eventprop::problem::Problem::parse(broken.as_bytes()).unwrap_err();
+        words.extend(known_words(&error.to_string()));
+    }
+    for word in &words {
+        assert!(is_described(&text, word), "docs/problem-format.md does not describe \"{word}\"");
+    }
+    assert!(words.len() > 40, "only {} words were found", words.len());
+}
+
+/// The example in the text is the file, and its result what both engines find.
+#[test]
+fn the_example_problem_has_the_result_described() {
+    use serde_json::Value;
+    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let text = fs::read_to_string(root().join("docs/problem-format.md")).unwrap();
+    let [problem, result] = blocks(&text, "json")[..] else { panic!("there are two JSON blocks") };
+    let file = root().join("docs/problem.json");
+    assert_eq!(read(problem), read(&fs::read_to_string(&file).unwrap()));
+    let file = file.to_str().unwrap();
+    let mut numbers = Vec::new();
+    let folder = workplace();
+    for (arguments, tolerance) in [
+        (["--backend", "reference", "--precision", "f64"], 1e-5),
+        (["--backend", "cpu", "--precision", "f64"], 1e-5),
+        (["--backend", "cpu", "--precision", "f32"], 2e-4),
+    ] {
+        let found =
+            read(&stdout(&eventprop(folder.path(), &[&["grad", file], &arguments[..]].concat())));
+        numbers.clear();
+        compare(&read(result), &found, tolerance, &mut numbers);
+        assert!(numbers.len() > 30, "{}", numbers.len());
+    }
+}
+
+/// The same tree, with numbers that differ by no more than `tolerance` of them.
+fn compare(
+    described: &serde_json::Value,
+    found: &serde_json::Value,
+    tolerance: f64,
+    numbers: &mut Vec<f64>,
+) {
+    use serde_json::Value;
+    match (described, found) {
+        (Value::Array(one), Value::Array(other)) => {
+            assert_eq!(one.len(), other.len(), "{described} {found}");
+            one.iter().zip(other).for_each(|(one, other)| compare(one, other, tolerance, numbers));
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            assert!(one.keys().eq(other.keys()), "{described} {found}");
+            one.values().zip(other.values()).for_each(|(a, b)| compare(a, b, tolerance, numbers));
+        }
+        _ => {
+            let (one, other) = (described.as_f64().unwrap(), found.as_f64().unwrap());
+            assert!((one - other).abs() <= tolerance * one.abs(), "{one} {other}");
+            numbers.push(one);
+        }
+    }
+}
+
 #[test]
 fn every_command_has_examples_that_parse() {
     let folder = workplace();
@@ -235,18 +453,3 @@ fn every_command_has_examples_that_parse() {
         }
     }
 }
-
-const PROBLEM: &str = r#"{
-  "duration": 40.0,
-  "layers": [
-    {"name": "input", "kind": "input", "size": 2},
-    {"name": "hidden", "kind": "lif", "size": 2, "tau_mem": 20.0, "tau_syn": 5.0},
-    {"name": "output", "kind": "li", "size": 2, "tau_mem": 20.0, "tau_syn": 5.0}
-  ],
-  "connections": [
-    {"from": "input", "to": "hidden", "kind": "dense", "weights": [[3.1, 2.7], [2.9, 3.3]]},
-    {"from": "hidden", "to": "output", "kind": "dense", "weights": [[0.4, -0.3], [0.2, 0.7]]}
-  ],
-  "samples": [{"spikes": [[0.5, 0], [2.0, 1], [3.0, 0], [9.0, 1]], "label": 1}],
-  "loss": {"kind": "vmax_cross_entropy"}
-}"#;
