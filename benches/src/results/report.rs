@@ -210,4 +210,32 @@ mod tests {
         assert!(text.contains(&format!("2 to {epochs} of {epochs}")), "{text}");
         assert!(text.contains("| (98.33) |") && text.contains("**99.00** (epoch 2 of"), "{text}");
     }
+
+    #[test]
+    fn the_page_is_what_the_records_make_and_each_names_what_repeats_it() {
+        let goals = Goals::read().unwrap();
+        let results = crate::root().join("docs/results");
+        let page = std::fs::read_to_string(crate::root().join("docs/RESULTS.md")).unwrap();
+        assert!(page == report(&goals, &results).unwrap(), "cargo xtask results --report-only");
+        for goal in &goals.preset {
+            for run in Records::read(&results, &goal.name).unwrap().runs {
+                let expected = super::super::train::command(&goal.name, run.seed);
+                assert_eq!(run.command, expected, "{}", goal.name);
+            }
+        }
+    }
+
+    /// The README gives the time of two trainings.
+    #[test]
+    fn the_readme_gives_the_times_recorded() {
+        let readme = std::fs::read_to_string(crate::root().join("README.md")).unwrap();
+        for preset in ["seed", "seed-deep"] {
+            let runs = Records::read(&crate::root().join("docs/results"), preset).unwrap().runs;
+            let sum: f64 = runs.iter().filter_map(|run| run.cpu_seconds).sum();
+            let time = minutes(sum / runs.len() as f64);
+            let row = readme.lines().find(|line| line.starts_with(&format!("| `{preset}` |")));
+            let row = row.unwrap();
+            assert!(row.contains(&format!(", {time} of CPU time |")), "{preset}: {time}");
+        }
+    }
 }

@@ -66,7 +66,7 @@ fn start(config: &Config, preset: &str) -> Result<Run> {
     let training = &config.training;
     Ok(Run {
         seed: training.seed,
-        command: format!("cargo xtask train --preset {preset} --seed {}", training.seed),
+        command: command(preset, training.seed),
         date: machine::today(),
         config: fingerprint(config),
         epochs: training.epochs,
@@ -77,4 +77,9 @@ fn start(config: &Config, preset: &str) -> Result<Run> {
         cpu_seconds: None,
         test_accuracy: Vec::new(),
     })
+}
+
+/// What repeats the training of `preset` with `seed`.
+pub(super) fn command(preset: &str, seed: u64) -> String {
+    format!("cargo xtask train --preset {preset} --seed {seed}")
 }
