@@ -45,6 +45,14 @@ const PAIRINGS: [Pairing; 2] = [
     },
 ];
 
+/// Why this page has two figures of `seed`, here and in other sections, and two of its PyTorch.
+const SEED_TWICE: &str = "\
+`seed` has other figures under *Clock-driven* and *Beside other programs*: there a step takes samples prepared once, as training \
+does, at learning rate 0; here each step reads its batch from spike trains, and weights change at the recipe's rate. Its PyTorch is \
+the model written anew (`benches/compare/seed_torch.py`), with a raster of floats and the gradient as a product of matrices; *its \
+step alone* in the other section is the published script's, which casts a raster of 64-bit integers and makes a gradient a sample, on \
+another machine.";
+
 /// Runs everything for `seconds` each, on one and two threads, and returns the section of the report.
 /// `program` is this program: it measures this engine when called as `ours PRESET THREADS SECONDS`.
 ///
@@ -99,7 +107,7 @@ pub fn run(environment: &Environment, program: &Path, seconds: f64) -> Result<St
          images of MNIST, {seconds} s each, one program after the other on the same machine ({busy:.0} % of it \
          in use by other work afterwards). {}. Samples are encoded beforehand where the program's own training \
          does so. Surrogate gradients are approximate and their networks step through time: not the same \
-         work, but what one would use in place of this engine.\n\n{table}",
+         work, but what one would use in place of this engine.\n\n{SEED_TWICE}\n\n{table}",
         machine::today(),
         environment.versions()?,
     )?;
@@ -115,4 +123,15 @@ fn export(folder: &Path) -> Result<()> {
     let labels: Vec<u8> = images.labels().iter().map(|&label| label as u8).collect();
     fs::write(folder.join("images"), images.pixels()).context("cannot write the images")?;
     fs::write(folder.join("labels"), labels).context("cannot write the labels")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_says_why_it_has_two_figures_of_one_model() {
+        let page = fs::read_to_string(crate::root().join("docs/BENCHMARKS.md")).unwrap();
+        assert!(page.contains(SEED_TWICE));
+    }
 }
