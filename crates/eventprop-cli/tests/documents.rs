@@ -303,9 +303,10 @@ fn keys(value: &serde_json::Value, found: &mut Vec<String>) {
 fn the_defaults_described_are_those() {
     let text = fs::read_to_string(root().join("docs/config.md")).unwrap();
     let config = "data = { name = \"moving_mnist\", encoding = \"recorded\", camera = {} }\n\
-                  grid = { dt = 1.0 }\nnetwork = { duration = 9.0, connections = [], layers = [\n\
+                  loss = { kind = \"spike_time_sum\" }\ngrid = { dt = 1.0 }\nnetwork = { duration = 9.0, \n\
+                  connections = [{ from = \"a\", to = \"b\", weights = \"zeros\" }], layers = [\n\
                   { name = \"a\", kind = \"input\", size = 1 },\n\
-                  { name = \"b\", kind = \"li\", size = 1, tau_mem = 1.0, tau_syn = 1.0 }] }";
+                  { name = \"b\", kind = \"lif\", size = 1, tau_mem = 1.0, tau_syn = 1.0 }] }";
     let config = eventprop::Config::parse(config, "defaults").unwrap();
     let values = serde_json::to_value(&config).unwrap();
     let mut count = 0;
