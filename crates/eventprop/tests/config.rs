@@ -278,6 +278,13 @@ fn the_seeds_flags_change_what_they_name() {
 }
 
 #[test]
+fn names_with_line_breaks_are_quoted_in_one_line() {
+    let text = preset("mnist").to_toml().replacen("from = \"input\"", "from = \"\\nput\"", 1);
+    let message = Config::parse(&text, "my.toml").unwrap_err().to_string();
+    assert!(message.contains("no layer is called \"\\nput\""), "{message}");
+}
+
+#[test]
 fn flags_that_mean_nothing_are_refused_with_a_reason() {
     let xi = Overrides { xi: Some(0.5), ..Overrides::default() };
     let message = xi.apply(&mut preset("mnist")).unwrap_err().to_string();

@@ -153,9 +153,10 @@ pub struct DescriptionError {
 }
 
 impl DescriptionError {
-    /// An error at `path`.
+    /// An error at `path`. It is one line, also where `reason` quotes a name with line breaks.
     pub fn new(path: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { path: path.into(), reason: reason.into() }
+        let reason = reason.into().replace('\n', "\\n").replace('\r', "\\r");
+        Self { path: path.into(), reason }
     }
 }
 

@@ -70,7 +70,7 @@ impl ConfigError {
 
     /// An unknown key or a value of the wrong type, at `path`.
     pub(super) fn value(origin: &str, path: impl Display, error: impl Display) -> Self {
-        let message = error.to_string();
+        let message = error.to_string().replace('\n', "\\n");
         let path = path.to_string();
         let reason = UnknownWord::find(&message).map(|unknown| unknown.reason());
         let reason = reason.or_else(|| form::reason(&path, &message)).unwrap_or(message);
