@@ -34,9 +34,9 @@ struct Kind {
     multiprocessors: &'static str,
 }
 
-/// Those that watch, the order of threads does not matter to them; and one that rounds, and chooses kernels, as a GPU
-/// may. What takes longest comes first.
-const WATCHES: [Kind; 4] = [
+/// Three that watch, to which the order of threads does not matter, and one that rounds, and chooses kernels, as a GPU may.
+/// What takes longest comes first.
+const KINDS: [Kind; 4] = [
     // The tests of few threads, which run every kernel.
     Kind {
         name: "tsan",
@@ -92,22 +92,22 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.mutate {
         return cuda_mutate::run();
     }
-    let watches = &WATCHES[usize::from(args.without_tsan)..];
+    let kinds = &KINDS[usize::from(args.without_tsan)..];
     let start = Instant::now();
     // g++ has a core while cargo waits for one crate, or for g++.
     let (programs, libraries) = thread::scope(|scope| {
-        let libraries = scope.spawn(|| build(watches));
+        let libraries = scope.spawn(|| build(kinds));
         (emulator::tests(), libraries.join().expect("a build does not panic"))
     });
     let (programs, libraries) = (programs?, libraries?);
     println!("builds: {:.0} s", start.elapsed().as_secs_f64());
 
     let mut tests = Vec::new();
-    for (kind, library) in watches.iter().zip(&libraries) {
-        let environment = watching(kind, library)?;
+    for (kind, library) in kinds.iter().zip(&libraries) {
+        let variables = environment(kind, library)?;
         for name in kind.programs {
             let program = built::named(&programs, name)?;
-            tests.extend(tests_in(kind.name, program, kind.tests, &environment)?);
+            tests.extend(tests_in(kind.name, program, kind.tests, &variables)?);
         }
     }
     for program in &programs {
@@ -116,8 +116,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         tests.extend(tests_in(PLAIN, program, parts, &[])?);
     }
     let outcomes = side_by_side(&tests, Test::run);
-    let kinds = watches.iter().map(|kind| kind.name).chain([PLAIN]);
-    kinds.for_each(|kind| tell(kind, &tests, &outcomes));
+    let names = kinds.iter().map(|kind| kind.name).chain([PLAIN]);
+    names.for_each(|kind| tell(kind, &tests, &outcomes));
     let passed = outcomes.iter().all(|outcome| outcome.passed);
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -128,9 +128,9 @@ fn build(kinds: &[Kind]) -> Result<Vec<PathBuf>> {
     kinds.iter().map(|kind| emulator::build(&kernels, kind.name, &folder.join(kind.name))).collect()
 }
 
-/// The environment of tests on an emulator that watches.
-fn watching(kind: &Kind, library: &Path) -> Result<Vec<(&'static str, String)>> {
-    let mut environment = vec![
+/// The environment of tests on a kind of emulator.
+fn environment(kind: &Kind, library: &Path) -> Result<Vec<(&'static str, String)>> {
+    let mut variables = vec![
         ("SIMT_LIBRARY", library.display().to_string()),
         ("SIMT_POLICY", kind.policy.to_owned()),
         ("SIMT_MULTIPROCESSORS", kind.multiprocessors.to_owned()),
@@ -142,9 +142,9 @@ fn watching(kind: &Kind, library: &Path) -> Result<Vec<(&'static str, String)>> 
         let known = emulator::folder()?.join("emulator/tsan.supp");
         let options =
             format!("exitcode=66:report_signal_unsafe=0:suppressions={}", known.display());
-        environment.extend([("LD_PRELOAD", runtime), ("TSAN_OPTIONS", options)]);
+        variables.extend([("LD_PRELOAD", runtime), ("TSAN_OPTIONS", options)]);
     }
-    Ok(environment)
+    Ok(variables)
 }
 
 /// One test on one kind of emulator.

@@ -10,7 +10,7 @@ use lif_core::optimiser::Clip;
 /// Blocks that add up the gradient's squares: NORM_BLOCKS of `kernels/update.cu`.
 const BLOCKS: usize = 32;
 /// NORM_THREADS.
-const THREADS: u32 = 256;
+pub(crate) const THREADS: u32 = 256;
 
 /// What it takes to know it.
 pub(crate) struct Norm {

@@ -3,15 +3,12 @@
 use crate::abi::{Control, NONE};
 use crate::device::{Buffer, Device, Shape};
 use crate::layout::Layout;
-use crate::norm::Norm;
+use crate::norm::{Norm, THREADS};
 use crate::queue::Queue;
 use crate::stored::Stored;
 use bytemuck::bytes_of;
 use lif_core::Network;
 use lif_core::engine::{BatchStatistics, EngineError, UpdateStatistics};
-
-/// NORM_THREADS of `kernels/update.cu`.
-const THREADS: u32 = 256;
 
 /// Changes weights and delays by their gradient, as the queue's step says; after its norm, if that matters.
 pub(crate) fn change(

@@ -6,9 +6,7 @@ use crate::agree::STEEP;
 use crate::draw::{Draw, INPUTS};
 use crate::lively;
 use lif_core::Network;
-use lif_core::engine::{Engine, Training};
 use lif_core::network::{Adaptation, ConnectionSpec, LayerSpec, OneOrMany};
-use lif_core::reference::Reference;
 
 /// What neurons recover from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -81,9 +79,7 @@ pub(crate) fn dense(
 /// Whether single precision can tell each spike from the arrival after it, and the end of each refractory time from what
 /// arrives around it: where one overtakes the other the gradient jumps.
 pub(crate) fn is_clear(draw: &Draw) -> bool {
-    let mut reference = Reference::new(&draw.network, Training::exact(draw.loss)).unwrap();
-    reference.load(&draw.parameters.cast()).unwrap();
-    reference.margins(&draw.exact_spikes()).is_ok_and(|margins| {
+    draw.margins().is_some_and(|margins| {
         margins.clearance > 1e-5 && margins.slope > STEEP && margins.release > 1e-5
     })
 }
