@@ -85,8 +85,8 @@ const KINDS: [Kind; 4] = [
 const PLAIN: &str = "plain";
 
 /// Of the library's tests: training on several ranks, which are threads here, on a stand-in for NCCL; and derivatives that
-/// come from a larger model.
-const WITH_THE_ENGINE: [&str; 2] = ["nccl", "cuda"];
+/// come from a larger model; and whether kept samples train as given ones.
+const WITH_THE_ENGINE: [&str; 3] = ["nccl", "cuda", "kept"];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.mutate {

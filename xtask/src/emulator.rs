@@ -40,7 +40,7 @@ const SELECTION: [&str; 10] = [
 ];
 
 /// Those of the library's tests that ask for the engine.
-pub(crate) const OF_THE_LIBRARY: [&str; 2] = ["parallel", "cuda"];
+pub(crate) const OF_THE_LIBRARY: [&str; 3] = ["parallel", "cuda", "kept"];
 
 /// All test programs of the engine, and [`OF_THE_LIBRARY`].
 pub(crate) fn tests() -> Result<Vec<Executable>> {

@@ -302,6 +302,8 @@ fn activity<T: Real>(case: &Case, build: &Build<'_, T>) -> Check {
             neurons.for_each(|neuron| expected[neuron as usize] += 1);
         }
         ensure(counts.get(layer) == Some(&expected), || format!("layer {layer} miscounted"))?;
+        let last = engine.spike_counts(layer);
+        ensure(last == expected, || format!("layer {layer} miscounted in its last batch"))?;
     }
     let rest: u64 = engine.take_activity().into_iter().flatten().sum();
     ensure(rest == 0, || "counts do not start again".into())

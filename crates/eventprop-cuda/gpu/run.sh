@@ -72,7 +72,7 @@ train() {
 
 # profile SAMPLES BATCH EVENTS [seed|grid]: what the profiler says of some steps.
 profile() {
-    step "kernels-${4:+$4-}$2-$3.csv" 40 "$ncu" --clock-control none --csv --page raw --launch-skip 60 --launch-count 40 --metrics \
+    step "kernels-${4:+$4-}$2-$3.csv" 40 "$ncu" --clock-control none --csv --page raw --profile-from-start off --launch-count 40 --metrics \
         gpu__time_duration.sum,smsp__inst_executed.sum,lts__t_sectors_srcunit_tex.sum,dram__bytes.sum,launch__registers_per_thread \
         ./speed ${4:+"$4"} "$1" "$2" "$3"
 }

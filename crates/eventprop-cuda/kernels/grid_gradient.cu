@@ -98,7 +98,7 @@ extern "C" __global__ void grid_learn(__grid_constant__ Grid const grid, __grid_
         Left left = {losses, predictions, data.labels};
         BatchSums batch = batch_sums(left, step, order, of_batch, thread, GRID_SUMMERS * WARP);
         if (thread > 0) return;
-        add_to(control->totals, batch, step.samples);
+        add_to(totals_of(control, control->at), batch, step.samples);
         control->cursor++;
         return;
     }
@@ -110,6 +110,6 @@ extern "C" __global__ void grid_learn(__grid_constant__ Grid const grid, __grid_
     *(float4*)(grid.gradient + place) = sum;
     for (int n = 0; n < 4; n++) {
         change(values, grid.gradient, first, second, place + n, step.rule, step.rule.weights, false,
-               -__int_as_float(0x7f800000), control, &control->totals.clipped);
+               -__int_as_float(0x7f800000), control, &totals_of(control, control->at).clipped);
     }
 }

@@ -184,15 +184,15 @@ struct Faults {
     int silent;                         // not 0 if a neuron is whose weights the host has to raise: see grid.cuh
 };
 
+// What a step came to.
 struct Totals {
     double loss;
     unsigned long long samples, correct, grazing, clipped;
 };
 
-// The state of the queue.
+// The state of the queue. After it in memory lie the totals of each of its steps: see totals_of.
 struct Control {
     Faults faults;
-    Totals totals;
     unsigned long long grazing, clipped;  // of the step at work
     // The least parameter that the update at work left not finite: a fault from the next kernel on that moves it there, for
     // within the update itself it would depend on who comes first.
@@ -216,9 +216,13 @@ struct Loss {
 #define READOUT_WEIGHTED_MEAN 4
 
 static_assert(sizeof(Record) == 16 && sizeof(Layer) == 344 && sizeof(Step) == 136, "as in abi.rs");
-static_assert(sizeof(Loss) == 20 && sizeof(Control) == 112 && sizeof(List) == 64, "as in abi.rs");
+static_assert(sizeof(Loss) == 20 && sizeof(Control) == 72 && sizeof(Totals) == 40 && sizeof(List) == 64, "as in abi.rs");
 static_assert(sizeof(Member) == 416 && sizeof(Constants) == 144 && sizeof(Learned) == 16 && sizeof(Span) == 8, "as in abi.rs");
 static_assert(sizeof(Recovery) == 56, "as in abi.rs");
+
+__device__ __forceinline__ Totals& totals_of(Control* control, int step) {
+    return reinterpret_cast<Totals*>(control + 1)[step];
+}
 
 // By one thread, in a kernel after an update.
 __device__ __forceinline__ void note_not_finite(Control* control) {

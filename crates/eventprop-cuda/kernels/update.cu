@@ -64,8 +64,9 @@ __device__ __forceinline__ void close_batch(Control* control, float const* losse
     BatchSums batch = batch_sums({losses, predictions, labels}, step, order, sums, threadIdx.x, NORM_THREADS);
     if (threadIdx.x != 0) return;
     if (!is_faulty(control)) {
-        add_to(control->totals, batch, step.samples);
-        control->totals.grazing += control->grazing;
+        Totals& totals = totals_of(control, control->cursor);
+        add_to(totals, batch, step.samples);
+        totals.grazing += control->grazing;
     }
     control->grazing = 0;
 }
@@ -73,8 +74,7 @@ __device__ __forceinline__ void close_batch(Control* control, float const* losse
 // On to the queue's next step, if nothing failed. By one thread.
 __device__ __forceinline__ void close_update(Control* control) {
     if (!is_faulty(control)) {
-        control->totals.clipped += control->clipped;
-        control->cursor++;
+        totals_of(control, control->cursor++).clipped += control->clipped;
     }
     control->clipped = 0;
 }

@@ -200,7 +200,7 @@ pub(crate) struct Loss {
     pub(crate) skips_silent_label: i32,
 }
 
-/// The state of the queue: what went wrong, what was counted, how far it is.
+/// The state of the queue: what went wrong, how far it is.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct Control {
@@ -209,21 +209,27 @@ pub(crate) struct Control {
     pub(crate) parameter_not_finite: u64,
     pub(crate) capacity: i32,
     pub(crate) silent: i32,
-    pub(crate) loss: f64,
-    pub(crate) samples: u64,
-    pub(crate) correct: u64,
-    pub(crate) grazing: u64,
-    pub(crate) clipped: u64,
-    step_grazing: u64,
-    step_clipped: u64,
+    grazing: u64,
+    clipped: u64,
     pub(crate) not_finite: u64,
     norm: f64,
     pub(crate) cursor: i32,
     at: i32,
 }
 
+/// What a step came to.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Totals {
+    pub(crate) loss: f64,
+    pub(crate) samples: u64,
+    pub(crate) correct: u64,
+    pub(crate) grazing: u64,
+    pub(crate) clipped: u64,
+}
+
 impl Control {
-    /// Nothing wrong, nothing counted, at the first step.
+    /// Nothing wrong, at the first step.
     pub(crate) fn fresh() -> Self {
         Self {
             runaway: NONE,
@@ -245,5 +251,6 @@ const _: () = {
     assert!(size_of::<Layer>() == 344 && size_of::<Step>() == 136);
     assert!(size_of::<Member>() == 416 && size_of::<Recovery>() == 56);
     assert!(size_of::<Constants>() == 144 && size_of::<Learned>() == 16 && size_of::<Span>() == 8);
-    assert!(size_of::<Loss>() == 20 && size_of::<Control>() == 112 && size_of::<List>() == 64);
+    assert!(size_of::<Loss>() == 20 && size_of::<Control>() == 72 && size_of::<List>() == 64);
+    assert!(size_of::<Totals>() == 40);
 };

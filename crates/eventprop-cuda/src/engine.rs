@@ -9,7 +9,7 @@ use crate::loss;
 use crate::norm::Norm;
 use crate::plan::{order, plan};
 use crate::program::Program;
-use crate::queue::{Queue, Rates};
+use crate::queue::{Outcome, Queue, Rates};
 use crate::refusals;
 use crate::sizes::Room;
 use crate::update::check_finite;
@@ -338,7 +338,7 @@ impl CudaEngine {
     }
 
     /// What happened since [`CudaEngine::reset`].
-    pub(crate) fn outcome(&self) -> Result<abi::Control, EngineError> {
+    pub(crate) fn outcome(&self) -> Result<Outcome, EngineError> {
         self.queue.outcome(&self.device)
     }
 
@@ -348,7 +348,7 @@ impl CudaEngine {
         task: Task,
         source: Source,
         samples: usize,
-    ) -> Result<abi::Control, EngineError> {
+    ) -> Result<Outcome, EngineError> {
         self.samples = samples;
         loop {
             self.reset()?;
@@ -358,29 +358,29 @@ impl CudaEngine {
                 self.start_with_own_loss(task, source, &(0..samples as u32).collect::<Vec<_>>())?;
             }
             let outcome = self.outcome()?;
-            self.check(&outcome)?;
-            if outcome.capacity == 0 {
+            self.check(&outcome.control)?;
+            if outcome.control.capacity == 0 {
                 return Ok(outcome);
             }
             self.grow()?;
         }
     }
 
-    /// The error that `outcome` reports, if any; too little room is none.
-    pub(crate) fn check(&self, outcome: &abi::Control) -> Result<(), EngineError> {
-        if outcome.runaway != abi::NONE {
-            let layer = (outcome.runaway >> 32) as usize;
+    /// The error that `control` reports, if any; too little room is none.
+    pub(crate) fn check(&self, control: &abi::Control) -> Result<(), EngineError> {
+        if control.runaway != abi::NONE {
+            let layer = (control.runaway >> 32) as usize;
             return Err(EngineError::Runaway {
                 layer: self.network.layers()[layer].name.clone(),
-                sample: outcome.runaway as u32 as usize,
+                sample: control.runaway as u32 as usize,
                 bound: MAX_SPIKES,
             });
         }
         // Without room for all spikes everything after them is wrong.
-        if outcome.capacity != 0 {
+        if control.capacity != 0 {
             return Ok(());
         }
-        check_finite(outcome, &self.network, &self.weights.stored.layout)
+        check_finite(control, &self.network, &self.weights.stored.layout)
     }
 
     /// The input gradients of the batch last differentiated, in the order of its spikes.

@@ -1,9 +1,9 @@
 //! The engine as the training loop knows it.
 
+use crate::activity::sums;
 use crate::engine::{CudaEngine, Source, Task};
 use crate::name::NAME;
 use crate::probe::expect;
-use crate::update::statistics;
 use lif_core::engine::{
     Batch, BatchStatistics, Engine, EngineError, OptimiserState, Outputs, Resident,
     UpdateStatistics, check_inputs,
@@ -47,7 +47,7 @@ impl CudaEngine {
             self.losses = self.device.read(&buffers.losses, batch.len())?;
         }
         self.read_input_gradient(batch.spikes)?;
-        Ok(statistics(&outcome))
+        Ok(outcome.of_one())
     }
 }
 
@@ -154,6 +154,21 @@ impl Engine<f32> for CudaEngine {
 
     /// # Panics
     /// If the device is lost.
+    fn spike_counts(&self, layer: usize) -> Vec<u64> {
+        let Some(index) = layer.checked_sub(1) else { return Vec::new() };
+        let (Some(plan), Some(batch)) = (self.plan.get(index), &self.batch) else {
+            return Vec::new();
+        };
+        if !plan.spikes {
+            return Vec::new();
+        }
+        let counts = &batch.layer(index).spike_counts;
+        let counts = expect(self.device.read(counts, self.samples * plan.stride));
+        sums(&counts, plan.stride, plan.targets)
+    }
+
+    /// # Panics
+    /// If the device is lost.
     fn gradient_buffer(&mut self) -> &mut [f32] {
         expect(self.weights.stored.gradient_buffer(&self.device))
     }
@@ -169,9 +184,9 @@ impl Engine<f32> for CudaEngine {
         self.reset()?;
         self.start(Task::Update, Source::Call, samples)?;
         let outcome = self.outcome()?;
-        self.check(&outcome)?;
+        self.check(&outcome.control)?;
         self.steps += 1;
-        Ok(statistics(&outcome).1)
+        Ok(outcome.of_one().1)
     }
 
     fn train_step(

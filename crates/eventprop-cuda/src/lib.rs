@@ -7,6 +7,7 @@
 //! `queue`, `stored`, `layout` and `update`. `docs/CUDA.md` says how kernels divide the work and how they are checked without a GPU.
 
 mod abi;
+mod activity;
 mod batch;
 mod by_arrival;
 mod by_constants;

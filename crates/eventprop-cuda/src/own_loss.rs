@@ -23,7 +23,7 @@ impl CudaEngine {
         samples: &[u32],
     ) -> Result<(), EngineError> {
         self.start(Task::Infer, source, samples.len())?;
-        if self.outcome()?.is_faulty() {
+        if self.outcome()?.control.is_faulty() {
             return Ok(());
         }
         let Some(data) = &self.data[source as usize] else { return Ok(()) };

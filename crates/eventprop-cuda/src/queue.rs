@@ -3,14 +3,17 @@
 
 use crate::abi;
 use crate::device::{Buffer, Device};
-use lif_core::engine::{EngineError, Training};
+use lif_core::engine::{BatchStatistics, EngineError, Training, UpdateStatistics};
 use lif_core::optimiser::{Clip, LearningRates, UpdateRule};
 
 /// A queue of steps and how far they are.
 pub(crate) struct Queue {
-    pub(crate) control: Buffer<abi::Control>,
+    /// The state, then what each step came to, in words.
+    pub(crate) control: Buffer<u64>,
     pub(crate) steps: Buffer<abi::Step>,
     pub(crate) order: Buffer<i32>,
+    /// The steps that are queued.
+    queued: usize,
 }
 
 /// What the steps of a queue learn at.
@@ -27,9 +30,10 @@ impl Queue {
     /// An empty one.
     pub(crate) fn new(device: &Device) -> Result<Self, EngineError> {
         Ok(Self {
-            control: device.copy(&[abi::Control::fresh()])?,
+            control: device.copy(&fresh(1))?,
             steps: device.zeros(1)?,
             order: device.zeros(1)?,
+            queued: 1,
         })
     }
 
@@ -59,25 +63,76 @@ impl Queue {
             .collect();
         let order: Vec<i32> = order.iter().map(|&sample| sample as i32).collect();
         if !self.holds(entries.len(), order.len()) {
-            self.steps = device.unset(entries.len().max(self.steps.len()))?;
+            let most = entries.len().max(self.steps.len());
+            self.steps = device.unset(most)?;
+            self.control = device.copy(&fresh(most))?;
             self.order = device.unset(order.len().max(self.order.len()))?;
         }
+        self.queued = entries.len();
         device.write(&entries, &mut self.steps)?;
         device.write(&order, &mut self.order)
     }
 
     /// Forgets faults and counts and goes back to the first step.
     pub(crate) fn reset(&mut self, device: &Device) -> Result<(), EngineError> {
-        device.write(&[abi::Control::fresh()], &mut self.control)
+        device.write(&fresh(self.queued), &mut self.control)
     }
 
     /// What happened since.
-    pub(crate) fn outcome(&self, device: &Device) -> Result<abi::Control, EngineError> {
-        let mut outcome = device.read(&self.control, 1)?[0];
+    pub(crate) fn outcome(&self, device: &Device) -> Result<Outcome, EngineError> {
+        let words = device.read(&self.control, STATE + self.queued * TOTALS)?;
+        let (state, totals) = words.split_at(STATE);
+        let mut control: abi::Control = *bytemuck::from_bytes(bytemuck::cast_slice(state));
         // Of the last update, if no kernel came after it.
-        outcome.parameter_not_finite = outcome.parameter_not_finite.min(outcome.not_finite);
-        Ok(outcome)
+        control.parameter_not_finite = control.parameter_not_finite.min(control.not_finite);
+        Ok(Outcome { control, totals: bytemuck::cast_slice(totals).to_vec() })
     }
+}
+
+/// What happened to a queue of steps.
+pub(crate) struct Outcome {
+    pub(crate) control: abi::Control,
+    /// Of each step; of those that were not finished, 0.
+    totals: Vec<abi::Totals>,
+}
+
+impl Outcome {
+    /// The steps that were finished.
+    pub(crate) fn finished(&self) -> usize {
+        self.control.cursor as usize
+    }
+
+    /// What each step came to.
+    pub(crate) fn statistics(
+        &self,
+    ) -> impl Iterator<Item = (BatchStatistics, UpdateStatistics)> + '_ {
+        self.totals.iter().map(|totals| {
+            let batch = BatchStatistics {
+                samples: totals.samples as usize,
+                loss: totals.loss,
+                correct: totals.correct as usize,
+                grazing: totals.grazing,
+                ..BatchStatistics::default()
+            };
+            (batch, UpdateStatistics { clipped: totals.clipped })
+        })
+    }
+
+    /// The same of a queue of one.
+    pub(crate) fn of_one(&self) -> (BatchStatistics, UpdateStatistics) {
+        self.statistics().next().unwrap_or_default()
+    }
+}
+
+/// Words of the state, and of what a step came to.
+const STATE: usize = size_of::<abi::Control>() / size_of::<u64>();
+const TOTALS: usize = size_of::<abi::Totals>() / size_of::<u64>();
+
+/// Nothing wrong and nothing counted in any of so many steps, at the first.
+fn fresh(steps: usize) -> Vec<u64> {
+    let mut words = bytemuck::cast::<abi::Control, [u64; STATE]>(abi::Control::fresh()).to_vec();
+    words.resize(STATE + steps * TOTALS, 0);
+    words
 }
 
 /// Checks an order of samples, of which `kept` are kept, in batches of `size` at a learning rate each.

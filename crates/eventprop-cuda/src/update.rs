@@ -8,7 +8,7 @@ use crate::queue::Queue;
 use crate::stored::Stored;
 use bytemuck::bytes_of;
 use lif_core::Network;
-use lif_core::engine::{BatchStatistics, EngineError, UpdateStatistics};
+use lif_core::engine::EngineError;
 
 /// Changes weights and delays by their gradient, as the queue's step says; after its norm, if that matters.
 pub(crate) fn change(
@@ -90,21 +90,9 @@ pub(crate) fn finish_update(device: &Device, queue: &Queue) -> Result<(), Engine
     device.launch("finish_update", Shape { grid: (1, 1), block: (1, 1) }, &[bytes_of(&control)])
 }
 
-/// Statistics of the batches that `outcome` counted.
-pub(crate) fn statistics(outcome: &Control) -> (BatchStatistics, UpdateStatistics) {
-    let batch = BatchStatistics {
-        samples: outcome.samples as usize,
-        loss: outcome.loss,
-        correct: outcome.correct as usize,
-        grazing: outcome.grazing,
-        ..BatchStatistics::default()
-    };
-    (batch, UpdateStatistics { clipped: outcome.clipped })
-}
-
-/// The error that `outcome` reports of a loss or a parameter that is not finite, if there is one.
+/// The error that `control` reports of a loss or a parameter that is not finite, if there is one.
 pub(crate) fn check_finite(
-    outcome: &Control,
+    control: &Control,
     network: &Network,
     layout: &Layout,
 ) -> Result<(), EngineError> {
@@ -112,11 +100,11 @@ pub(crate) fn check_finite(
         let layer = network.layers()[layer].name.clone();
         Err(EngineError::NotFinite { what, layer, sample })
     };
-    if outcome.loss_not_finite != NONE {
-        return not_finite("the loss", network.output_index(), outcome.loss_not_finite as usize);
+    if control.loss_not_finite != NONE {
+        return not_finite("the loss", network.output_index(), control.loss_not_finite as usize);
     }
-    if outcome.parameter_not_finite != NONE {
-        let layer = layout.layer_of(outcome.parameter_not_finite as usize);
+    if control.parameter_not_finite != NONE {
+        let layer = layout.layer_of(control.parameter_not_finite as usize);
         return not_finite("a parameter after the update", layer, 0);
     }
     Ok(())

@@ -149,11 +149,13 @@ fn parameters_stay_finite() {
         engine.load(&draw.parameters).unwrap();
         let kept = engine.resident().unwrap();
         kept.keep(draw.batch()).unwrap();
-        let error = kept.train(&[0, 1, 2], 1, &[1e-3, TOO_FAST, 1e-3]).unwrap_err();
+        let mut trained = 0;
+        let rates = [1e-3, TOO_FAST, 1e-3];
+        let error = kept.train(&[0, 1, 2], 1, &rates, &mut |_, _| trained += 1).unwrap_err();
         is_expected(&error.error);
-        assert_eq!(error.batch, 1);
+        assert_eq!((error.batch, trained), (1, 1));
         engine.load(&draw.parameters).unwrap();
-        engine.resident().unwrap().train(&[0, 1, 2], 3, &[1e-3]).unwrap();
+        engine.resident().unwrap().train(&[0, 1, 2], 3, &[1e-3], &mut |_, _| {}).unwrap();
     });
 }
 

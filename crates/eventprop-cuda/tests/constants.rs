@@ -329,7 +329,7 @@ fn kept_samples_train_as_given_ones(recovers: bool, others: &[(usize, usize)]) {
         let mut kept = draw.cuda(training.clone());
         let resident = kept.resident().unwrap();
         resident.keep(draw.batch()).unwrap();
-        resident.train(&order, 4, &rates).unwrap();
+        resident.train(&order, 4, &rates, &mut |_, _| {}).unwrap();
         let mut given = draw.cuda(training.clone());
         for (number, (samples, rate)) in order.chunks(4).zip(rates).enumerate() {
             if number == 2 {

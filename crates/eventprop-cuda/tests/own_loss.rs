@@ -210,8 +210,10 @@ fn what_is_not_finite_is_named() {
         );
         let resident = engine.resident().unwrap();
         resident.keep(draw.batch()).unwrap();
-        let failure = resident.train(&[0, 1, 1, 3], 2, &[0.1, 0.1]).unwrap_err();
-        assert_eq!(failure.batch, 1);
+        let mut trained = 0;
+        let failure =
+            resident.train(&[0, 1, 1, 3], 2, &[0.1, 0.1], &mut |_, _| trained += 1).unwrap_err();
+        assert_eq!((failure.batch, trained), (1, 1));
         assert!(matches!(
             failure.error,
             EngineError::NotFinite { what: "the gradient", sample: 1, .. }

@@ -6,7 +6,7 @@ mod common;
 
 use common::for_each_schedule;
 use eventprop_cuda::{CudaEngine, CudaGridEngine, CudaOptions};
-use lif_core::engine::{Batch, Engine, Training};
+use lif_core::engine::{Batch, BatchStatistics, Engine, Training};
 use lif_core::grid::{GridSpec, GridVariant};
 use lif_core::loss::{Loss, Objective, Readout};
 use lif_core::network::{Adaptation, ConnectionKindSpec, ConnectionSpec, LayerSpec, OneOrMany};
@@ -207,8 +207,10 @@ fn train_on_grid(
     let kept = engine.resident().unwrap();
     kept.keep(batch).unwrap();
     let order: Vec<u32> = (0..samples as u32).collect();
-    let (statistics, _) = kept.train(&order, samples.div_ceil(2), &[0.01, 0.01]).unwrap();
-    assert_eq!(statistics.samples, samples);
+    let mut trained = 0;
+    let mut count = |batch: BatchStatistics, _| trained += batch.samples;
+    kept.train(&order, samples.div_ceil(2), &[0.01, 0.01], &mut count).unwrap();
+    assert_eq!(trained, samples);
 }
 
 /// The losses of `steps` steps on one batch.

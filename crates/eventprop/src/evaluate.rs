@@ -1,6 +1,7 @@
 use crate::data::Samples;
 use crate::gather::{Pass, Pick};
 use crate::metrics::{Evaluation, LayerActivity, Score};
+use crate::stride::Stride;
 use lif_core::Network;
 use lif_core::engine::{Engine, EngineError};
 use lif_core::loss::Objective;
@@ -47,8 +48,15 @@ pub(crate) fn measure(
     };
     let mut gradient = vec![0.0; outputs];
     let order: Vec<u32> = part.map(|sample| sample as u32).collect();
-    let pass =
-        Pass { samples, order: &order, batch_size: BATCH, first: 0, draws: None, pick: Pick::All };
+    let pass = Pass {
+        samples,
+        order: &order,
+        batch_size: BATCH,
+        first: 0,
+        draws: None,
+        pick: Pick::All,
+        stride: &Stride::one(),
+    };
     let _ = pass.for_each(|gathered| -> Result<_, EngineError> {
         let batch = gathered.batch();
         let outcome = engine.infer(batch.spikes)?;
@@ -58,9 +66,8 @@ pub(crate) fn measure(
             measured.samples.push([loss.to_bits(), prediction.unwrap_or(NONE)]);
         }
         for (counts, &layer) in measured.spikes.iter_mut().zip(&lif) {
-            for train in engine.spikes(layer).iter() {
-                train.indices().iter().for_each(|&neuron| counts[neuron as usize] += 1);
-            }
+            let sent = engine.spike_counts(layer);
+            counts.iter_mut().zip(sent).for_each(|(sum, count)| *sum += count);
         }
         Ok(ControlFlow::Continue(()))
     })?;

@@ -2,9 +2,10 @@
 
 use crate::data::{Changing, EpochDraws, Samples};
 use crate::parallel::Layout;
+use crate::stride::Stride;
 use lif_core::engine::Batch;
 use lif_core::{SpikeBatch, SpikeError};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::mpsc;
 use std::thread;
 
@@ -23,6 +24,8 @@ pub(crate) struct Pass<'a> {
     pub(crate) draws: Option<EpochDraws>,
     /// Which samples of a batch are gathered.
     pub(crate) pick: Pick,
+    /// How many batches are visited at a time.
+    pub(crate) stride: &'a Stride,
 }
 
 /// Which samples of a batch are gathered.
@@ -36,10 +39,10 @@ pub(crate) enum Pick {
     Held,
 }
 
-/// A batch in memory that is used again and again.
+/// A batch, or a stride of them one after the other, in memory that is used again and again.
 #[derive(Default)]
 pub(crate) struct GatheredBatch {
-    /// The batch's position in the pass.
+    /// The first batch's position in the pass.
     pub(crate) position: usize,
     /// Its samples' positions in their set.
     pub(crate) samples: Vec<u32>,
@@ -80,8 +83,8 @@ impl Pass<'_> {
         self.order.len().div_ceil(self.batch_size)
     }
 
-    /// Calls `visit` with every batch in order while another thread gathers the next ones, until it
-    /// breaks off or fails.
+    /// Calls `visit` with every batch in order, a stride at a time, while another thread gathers the next ones, until
+    /// it breaks off or fails.
     pub(crate) fn for_each<E>(
         &self,
         mut visit: impl FnMut(&GatheredBatch) -> Result<ControlFlow<()>, E>,
@@ -96,9 +99,9 @@ impl Pass<'_> {
             // Ends when it has gathered all, or when this thread leaves and drops its ends.
             scope.spawn(move || {
                 let mut changing = Changing::new(self.samples, self.draws);
-                for position in self.first..self.batches() {
+                for batches in self.strides() {
                     let Ok(mut batch) = empty_receiver.recv() else { return };
-                    self.gather(position, &mut changing, &mut batch);
+                    self.gather(batches, &mut changing, &mut batch);
                     if full_sender.send(batch).is_err() {
                         return;
                     }
@@ -115,33 +118,49 @@ impl Pass<'_> {
         })
     }
 
-    /// Calls `visit(position, its samples' positions in the whole data set)` with every batch in order,
-    /// until it breaks off or fails: for an engine that has the spikes.
+    /// Calls `visit(first batch, positions of all samples in the whole data set)` with every batch in order, a stride at
+    /// a time, until it breaks off or fails: for an engine that has the spikes.
     pub(crate) fn for_each_in_set<E>(
         &self,
         mut visit: impl FnMut(usize, &[u32]) -> Result<ControlFlow<()>, E>,
     ) -> Result<ControlFlow<()>, E> {
-        let mut in_set = Vec::with_capacity(self.batch_size);
-        for position in self.first..self.batches() {
-            let samples = self.samples_of(position);
+        let mut in_set = Vec::new();
+        for batches in self.strides() {
+            let first = batches.start;
             in_set.clear();
-            in_set.extend(samples.iter().map(|&s| self.samples.in_set(s as usize) as u32));
-            if visit(position, &in_set)?.is_break() {
+            let samples = self.samples_of(batches).iter();
+            in_set.extend(samples.map(|&s| self.samples.in_set(s as usize) as u32));
+            if visit(first, &in_set)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    /// All samples of a batch.
-    pub(crate) fn samples_of(&self, position: usize) -> &[u32] {
-        let start = position * self.batch_size;
-        &self.order[start..self.order.len().min(start + self.batch_size)]
+    /// All samples of some batches.
+    pub(crate) fn samples_of(&self, batches: Range<usize>) -> &[u32] {
+        let end = self.order.len().min(batches.end * self.batch_size);
+        &self.order[batches.start * self.batch_size..end]
     }
 
-    fn gather(&self, position: usize, changing: &mut Changing<'_>, batch: &mut GatheredBatch) {
-        batch.clear(position);
-        let all = self.samples_of(position);
+    /// The batches that are visited at a time, as the stride is when it is their turn.
+    fn strides(&self) -> impl Iterator<Item = Range<usize>> {
+        let mut next = self.first;
+        std::iter::from_fn(move || {
+            let start = next;
+            next = self.batches().min(start + self.stride.get());
+            (start < next).then_some(start..next)
+        })
+    }
+
+    fn gather(
+        &self,
+        batches: Range<usize>,
+        changing: &mut Changing<'_>,
+        batch: &mut GatheredBatch,
+    ) {
+        batch.clear(batches.start);
+        let all = self.samples_of(batches);
         match self.pick {
             Pick::All => batch.samples.extend_from_slice(all),
             Pick::Own(layout) => {

@@ -106,6 +106,7 @@ mod run_folder;
 mod schedule;
 mod silent;
 mod silent_label;
+mod stride;
 pub mod tensorboard;
 mod trainer;
 

@@ -1,5 +1,6 @@
 //! The training loop: see [`Trainer`].
 
+mod batches;
 mod error;
 mod event;
 mod step;
@@ -18,7 +19,9 @@ use crate::parallel::{Parallel, Team, TeamError};
 use crate::progress::{EpochSums, Progress};
 use crate::schedule::LearningRate;
 use crate::silent::{SilentRemedy, lift_silent, silent_neurons};
-use error::{Place, StepError};
+use crate::stride::Stride;
+use batches::{Batches, Feed};
+use error::Place;
 use lif_core::engine::{Engine, EngineError};
 use lif_core::loss::Objective;
 use lif_core::{DescriptionError, Network};
@@ -26,7 +29,6 @@ use mnist_spikes::Dropout;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
-use step::{step, step_in_team, step_kept};
 
 /// Trains a network epoch by epoch. Prints nothing: what happens comes as [`Event`]s.
 ///
@@ -56,8 +58,9 @@ pub struct Trainer {
     data: Data,
     /// Those who share each batch; none where it is computed as a whole.
     team: Option<Team>,
-    /// Whether the engine keeps the training samples.
-    kept: bool,
+    feed: Feed,
+    /// The batches that it takes at a time.
+    stride: Stride,
     progress: Progress,
     tested: Option<Evaluation>,
 }
@@ -118,13 +121,18 @@ impl Trainer {
         let team = (shards > 1).then(|| Team::new(collective, shards));
         let rate = config.training.learning_rate();
         let progress = Progress::default();
-        // Where they do not fit, they are handed over batch by batch.
-        let kept = team.is_none()
-            && config.data.dropout == 0.0
-            && data.train.are_fixed()
-            && engine.resident().is_some_and(|engine| engine.keep(data.train.whole_set()).is_ok());
-        let tested = None;
-        Ok(Self { config, engine, objective, rate, data, team, kept, progress, tested })
+        let are_fixed = config.data.dropout == 0.0 && data.train.are_fixed();
+        let feed = match engine.resident().filter(|_| team.is_none()) {
+            None => Feed::Batches,
+            Some(_) if !are_fixed => Feed::Strides,
+            Some(engine) => match engine.keep(data.train.whole_set()) {
+                Ok(()) => Feed::Kept,
+                // They do not fit, all at a time.
+                Err(_) => Feed::Strides,
+            },
+        };
+        let (stride, tested) = (Stride::one(), None);
+        Ok(Self { config, engine, objective, rate, data, team, feed, stride, progress, tested })
     }
 
     /// Goes on from a checkpoint.
@@ -221,7 +229,7 @@ impl Trainer {
         &mut self,
         on_event: &mut impl FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, TrainError> {
-        let Self { config, engine, rate, data, team, kept, progress, .. } = self;
+        let Self { config, engine, rate, data, team, feed, stride, progress, .. } = self;
         let (epoch, seed) = (progress.epoch, config.training.seed);
         let order = mnist_spikes::order(seed, u64::from(epoch), data.train.len());
         let pass = Pass {
@@ -238,41 +246,13 @@ impl Trainer {
                 Some(team) if data.train.are_whole() => Pick::Own(team.layout()),
                 Some(_) => Pick::Held,
             },
+            stride,
         };
-        let batches = pass.batches();
-        let (start, before) = (Instant::now(), progress.sums.seconds);
-        let set = &data.train;
-        let place = |position| Place { epoch, position, samples: pass.samples_of(position), set };
-        let mut after = |position, lr, stepped: Result<_, StepError>| {
-            let (batch, update) = stepped.map_err(|error| place(position).of(error))?;
-            progress.sums.add(batch, update);
-            progress.sums.seconds = before + start.elapsed().as_secs_f64();
-            progress.batch = position + 1;
-            let sums = &progress.sums;
-            Ok(on_event(Event::Batch { epoch, batch: position, batches, lr, sums }))
-        };
-        let rate = |position| rate.at(epoch, position, batches);
-        let flow = if let Some(team) = &mut *team {
-            pass.for_each(|gathered| {
-                let (position, lr) = (gathered.position, rate(gathered.position));
-                let place = place(position);
-                let stepped = step_in_team(team, engine.as_mut(), gathered, lr, place);
-                let flow = after(position, lr, stepped)?;
-                let broken = team.any(flow.is_break()).map_err(|error| place.of(error.into()))?;
-                Ok(if broken { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-            })
-        } else if *kept {
-            pass.for_each_in_set(|position, in_set| {
-                let lr = rate(position);
-                after(position, lr, step_kept(engine.as_mut(), in_set, lr))
-            })
-        } else {
-            pass.for_each(|gathered| {
-                let lr = rate(gathered.position);
-                let stepped = step(engine.as_mut(), gathered, lr);
-                after(gathered.position, lr, stepped)
-            })
-        };
+        let start = (Instant::now(), progress.sums.seconds);
+        let (engine_now, pass) = (engine.as_mut(), &pass);
+        let mut batches =
+            Batches { pass, epoch, engine: engine_now, rate, progress, on_event, start };
+        let flow = batches.train(*feed, team.as_mut());
         let mut activity = engine.take_activity();
         if let (Some(team), Ok(_)) = (team, &flow) {
             team.sum_activity(&mut activity)

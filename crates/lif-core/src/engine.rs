@@ -74,6 +74,20 @@ pub trait Engine<T: Real>: Send {
     /// The spikes of layer `layer` in the batch last run; none for layers that do not spike.
     fn spikes(&self, layer: usize) -> SpikeBatch<T>;
 
+    /// How many of them each neuron sent, over all samples; empty for layers that do not spike.
+    fn spike_counts(&self, layer: usize) -> Vec<u64> {
+        let layers = self.network().layers();
+        let spiking = layers.get(layer).filter(|layer| layer.is_lif());
+        let mut counts = vec![0; spiking.map_or(0, |layer| layer.size)];
+        if !counts.is_empty() {
+            let sent = self.spikes(layer);
+            for train in sent.iter() {
+                train.indices().iter().for_each(|&neuron| counts[neuron as usize] += 1);
+            }
+        }
+        counts
+    }
+
     /// The gradient as one contiguous buffer, in an order of the engine's own: the place where
     /// several machines add theirs up, between `differentiate` and `update`.
     fn gradient_buffer(&mut self) -> &mut [T];
@@ -115,7 +129,7 @@ pub trait Engine<T: Real>: Send {
 }
 
 /// Training on samples that were copied once to where an engine computes: batches are positions in
-/// them, and nothing comes back before the last.
+/// them, and nothing has to come back before the last.
 pub trait Resident<T: Real> {
     /// Replaces the samples kept.
     ///
@@ -124,7 +138,8 @@ pub trait Resident<T: Real> {
     fn keep(&mut self, samples: Batch<'_, T>) -> Result<(), EngineError>;
 
     /// Trains batch after batch: number k takes the samples at `order[k size .. (k + 1) size]` (the last
-    /// may be shorter) at the learning rate `rates[k]`. Returns sums over all of them.
+    /// may be shorter) at the learning rate `rates[k]`. Tells `trained` of each that was, in order; when, is the
+    /// engine's choice.
     ///
     /// # Errors
     /// The first batch that fails; those before it are trained.
@@ -133,8 +148,12 @@ pub trait Resident<T: Real> {
         order: &[u32],
         size: usize,
         rates: &[f64],
-    ) -> Result<(BatchStatistics, UpdateStatistics), BatchError>;
+        trained: &mut Trained<'_>,
+    ) -> Result<(), BatchError>;
 }
+
+/// Is told what [`Resident::train`] made of a batch.
+pub type Trained<'a> = dyn FnMut(BatchStatistics, UpdateStatistics) + 'a;
 
 /// Why a batch of several failed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

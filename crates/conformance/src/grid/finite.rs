@@ -26,13 +26,16 @@ fn stays_finite(build: &Build<'_>, problem: &Problem) {
     let kept = engine.resident().expect("samples can be kept");
     kept.keep(batch).expect("a batch of its own");
     let rates = [1e-3, 1e-3, TOO_FAST, 1e-3];
-    let error = kept.train(&[0, 1, 1, 0], 1, &rates).expect_err("weights beyond all bounds");
+    let mut trained = 0;
+    let error = kept
+        .train(&[0, 1, 1, 0], 1, &rates, &mut |_, _| trained += 1)
+        .expect_err("weights beyond all bounds");
     assert!(matches!(error.error, EngineError::NotFinite { .. }), "{error}");
-    assert_eq!(error.batch, 2, "{error}");
+    assert_eq!((error.batch, trained), (2, 2), "{error}");
 
     fits(&mut *engine);
     let kept = engine.resident().expect("samples can be kept");
-    kept.train(&[0, 1], 1, &[1e-3, 1e-3]).expect("weights of its own");
+    kept.train(&[0, 1], 1, &[1e-3, 1e-3], &mut |_, _| {}).expect("weights of its own");
 }
 
 /// Infinite in single precision.

@@ -62,6 +62,7 @@ where
     for (below, traces) in expected.pass.traces.iter().enumerate() {
         let counts = sends(problem, traces, &engine.spikes(below + 1), problem.layers[below])?;
         prop_assert_eq!(&activity[below + 1], &counts);
+        prop_assert_eq!(&engine.spike_counts(below + 1), &counts);
     }
 
     close("losses", engine.losses(), &expected.losses)?;

@@ -68,7 +68,7 @@ pub fn refuses_batches_that_do_not_fit(build: &Build<'_>) {
         }
         if let Some(resident) = engine.resident() {
             resident.keep(problem.batch(&spikes))?;
-            let trained = resident.train(&[0, 2], 2, &[0.1]);
+            let trained = resident.train(&[0, 2], 2, &[0.1], &mut |_, _| {});
             let refused =
                 trained.as_ref().is_err_and(|error| matches!(error.error, EngineError::Batch(_)));
             prop_assert!(refused, "sample 2 of 2 kept: {trained:?}");

@@ -1,8 +1,6 @@
 use super::engine::GridEngine;
 use super::source::Kept;
-use lif_core::engine::{
-    Batch, BatchError, BatchStatistics, Engine, EngineError, Resident, UpdateStatistics,
-};
+use lif_core::engine::{Batch, BatchError, Engine, EngineError, Resident, Trained};
 
 impl Resident<f32> for GridEngine {
     fn keep(&mut self, samples: Batch<'_, f32>) -> Result<(), EngineError> {
@@ -16,33 +14,33 @@ impl Resident<f32> for GridEngine {
         order: &[u32],
         size: usize,
         rates: &[f64],
-    ) -> Result<(BatchStatistics, UpdateStatistics), BatchError> {
+        trained: &mut Trained<'_>,
+    ) -> Result<(), BatchError> {
         let kept = std::mem::take(&mut self.kept);
-        let trained = self.train_on(&kept, order, size, rates);
+        let outcome = self.train_on(&kept, order.chunks(size.max(1)).zip(rates), trained);
         self.kept = kept;
-        trained
+        outcome
     }
 }
 
 impl GridEngine {
-    fn train_on(
+    fn train_on<'a>(
         &mut self,
         kept: &Kept,
-        order: &[u32],
-        size: usize,
-        rates: &[f64],
-    ) -> Result<(BatchStatistics, UpdateStatistics), BatchError> {
-        let (mut sums, mut updates) = (BatchStatistics::default(), UpdateStatistics::default());
-        let mut labels = Vec::with_capacity(size);
-        for (batch, (samples, &rate)) in order.chunks(size.max(1)).zip(rates).enumerate() {
+        batches: impl Iterator<Item = (&'a [u32], &'a f64)>,
+        trained: &mut Trained<'_>,
+    ) -> Result<(), BatchError> {
+        let mut labels = Vec::new();
+        for (batch, (samples, &rate)) in batches.enumerate() {
             let failed = |error| BatchError { batch, error };
             labels.clear();
             // Samples out of range have no label; the engine says so.
             let label = |&sample: &u32| kept.labels.get(sample as usize).copied().unwrap_or(0);
             labels.extend(samples.iter().map(label));
-            sums += self.differentiate_prepared(&kept.input, samples, &labels).map_err(failed)?;
-            updates += self.update(rate).map_err(failed)?;
+            let statistics = self.differentiate_prepared(&kept.input, samples, &labels);
+            let statistics = statistics.map_err(failed)?;
+            trained(statistics, self.update(rate).map_err(failed)?);
         }
-        Ok((sums, updates))
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Training speed on samples kept on the device, and what the device can do at most; one JSON line a
-//! measurement: `speed [toy]`, or `speed [seed|grid] SAMPLES BATCH EVENTS` for one, to be profiled.
+//! measurement: `speed [toy]`, or `speed [output|seed|grid] [thread|lane] SAMPLES BATCH EVENTS` for one, of which a
+//! profiler that waits to be started (`ncu --profile-from-start off`) sees what comes after the first epoch.
 
 mod measure;
 mod workload;
@@ -16,15 +17,17 @@ fn main() -> Result<(), EngineError> {
     let toy = arguments.iter().any(|argument| argument == "toy");
     let device = probe(0)?.name;
     if let [samples, batch, events] = numbers[..] {
-        let model = match arguments[0].as_str() {
-            "seed" => Model::Seed,
-            "grid" => Model::Grid,
-            _ => Model::Hidden(350),
-        };
+        let is_given = |name: &str| arguments.iter().any(|argument| argument == name);
+        let named = [("output", Model::Output), ("seed", Model::Seed), ("grid", Model::Grid)];
+        let named = named.into_iter().find(|(name, _)| is_given(name));
+        let model = named.map_or(Model::Hidden(350), |(_, model)| model);
+        let way = usize::from(is_given("thread")) + 2 * usize::from(is_given("lane"));
+        let (how, arrival_warps) = WALKS[way.min(WALKS.len() - 1)];
         let workload = Workload { model, events };
-        let plan = Plan { samples, batches: vec![batch], epochs: 2 };
+        let plan = Plan { samples, batches: vec![batch], epochs: 2, profiled: true };
         let spikes = workload.spikes(samples);
-        return report(&device, "", &workload, &plan, (&spikes, CudaOptions::default()));
+        let options = CudaOptions { arrival_warps, ..CudaOptions::default() };
+        return report(&device, how, &workload, &plan, (&spikes, options));
     }
     ceilings(&device, if toy { 1 } else { 1024 })?;
     let mut outcome = Ok(());
@@ -59,7 +62,7 @@ fn ways(model: Model) -> &'static [(&'static str, Option<u32>)] {
 fn plans() -> Vec<(Workload, Plan)> {
     let plan = |model, events, batches: &[usize]| {
         let batches = batches.to_vec();
-        (Workload { model, events }, Plan { samples: 60_000, batches, epochs: 5 })
+        (Workload { model, events }, Plan { samples: 60_000, batches, epochs: 5, profiled: false })
     };
     vec![
         plan(Model::Grid, 784, &[128, 1024, 4096, 16384]),
@@ -72,7 +75,8 @@ fn plans() -> Vec<(Workload, Plan)> {
 
 fn toys() -> Vec<(Workload, Plan)> {
     let plan = |model, events| {
-        (Workload { model, events }, Plan { samples: 8, batches: vec![4], epochs: 1 })
+        let batches = vec![4];
+        (Workload { model, events }, Plan { samples: 8, batches, epochs: 1, profiled: false })
     };
     vec![
         plan(Model::Grid, 784),

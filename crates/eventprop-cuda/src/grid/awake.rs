@@ -2,8 +2,8 @@
 
 use super::batch::Shape;
 use super::engine::{CudaGridEngine, Source, Task};
-use crate::abi::Control;
 use crate::probe::expect;
+use crate::queue::Outcome;
 use lif_core::SpikeBatch;
 use lif_core::engine::{BatchStatistics, Bump, EngineError};
 use lif_core::grid::{BumpAction, Bumped, Raising};
@@ -17,7 +17,7 @@ impl CudaGridEngine {
         task: Task,
         source: Source,
         samples: &[u32],
-    ) -> Result<(Control, BatchStatistics), EngineError> {
+    ) -> Result<(Outcome, BatchStatistics), EngineError> {
         self.samples = samples.len();
         let (mut statistics, mut after) = (BatchStatistics::default(), Vec::new());
         for layer in 0..=self.last() {
@@ -35,7 +35,7 @@ impl CudaGridEngine {
         self.raise(0, &after)?;
         self.start(task, source, samples.len())?;
         let outcome = self.queue.outcome(&self.device)?;
-        self.check(&outcome)?;
+        self.check(&outcome.control)?;
         Ok((outcome, statistics))
     }
 

@@ -2,10 +2,11 @@
 
 use super::data::Data;
 use super::engine::{CudaGridEngine, Source, Task};
+use crate::activity::sums;
 use crate::memory::check_data;
 use crate::name::NAME;
 use crate::probe::expect;
-use crate::update::{change, finish_update, statistics};
+use crate::update::{change, finish_update};
 use lif_core::engine::{
     Batch, BatchStatistics, Bump, Engine, EngineError, OptimiserState, Outputs, Resident,
     UpdateStatistics, check_inputs,
@@ -117,7 +118,7 @@ impl Engine<f32> for CudaGridEngine {
         Ok(BatchStatistics {
             bumps: bumped.bumps,
             bump_gave_up: bumped.bump_gave_up,
-            ..statistics(&outcome).0
+            ..outcome.of_one().0
         })
     }
 
@@ -162,6 +163,18 @@ impl Engine<f32> for CudaGridEngine {
 
     /// # Panics
     /// If the device is lost.
+    fn spike_counts(&self, layer: usize) -> Vec<u64> {
+        let Some((layer, batch)) = layer.checked_sub(1).zip(self.batch.as_ref()) else {
+            return Vec::new();
+        };
+        let Some(batch) = batch.layers.get(layer) else { return Vec::new() };
+        let shape = &self.room.shapes[layer];
+        let counts = expect(self.device.read(&batch.counts, self.samples * shape.stride));
+        sums(&counts, shape.stride, shape.neurons)
+    }
+
+    /// # Panics
+    /// If the device is lost.
     fn gradient_buffer(&mut self) -> &mut [f32] {
         expect(self.stored.gradient_buffer(&self.device))
     }
@@ -174,9 +187,9 @@ impl Engine<f32> for CudaGridEngine {
         change(&self.device, &self.stored, &self.queue, self.norm.as_ref())?;
         finish_update(&self.device, &self.queue)?;
         let outcome = self.queue.outcome(&self.device)?;
-        self.check(&outcome)?;
+        self.check(&outcome.control)?;
         self.updates += 1;
-        Ok(statistics(&outcome).1)
+        Ok(outcome.of_one().1)
     }
 
     /// # Panics

@@ -181,7 +181,7 @@ impl Program<'_> {
     }
 
     fn queued(&self) -> [Address; 3] {
-        let Queue { control, steps, order } = self.queue;
+        let Queue { control, steps, order, .. } = self.queue;
         [control.address(), steps.address(), order.address()]
     }
 

@@ -2,13 +2,10 @@
 
 use super::data::Data;
 use super::engine::{CudaGridEngine, Source, Task};
-use crate::abi::{Control, NONE};
+use crate::abi::NONE;
 use crate::memory::check_data;
-use crate::queue::{check_order, ranges};
-use crate::update::statistics;
-use lif_core::engine::{
-    Batch, BatchError, BatchStatistics, EngineError, Resident, UpdateStatistics,
-};
+use crate::queue::{Outcome, check_order, ranges};
+use lif_core::engine::{Batch, BatchError, BatchStatistics, EngineError, Resident, Trained};
 
 /// Steps between two looks at the device, at most. What runs after a step in which a neuron was silent is lost and run
 /// again, so where that is common looks are frequent.
@@ -32,8 +29,8 @@ impl Resident<f32> for CudaGridEngine {
         order: &[u32],
         size: usize,
         rates: &[f64],
-    ) -> Result<(BatchStatistics, UpdateStatistics), BatchError> {
-        let (mut batches, mut updates) = (BatchStatistics::default(), UpdateStatistics::default());
+        trained: &mut Trained<'_>,
+    ) -> Result<(), BatchError> {
         let at = |batch: usize| move |error| BatchError { batch, error };
         let kept = self.data[Source::Kept as usize].as_ref().map_or(0, Data::len);
         check_order(kept, order, size, rates).map_err(at(0))?;
@@ -49,21 +46,24 @@ impl Resident<f32> for CudaGridEngine {
             let (outcome, bumped) =
                 if alone { self.step(steps[0], rates[0]) } else { self.run_steps(steps, rates) }
                     .map_err(at(next))?;
-            let (batch, update) = statistics(&outcome);
-            batches += batch;
-            batches += bumped;
-            updates += update;
-            next += outcome.cursor as usize;
-            self.updates += outcome.cursor as u64;
-            if outcome.parameter_not_finite != NONE {
-                // Its step may have been counted already.
-                let failed = next.saturating_sub(usize::from(self.learns_at_once()));
-                self.check(&outcome).map_err(at(failed))?;
+            let fails = outcome.control.parameter_not_finite != NONE;
+            // A step that fails so may have been counted already.
+            let counted = usize::from(fails && self.learns_at_once());
+            let sound = outcome.finished().saturating_sub(counted);
+            for (mut batch, update) in outcome.statistics().take(sound) {
+                // Of one step: others wake nobody.
+                batch += bumped;
+                trained(batch, update);
+            }
+            next += sound;
+            self.updates += sound as u64;
+            if fails {
+                self.check(&outcome.control).map_err(at(next))?;
             }
             // Later steps may have left marks of their own; only a step by itself says what it met.
-            look = if outcome.is_faulty() { 1 } else { STEPS_BETWEEN_LOOKS.min(2 * look) };
+            look = if outcome.control.is_faulty() { 1 } else { STEPS_BETWEEN_LOOKS.min(2 * look) };
         }
-        Ok((batches, updates))
+        Ok(())
     }
 }
 
@@ -73,7 +73,7 @@ impl CudaGridEngine {
         &mut self,
         steps: &[&[u32]],
         rates: &[f64],
-    ) -> Result<(Control, BatchStatistics), EngineError> {
+    ) -> Result<(Outcome, BatchStatistics), EngineError> {
         self.set_queue(&ranges(steps), &steps.concat(), rates)?;
         self.queue.reset(&self.device)?;
         // Only the last may be shorter.
@@ -95,7 +95,7 @@ impl CudaGridEngine {
         &mut self,
         samples: &[u32],
         rate: f64,
-    ) -> Result<(Control, BatchStatistics), EngineError> {
+    ) -> Result<(Outcome, BatchStatistics), EngineError> {
         self.set_queue(&[(0, samples.len())], samples, &[rate])?;
         self.run(Task::Learn, Source::Kept, samples)
     }

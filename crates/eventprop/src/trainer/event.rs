@@ -12,7 +12,8 @@ pub enum Event<'a> {
         /// Its batches.
         batches: usize,
     },
-    /// A batch led to an update. Breaking off here loses nothing.
+    /// A batch led to an update. Breaking off here loses nothing. An engine that keeps samples may be told to make
+    /// several; then this comes of each after the last, and who breaks off does so after that.
     Batch {
         /// The epoch, from 0.
         epoch: u32,

@@ -3,7 +3,9 @@
 use super::error::{Place, StepError};
 use crate::gather::GatheredBatch;
 use crate::parallel::Team;
-use lif_core::engine::{BatchStatistics, Engine, EngineError, UpdateStatistics};
+use lif_core::engine::{
+    BatchError, BatchStatistics, Engine, EngineError, Trained, UpdateStatistics,
+};
 
 type Stepped = Result<(BatchStatistics, UpdateStatistics), StepError>;
 
@@ -14,16 +16,19 @@ pub(super) fn step(engine: &mut dyn Engine<f32>, gathered: &GatheredBatch, lr: f
     Ok((batch, update))
 }
 
-/// The same for samples that the engine keeps.
-pub(super) fn step_kept(engine: &mut dyn Engine<f32>, samples: &[u32], lr: f64) -> Stepped {
+/// Batches of `size` samples that the engine keeps, at the learning rate of each.
+pub(super) fn steps_kept(
+    engine: &mut dyn Engine<f32>,
+    samples: &[u32],
+    size: usize,
+    rates: &[f64],
+    trained: &mut Trained<'_>,
+) -> Result<(), BatchError> {
     let Some(resident) = engine.resident() else {
         let reason = "the engine no longer keeps the samples it was given";
-        return Err(EngineError::Batch(reason.into()).into());
+        return Err(BatchError { batch: 0, error: EngineError::Batch(reason.into()) });
     };
-    let (batch, update) =
-        resident.train(samples, samples.len(), &[lr]).map_err(|failed| failed.error)?;
-    check_loss(engine, &batch)?;
-    Ok((batch, update))
+    resident.train(samples, size, rates, trained)
 }
 
 /// A batch, shared with other ranks. `gathered` are its samples that this rank differentiates, or where
