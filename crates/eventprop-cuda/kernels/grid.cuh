@@ -69,9 +69,16 @@ struct Grid {
     float* mu;           // [sample][run][stride] -lambda_I where a run arrives
     float* differences;  // of the same shape: lambda_V - lambda_I just before, seen backward; or null
     float* pulls;        // [sample][step][stride] the loss's derivative by spikes that a layer above hears; null in the last
-    float* scratch;      // [sample][pieces + runs + steps][neurons] where shared memory has no room; or null
+    float* scratch;      // [sample][pieces + runs + steps][stride] where shared memory has no room; or null
     int* silent;         // [stride] not 0 if silent in some sample
     unsigned long long* activity;  // [stride] spikes since they were last asked for
 };
+
+__device__ __forceinline__ void add_to(float4& sum, float4 const& more) {
+    sum.x += more.x;
+    sum.y += more.y;
+    sum.z += more.z;
+    sum.w += more.w;
+}
 
 static_assert(sizeof(GridSample) == 16 && sizeof(GridData) == 64 && sizeof(GridHeard) == 56 && sizeof(Grid) == 160, "as in abi.rs");

@@ -4,7 +4,8 @@
 #include "warp.cuh"
 
 // Warps that share the samples of a batch.
-#define GRID_SUMMERS 16
+#define GRID_SUMMERS 32
+#define GRID_LEARNERS (WARP * GRID_SUMMERS)
 // Samples of a warp whose spikes are looked up side by side.
 #define GRID_AHEAD 4
 
@@ -26,11 +27,7 @@ __device__ __forceinline__ float4 sum_of_warps(float4 sum, float4 (*sums)[WARP])
     __syncthreads();
     if (threadIdx.y > 0) return sum;
     for (int summer = 1; summer < GRID_SUMMERS; summer++) {
-        float4 more = sums[summer][threadIdx.x];
-        sum.x += more.x;
-        sum.y += more.y;
-        sum.z += more.z;
-        sum.w += more.w;
+        add_to(sum, sums[summer][threadIdx.x]);
     }
     return sum;
 }
@@ -42,27 +39,46 @@ __device__ __forceinline__ float4 gradient_of(Grid const& grid, GridData const& 
     float4 sum = {0.0f, 0.0f, 0.0f, 0.0f};
     if (input < grid.inputs) {
         for (int s = threadIdx.y; s < grid.samples; s += GRID_AHEAD * GRID_SUMMERS) {
-            int begin[GRID_AHEAD], end[GRID_AHEAD];
+            // Most inputs spike once a sample, if at all: what comes first is fetched for all, stage by stage.
+            int of[GRID_AHEAD], begin[GRID_AHEAD], end[GRID_AHEAD], run[GRID_AHEAD];
+            float4 seen[GRID_AHEAD];
+            unsigned more = 0;
 #pragma unroll
             for (int ahead = 0; ahead < GRID_AHEAD; ahead++) {
                 int next = s + ahead * GRID_SUMMERS;
-                begin[ahead] = end[ahead] = 0;
-                if (next >= grid.samples) continue;
-                int sample = data.is_batch ? next : samples[next];
-                int const* starts = data.input_starts + (size_t)sample * (grid.inputs + 1) + input;
-                begin[ahead] = starts[0];
-                end[ahead] = starts[1];
+                of[ahead] = next;
+                if (!data.is_batch && next < grid.samples) of[ahead] = samples[next];
             }
 #pragma unroll
             for (int ahead = 0; ahead < GRID_AHEAD; ahead++) {
-                size_t first = (size_t)(s + ahead * GRID_SUMMERS) * grid.runs;
-                for (int spike = begin[ahead]; spike < end[ahead]; spike++) {
-                    size_t row = (first + data.runs_of_inputs[spike]) * grid.stride + neuron;
-                    float4 seen = *(float4 const*)(grid.mu + row);
-                    sum.x += seen.x;
-                    sum.y += seen.y;
-                    sum.z += seen.z;
-                    sum.w += seen.w;
+                int const* starts = data.input_starts + (size_t)of[ahead] * (grid.inputs + 1) + input;
+                bool exists = s + ahead * GRID_SUMMERS < grid.samples;
+                begin[ahead] = exists ? starts[0] : 0;
+                end[ahead] = exists ? starts[1] : 0;
+            }
+#pragma unroll
+            for (int ahead = 0; ahead < GRID_AHEAD; ahead++) {
+                run[ahead] = begin[ahead] < end[ahead] ? data.runs_of_inputs[begin[ahead]] : -1;
+                more |= (unsigned)(end[ahead] - begin[ahead] > 1) << ahead;
+            }
+            auto seen_by = [&](int ahead, int run) {
+                size_t row = (size_t)(s + ahead * GRID_SUMMERS) * grid.runs + run;
+                return (float4 const*)(grid.mu + row * grid.stride + neuron);
+            };
+#pragma unroll
+            for (int ahead = 0; ahead < GRID_AHEAD; ahead++) {
+                seen[ahead] = {0.0f, 0.0f, 0.0f, 0.0f};
+                if (run[ahead] >= 0) seen[ahead] = *seen_by(ahead, run[ahead]);
+            }
+#pragma unroll
+            for (int ahead = 0; ahead < GRID_AHEAD; ahead++) add_to(sum, seen[ahead]);
+            for (; more != 0; more &= more - 1) {
+                int ahead = __ffs(more) - 1;
+                int const* starts = data.input_starts + input;
+                int next = s + ahead * GRID_SUMMERS;
+                starts += (size_t)(data.is_batch ? next : samples[next]) * (grid.inputs + 1);
+                for (int spike = starts[0] + 1; spike < starts[1]; spike++) {
+                    add_to(sum, *seen_by(ahead, data.runs_of_inputs[spike]));
                 }
             }
         }
@@ -71,7 +87,7 @@ __device__ __forceinline__ float4 gradient_of(Grid const& grid, GridData const& 
 }
 
 // Grid: a block 32 inputs and four neurons, of threads (WARP, GRID_SUMMERS).
-extern "C" __global__ void grid_gradient(__grid_constant__ Grid const grid, __grid_constant__ GridData const data,
+extern "C" __global__ void __launch_bounds__(GRID_LEARNERS, 1) grid_gradient(__grid_constant__ Grid const grid, __grid_constant__ GridData const data,
                                          Control* control, Step const* steps, int const* order) {
     __shared__ float4 sums[GRID_SUMMERS][WARP];
     if (is_faulty(control)) return;
@@ -85,18 +101,18 @@ extern "C" __global__ void grid_gradient(__grid_constant__ Grid const grid, __gr
 
 // The rest of a step: the gradient, the update, which is each parameter's own, and in one block more a row the statistics
 // and the cursor. Grid: as grid_gradient with that block.
-extern "C" __global__ void grid_learn(__grid_constant__ Grid const grid, __grid_constant__ GridData const data,
+extern "C" __global__ void __launch_bounds__(GRID_LEARNERS, 1) grid_learn(__grid_constant__ Grid const grid, __grid_constant__ GridData const data,
                                       Control* control, Step const* steps, int const* order, float* values,
                                       float* first, float* second, float const* losses, int const* predictions) {
     __shared__ float4 sums[GRID_SUMMERS][WARP];
-    __shared__ double of_batch[GRID_SUMMERS * WARP];
+    __shared__ double of_batch[GRID_LEARNERS];
     if (is_faulty(control)) return;
     Step const& step = steps[control->at];
     if (blockIdx.x == gridDim.x - 1) {
         if (blockIdx.y > 0) return;
         int thread = WARP * threadIdx.y + threadIdx.x;
         Left left = {losses, predictions, data.labels};
-        BatchSums batch = batch_sums(left, step, order, of_batch, thread, GRID_SUMMERS * WARP);
+        BatchSums batch = batch_sums(left, step, order, of_batch, thread, GRID_LEARNERS);
         if (thread > 0) return;
         add_to(totals_of(control, control->at), batch, step.samples);
         control->cursor++;

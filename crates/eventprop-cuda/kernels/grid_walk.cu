@@ -6,40 +6,59 @@
 // Added to I - theta before dividing by it, as in lif_core::grid.
 #define SLOPE_GUARD 1e-10f
 
-// The memory of a sample.
+// Spikes whose weights are fetched side by side.
+#define GRID_FETCHED 8
+
+// The memory of a sample; rows are padded as those of weights are.
 struct GridScratch {
     float* partials;  // [piece][neuron]
     float* drives;    // [run][neuron] what arrives
     float* jumps;     // [step][neuron] 1 / (I - theta) at a spike, else 0; from the first arrival on
 
     static __device__ __forceinline__ GridScratch of(Grid const& grid, int sample, float* shared) {
-        size_t floats = (size_t)(grid.pieces + grid.runs + grid.steps) * grid.neurons;
+        size_t floats = (size_t)(grid.pieces + grid.runs + grid.steps) * grid.stride;
         float* start = grid.scratch ? grid.scratch + sample * floats : shared;
-        float* drives = start + (size_t)grid.pieces * grid.neurons;
-        return {start, drives, drives + (size_t)grid.runs * grid.neurons};
+        float* drives = start + (size_t)grid.pieces * grid.stride;
+        return {start, drives, drives + (size_t)grid.runs * grid.stride};
     }
 };
+
+// The weights of a piece's inputs, of four neurons, added up one after the other.
+__device__ __forceinline__ float4 sum_of_piece(Grid const& grid, int const* sources, GridPiece const& piece, int quad) {
+    float4 sum = {0.0f, 0.0f, 0.0f, 0.0f};
+    float4 const* weights = (float4 const*)grid.weights + quad;
+    int row = grid.stride / 4;
+    for (int first = piece.first; first < piece.end; first += GRID_FETCHED) {
+        int inputs[GRID_FETCHED];
+        float4 fetched[GRID_FETCHED];
+#pragma unroll
+        for (int k = 0; k < GRID_FETCHED; k++) inputs[k] = first + k < piece.end ? sources[first + k] : -1;
+#pragma unroll
+        for (int k = 0; k < GRID_FETCHED; k++) {
+            fetched[k] = inputs[k] < 0 ? float4{0.0f, 0.0f, 0.0f, 0.0f} : weights[(size_t)inputs[k] * row];
+        }
+#pragma unroll
+        for (int k = 0; k < GRID_FETCHED; k++) add_to(sum, fetched[k]);
+    }
+    return sum;
+}
 
 // Adds up the weights of the inputs that spike, piece by piece, then run by run: for every neuron.
 __device__ __forceinline__ void add_up_drives(Grid const& grid, GridData const& data, GridSample const& inputs,
                                               GridScratch const& scratch) {
-    for (int task = threadIdx.x; task < inputs.pieces * grid.neurons; task += GRID_THREADS) {
-        int neuron = task % grid.neurons;
-        GridPiece piece = data.pieces[inputs.first_piece + task / grid.neurons];
-        float sum = 0.0f;
-#pragma unroll 8
-        for (int spike = piece.first; spike < piece.end; spike++) {
-            sum += grid.weights[(size_t)data.sources[spike] * grid.stride + neuron];
-        }
-        scratch.partials[task] = sum;
+    int quads = grid.stride / 4;
+    for (int task = threadIdx.x; task < inputs.pieces * quads; task += GRID_THREADS) {
+        GridPiece piece = data.pieces[inputs.first_piece + task / quads];
+        ((float4*)scratch.partials)[task] = sum_of_piece(grid, data.sources, piece, task % quads);
     }
     __syncthreads();
-    for (int task = threadIdx.x; task < inputs.runs * grid.neurons; task += GRID_THREADS) {
-        int neuron = task % grid.neurons;
-        GridRun run = data.runs[inputs.first_run + task / grid.neurons];
+    for (int task = threadIdx.x; task < inputs.runs * grid.stride; task += GRID_THREADS) {
+        int neuron = task % grid.stride;
+        GridRun run = data.runs[inputs.first_run + task / grid.stride];
         float sum = 0.0f;
+#pragma unroll 8
         for (int piece = 0; piece < run.pieces; piece++) {
-            sum += scratch.partials[(size_t)(run.first_piece + piece) * grid.neurons + neuron];
+            sum += scratch.partials[(size_t)(run.first_piece + piece) * grid.stride + neuron];
         }
         scratch.drives[task] = sum;
     }
@@ -60,7 +79,7 @@ __device__ __forceinline__ void step_forward(Grid const& grid, GridRun const* ru
             bool is_spike = voltage > grid.threshold;
             float before = current, drive = 0.0f;
             if (step == arrival) {
-                drive = scratch.drives[(size_t)run * grid.neurons + neuron];
+                drive = scratch.drives[(size_t)run * grid.stride + neuron];
                 run++;
                 arrival = run < count ? runs[run].step : grid.steps;
             }
@@ -73,7 +92,7 @@ __device__ __forceinline__ void step_forward(Grid const& grid, GridRun const* ru
                 if (spikes == 0) first = step;
                 spikes++;
             }
-            scratch.jumps[(size_t)step * grid.neurons + neuron] = jump;
+            scratch.jumps[(size_t)step * grid.stride + neuron] = jump;
         }
         grid.fired[((size_t)sample * grid.words + word) * grid.stride + neuron] = fired;
     }
@@ -97,7 +116,7 @@ __device__ __forceinline__ void step_back(Grid const& grid, GridRun const* runs,
     float voltage = 0.0f, current = 0.0f;
     for (int step = grid.steps - 1; step >= begin; step--) {
         float difference = voltage - current;
-        float jump = scratch.jumps[(size_t)step * grid.neurons + neuron];
+        float jump = scratch.jumps[(size_t)step * grid.stride + neuron];
         if (grid.is_first) {
             voltage *= grid.keeps_voltage;
             voltage = fmaf(jump, fmaf(grid.threshold, voltage, gradient), voltage);
@@ -177,7 +196,7 @@ __device__ __forceinline__ void walk_grid(Grid const& grid, GridData const& data
 extern "C" __global__ void grid_forward(
     __grid_constant__ Grid const grid, __grid_constant__ GridData const data, Control* control, Step const* steps,
     int const* order, int* predictions) {
-    __shared__ float shared[GRID_SHARED];
+    __shared__ __align__(16) float shared[GRID_SHARED];
     walk_grid<true, false, false>(grid, data, Loss{}, control, steps, order, nullptr, predictions, shared);
 }
 
@@ -193,6 +212,6 @@ extern "C" __global__ void grid_backward(
 extern "C" __global__ void grid_walk(
     __grid_constant__ Grid const grid, __grid_constant__ GridData const data, __grid_constant__ Loss const loss,
     Control* control, Step const* steps, int const* order, float* losses, int* predictions) {
-    __shared__ float shared[GRID_SHARED];
+    __shared__ __align__(16) float shared[GRID_SHARED];
     walk_grid<true, true, true>(grid, data, loss, control, steps, order, losses, predictions, shared);
 }

@@ -91,7 +91,7 @@ impl Shape {
     /// Values that a sample needs on its way, where shared memory has no room for them.
     fn scratch(&self, input: Most) -> Option<usize> {
         let Most { runs, pieces } = self.most(input);
-        let values = (pieces + runs + self.steps) * self.neurons;
+        let values = (pieces + runs + self.steps) * self.stride;
         (self.keeps_scratch || values > SHARED).then_some(values)
     }
 

@@ -8,8 +8,8 @@ use lif_core::engine::EngineError;
 use lif_core::grid::GridModel;
 use lif_core::{SpikeBatch, SpikeTrain};
 
-/// Spikes of a run that one thread adds up for a neuron.
-const PIECE: usize = 40;
+/// Spikes of a run that one thread adds up for four neurons.
+const PIECE: usize = 16;
 
 /// Spike trains with their labels, on the device.
 pub(super) struct Data {

@@ -16,7 +16,7 @@ use lif_core::engine::EngineError;
 /// GRID_THREADS of `kernels/grid.cuh`.
 const THREADS: u32 = 256;
 /// GRID_SUMMERS of `kernels/grid_gradient.cu`.
-const SUMMERS: u32 = 16;
+const SUMMERS: u32 = 32;
 /// Warps of a block that looks at the spikes of a sample.
 const SEEKERS: u32 = 8;
 
