@@ -35,7 +35,7 @@ fi
 mkdir -p "$output"
 {
     echo '#include "all.cu"'
-    cat "$kernels"/*.cu | sed -n 's/^extern "C" __global__ void \(__launch_bounds__([A-Z_, ]*) \)*\([a-z0-9_]*\)(.*/SIMT_KERNEL(\2)/p'
+    cat "$kernels"/*.cu | sed -n 's/^extern "C" __global__ void \(__launch_bounds__([A-Z_, 0-9]*) \)*\([a-z0-9_]*\)(.*/SIMT_KERNEL(\2)/p'
 } > "$output/kernels.cpp"
 $cxx $flags $tls $instrument -c "$output/kernels.cpp" -o "$output/kernels.o"
 $cxx $flags $tls -c "$here/simt.cpp" -o "$output/simt.o"
