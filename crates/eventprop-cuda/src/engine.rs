@@ -1,6 +1,6 @@
 use crate::abi;
 use crate::batch::{BatchBuffers, Settings};
-use crate::by_arrival::WARPS_OF_A_MULTIPROCESSOR;
+use crate::by_arrival::ByArrival;
 use crate::constants::{self, Constants};
 use crate::data::{Data, longest};
 use crate::device::{Buffer, Device, Graph};
@@ -32,7 +32,8 @@ pub struct CudaEngine {
     pub(crate) parameters: Parameters<f32>,
     pub(crate) plan: Vec<DenseLayer>,
     recurrent_threads: usize,
-    arrival_warps: u32,
+    by_arrival: ByArrival,
+    multiprocessors: u32,
     loss: abi::Loss,
     // Graphs before the buffers they use, buffers before their device.
     graphs: Vec<Recorded>,
@@ -68,15 +69,14 @@ pub struct CudaOptions {
     /// otherwise, which is the most there can be. Where a layer has more neurons a thread walks several; sums over them
     /// are then rounded in another order.
     pub recurrent_threads: usize,
-    /// Where a batch has so many neurons of a layer or fewer (a quarter of them where they integrate only), a warp walks a
-    /// neuron with a lane an arrival instead of 32 neurons with a lane each, and sums are rounded in another order: 0 for
-    /// never; unless told otherwise 64 for each of the device's multiprocessors.
-    pub arrival_warps: Option<u32>,
+    /// Where a warp walks a neuron with a lane an arrival.
+    pub by_arrival: ByArrival,
 }
 
 impl Default for CudaOptions {
     fn default() -> Self {
-        Self { device: 0, adjoint_bytes: 256 << 20, recurrent_threads: 1024, arrival_warps: None }
+        let by_arrival = ByArrival::default();
+        Self { device: 0, adjoint_bytes: 256 << 20, recurrent_threads: 1024, by_arrival }
     }
 }
 
@@ -133,10 +133,7 @@ impl CudaEngine {
         let mut weights = Weights::new(&device, network, &plan)?;
         weights.stored.load(&device, &parameters)?;
         let activity: Result<_, _> = plan.iter().map(|layer| device.zeros(layer.targets)).collect();
-        let arrival_warps = match options.arrival_warps {
-            Some(warps) => warps,
-            None => WARPS_OF_A_MULTIPROCESSOR * device.multiprocessors()?,
-        };
+        let multiprocessors = device.multiprocessors()?;
         let queue = Queue::new(&device)?;
         let norm = Norm::new(&device, &weights.stored.layout, &training)?;
         Ok(Self {
@@ -161,7 +158,8 @@ impl CudaEngine {
             loss: loss::describe(&*training.objective),
             plan,
             recurrent_threads: options.recurrent_threads,
-            arrival_warps,
+            by_arrival: options.by_arrival,
+            multiprocessors,
             training,
         })
     }
@@ -312,7 +310,8 @@ impl CudaEngine {
             constants: &self.constants,
             learned: &self.learned,
             learns_constants: self.training.learning_rates.learns_constants(),
-            arrival_warps: self.arrival_warps,
+            by_arrival: self.by_arrival,
+            multiprocessors: self.multiprocessors,
         };
         program.members = program.describe_members()?;
         let graph = self.device.record(|_| match task {

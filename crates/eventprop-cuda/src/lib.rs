@@ -50,6 +50,7 @@ mod walks;
 mod weights;
 mod wiring;
 
+pub use by_arrival::ByArrival;
 pub use ceilings::{Ceilings, measure_ceilings};
 pub use engine::{CudaEngine, CudaOptions};
 pub use grid::CudaGridEngine;

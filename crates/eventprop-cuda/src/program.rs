@@ -2,6 +2,7 @@
 
 use crate::abi::{self, Layer};
 use crate::batch::{BatchBuffers, Descriptions};
+use crate::by_arrival::ByArrival;
 use crate::constants::Constants;
 use crate::data::Data;
 use crate::device::{Buffer, Device, Shape};
@@ -38,8 +39,9 @@ pub(crate) struct Program<'a> {
     pub(crate) learned: &'a Buffer<abi::Learned>,
     /// Whether any of them changes.
     pub(crate) learns_constants: bool,
-    /// Layers of so many warps or fewer are walked with a lane an arrival.
-    pub(crate) arrival_warps: u32,
+    pub(crate) by_arrival: ByArrival,
+    /// Those of the device.
+    pub(crate) multiprocessors: u32,
 }
 
 impl Program<'_> {

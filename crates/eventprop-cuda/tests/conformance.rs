@@ -6,7 +6,7 @@ mod common;
 use common::for_each_schedule;
 use conformance::gradcheck::{Options, run_engines};
 use conformance::{BoxedEngine, Candidate, Kind, suite};
-use eventprop_cuda::{CudaEngine, CudaOptions};
+use eventprop_cuda::{ByArrival, CudaEngine, CudaOptions};
 use lif_core::Network;
 use lif_core::engine::{EngineError, Training};
 
@@ -38,7 +38,7 @@ fn engine(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f32>
 /// The adjoint of a batch in many parts, and a thread a neuron however few there are.
 fn in_parts(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f32>, EngineError> {
     let options =
-        CudaOptions { adjoint_bytes: 1, arrival_warps: Some(0), ..CudaOptions::default() };
+        CudaOptions { adjoint_bytes: 1, by_arrival: ByArrival::Never, ..CudaOptions::default() };
     Ok(Box::new(CudaEngine::new(network, training, options)?))
 }
 
@@ -49,7 +49,7 @@ fn plain(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f32>,
         let capability = String::from("here, gradients by constants are");
         return Err(EngineError::Unsupported { engine: "cuda", capability });
     }
-    let options = CudaOptions { arrival_warps: Some(u32::MAX), ..CudaOptions::default() };
+    let options = CudaOptions { by_arrival: ByArrival::Always, ..CudaOptions::default() };
     Ok(Box::new(CudaEngine::new(network, training, options)?))
 }
 

@@ -5,7 +5,7 @@
 mod common;
 
 use common::for_each_schedule;
-use eventprop_cuda::{CudaEngine, CudaGridEngine, CudaOptions};
+use eventprop_cuda::{ByArrival, CudaEngine, CudaGridEngine, CudaOptions};
 use lif_core::engine::{Batch, BatchStatistics, Engine, Training};
 use lif_core::grid::{GridSpec, GridVariant};
 use lif_core::loss::{Loss, Objective, Readout};
@@ -232,8 +232,8 @@ fn train(case: Case, steps: usize) -> Vec<f64> {
         },
         ..Training::exact(case.loss)
     };
-    let arrival_warps = Some(if case.by_arrival { u32::MAX } else { 0 });
-    let options = CudaOptions { arrival_warps, ..CudaOptions::default() };
+    let by_arrival = if case.by_arrival { ByArrival::Always } else { ByArrival::Never };
+    let options = CudaOptions { by_arrival, ..CudaOptions::default() };
     let mut engine = CudaEngine::new(&network, training, options).unwrap();
     let mut parameters = Parameters::initial(&network);
     let first = if case.convolved { 3.0 } else { 1.0 };

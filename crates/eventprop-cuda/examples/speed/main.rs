@@ -5,7 +5,7 @@
 mod measure;
 mod workload;
 
-use eventprop_cuda::{Ceilings, CudaOptions, measure_ceilings, probe};
+use eventprop_cuda::{ByArrival, Ceilings, CudaOptions, measure_ceilings, probe};
 use lif_core::SpikeBatch;
 use lif_core::engine::EngineError;
 use measure::{Plan, measure};
@@ -22,19 +22,19 @@ fn main() -> Result<(), EngineError> {
         let named = named.into_iter().find(|(name, _)| is_given(name));
         let model = named.map_or(Model::Hidden(350), |(_, model)| model);
         let way = usize::from(is_given("thread")) + 2 * usize::from(is_given("lane"));
-        let (how, arrival_warps) = WALKS[way.min(WALKS.len() - 1)];
+        let (how, by_arrival) = WALKS[way.min(WALKS.len() - 1)];
         let workload = Workload { model, events };
         let plan = Plan { samples, batches: vec![batch], epochs: 2, profiled: true };
         let spikes = workload.spikes(samples);
-        let options = CudaOptions { arrival_warps, ..CudaOptions::default() };
+        let options = CudaOptions { by_arrival, ..CudaOptions::default() };
         return report(&device, how, &workload, &plan, (&spikes, options));
     }
     ceilings(&device, if toy { 1 } else { 1024 })?;
     let mut outcome = Ok(());
     for (workload, plan) in if toy { toys() } else { plans() } {
         let spikes = workload.spikes(plan.samples);
-        for &(how, arrival_warps) in ways(workload.model) {
-            let options = CudaOptions { arrival_warps, ..CudaOptions::default() };
+        for &(how, by_arrival) in ways(workload.model) {
+            let options = CudaOptions { by_arrival, ..CudaOptions::default() };
             if let Err(error) = report(&device, how, &workload, &plan, (&spikes, options)) {
                 println!(
                     "{{\"name\": \"{}{how}\", \"error\": \"{error}\"}}",
@@ -49,11 +49,14 @@ fn main() -> Result<(), EngineError> {
 }
 
 /// How neurons are walked: as the engine chooses, and in one way throughout.
-const WALKS: [(&str, Option<u32>); 3] =
-    [("", None), (", a thread a neuron", Some(0)), (", a lane an arrival", Some(u32::MAX))];
+const WALKS: [(&str, ByArrival); 3] = [
+    ("", ByArrival::WhereFaster),
+    (", a thread a neuron", ByArrival::Never),
+    (", a lane an arrival", ByArrival::Always),
+];
 
 /// The walks of a model; on a grid there is one.
-fn ways(model: Model) -> &'static [(&'static str, Option<u32>)] {
+fn ways(model: Model) -> &'static [(&'static str, ByArrival)] {
     let count = if matches!(model, Model::Grid) { 1 } else { WALKS.len() };
     &WALKS[..count]
 }

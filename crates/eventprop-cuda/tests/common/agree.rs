@@ -5,7 +5,7 @@
 use crate::common::for_each_schedule;
 use crate::draw::{Draw, delays, weights};
 use eventprop_cpu::{CpuOptions, Precision};
-use eventprop_cuda::{CudaEngine, CudaOptions};
+use eventprop_cuda::{ByArrival, CudaEngine, CudaOptions};
 use lif_core::engine::{Batch, BatchStatistics, Engine, Training};
 use lif_core::network::Layer;
 use lif_core::reference::{Margins, Reference};
@@ -51,9 +51,13 @@ impl Draw {
         if self.labels.len().is_multiple_of(2) { &CONSTANTS } else { &[] }
     }
 
-    /// Of every other draw all layers that can be are walked with a lane an arrival, of the others none.
-    fn arrival_warps(&self) -> u32 {
-        if self.spikes.spike_count().is_multiple_of(2) { u32::MAX } else { 0 }
+    /// Of every third draw all layers that can be are walked with a lane an arrival, of another third none.
+    fn by_arrival(&self) -> ByArrival {
+        match self.spikes.spike_count() % 3 {
+            0 => ByArrival::WhereFaster,
+            1 => ByArrival::Never,
+            _ => ByArrival::Always,
+        }
     }
 
     /// The fast engine where it takes the network, else the general one.
@@ -90,8 +94,10 @@ impl Draw {
         let training = settings.change(Training { constant_gradients, ..self.training() });
         let mut cpu = self.cpu_with(training.clone());
         cpu.differentiate(self.batch()).unwrap();
-        let arrival_warps = options.arrival_warps.or(Some(self.arrival_warps()));
-        let options = CudaOptions { arrival_warps, ..options };
+        let options = match options.by_arrival {
+            ByArrival::WhereFaster => CudaOptions { by_arrival: self.by_arrival(), ..options },
+            _ => options,
+        };
         let mut cuda = CudaEngine::new(&self.network, training, options).unwrap();
         cuda.load(&self.parameters).unwrap();
         let statistics = cuda.differentiate(self.batch()).unwrap();
