@@ -7,9 +7,12 @@ import sys
 
 import kernels
 
+HIDDEN = "784-350-10 vmax"
 SEED, GRAPH = "seed in PyTorch", "seed in PyTorch, CUDA graph"
 GRID, EXACT = "784-10 on a grid, seed's data", "784-10 ttfs, seed's data"
 EPOCH = 60000
+# The batch size of the script.
+SCRIPT = 128
 
 
 def main():
@@ -17,7 +20,7 @@ def main():
     rows = lines_of_json(folder, "speed.json") + lines_of_json(folder, "torch.json")
     ceilings = {row["ceiling"]: row["per_second"] for row in rows if "ceiling" in row}
     speeds = [row for row in rows if "ceiling" not in row]
-    sections = [text(folder, "about.txt").splitlines(), steps(folder), trainings(folder), table(speeds),
+    sections = [text(folder, "about.txt").splitlines(), steps(folder), goals(folder, speeds), trainings(folder), table(speeds),
                 beside_the_seed(speeds), allowed(ceilings), *profiles(folder, ceilings, speeds)]
     print("\n\n".join("\n".join(section) for section in sections if section))
 
@@ -27,6 +30,23 @@ def steps(folder):
     bad = [f"{name}: {outcome}" for outcome, name in lines if outcome != "ok"]
     good = [name for outcome, name in lines if outcome == "ok"]
     return [f"Passed: {', '.join(good) or 'nothing'}. Not passed: {'; '.join(bad) or 'nothing'}."] if lines else []
+
+
+def goals(folder, rows):
+    rate = {(row["name"], row["batch"], row.get("events", 784)): row["samples_per_second"] for row in rows if "error" not in row}
+    epochs, script, ours = (rate.get(key) for key in [(HIDDEN, 1024, 150), (SEED, SCRIPT, 784), (GRID, SCRIPT, 784)])
+    found = []
+    if epochs:
+        found.append(("784-350-10, batch 1024: epochs of 60,000 samples a second", "10", "40", f"{epochs / EPOCH:.1f}"))
+    if script and ours:
+        found.append((f"the script's layer on its grid, batch {SCRIPT}: times the script", "100", "1,000", f"{ours / script:.0f}"))
+    for result in lines_of_json(folder, "train-mnist.json")[-1:]:
+        reached = f"{result['reached']['seconds']:.1f}" if "reached" in result else "never"
+        found.append((f"`mnist` to {result['goal']} %: s of training", f"{result['within']:.0f}", "", reached))
+    if not found:
+        return []
+    return ["### Goals", "", "| goal | must | hoped for | reached |", "| --- | --- | --- | --- |",
+            *(f"| {' | '.join(row)} |" for row in found)]
 
 
 def trainings(folder):
@@ -109,7 +129,7 @@ def profiles(folder, ceilings, speeds):
     # Named after their settings: kernels-[seed-|grid-]BATCH-EVENTS.csv.
     found = [re.fullmatch(r"kernels-(seed-|grid-)?(\d+)-(\d+)\.csv", name) for name in os.listdir(folder)]
     for match in sorted(filter(None, found), key=lambda match: (match[1] or "", -int(match[2]))):
-        name = {None: "784-350-10 vmax", "seed-": EXACT, "grid-": GRID}[match[1]]
+        name = {None: HIDDEN, "seed-": EXACT, "grid-": GRID}[match[1]]
         batch, events = int(match[2]), int(match[3])
         seconds = [batch / row["samples_per_second"] for row in speeds if "error" not in row
                    and (row["name"], row["batch"], row.get("events")) == (name, batch, events)]
