@@ -69,7 +69,7 @@ struct Grid {
     float* mu;           // [sample][run][stride] -lambda_I where a run arrives
     float* differences;  // of the same shape: lambda_V - lambda_I just before, seen backward; or null
     float* pulls;        // [sample][step][stride] the loss's derivative by spikes that a layer above hears; null in the last
-    float* scratch;      // [sample][GridScratch] where shared memory has no room; or null
+    float* scratch;      // [sample][pieces + runs + steps][stride] where shared memory has no room; or null
     int* silent;         // [stride] not 0 if silent in some sample
     unsigned long long* activity;  // [stride] spikes since they were last asked for
 };

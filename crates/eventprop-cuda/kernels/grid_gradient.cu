@@ -32,9 +32,10 @@ __device__ __forceinline__ float4 sum_of_warps(float4 sum, float4 (*sums)[WARP])
     return sum;
 }
 
-// The sum over a warp's samples of what their spikes of an input see of four neurons, from `neuron` on; warps share the
+// The sum over samples of what their spikes of an input see of four neurons, from `neuron` on, in the first warp; warps share the
 // samples, in a fixed order.
-__device__ __forceinline__ float4 seen_of(Grid const& grid, GridData const& data, int const* samples, int input, int neuron) {
+__device__ __forceinline__ float4 gradient_of(Grid const& grid, GridData const& data, int const* samples, int input,
+                                              int neuron, float4 (*sums)[WARP]) {
     float4 sum = {0.0f, 0.0f, 0.0f, 0.0f};
     if (input < grid.inputs) {
         for (int s = threadIdx.y; s < grid.samples; s += GRID_AHEAD * GRID_SUMMERS) {
@@ -82,7 +83,7 @@ __device__ __forceinline__ float4 seen_of(Grid const& grid, GridData const& data
             }
         }
     }
-    return sum;
+    return sum_of_warps(sum, sums);
 }
 
 // Grid: a block 32 inputs and four neurons, of threads (WARP, GRID_SUMMERS).
@@ -92,7 +93,7 @@ extern "C" __global__ void __launch_bounds__(GRID_LEARNERS, 1) grid_gradient(__g
     if (is_faulty(control)) return;
     int input = blockIdx.x * WARP + threadIdx.x, neuron = 4 * blockIdx.y;
     if (blockIdx.x == 0) count_activity(grid, neuron);
-    float4 sum = sum_of_warps(seen_of(grid, data, order + steps[control->at].first, input, neuron), sums);
+    float4 sum = gradient_of(grid, data, order + steps[control->at].first, input, neuron, sums);
     if (threadIdx.y == 0 && input < grid.inputs) {
         *(float4*)(grid.gradient + (size_t)input * grid.stride + neuron) = sum;
     }
@@ -119,35 +120,12 @@ extern "C" __global__ void __launch_bounds__(GRID_LEARNERS, 1) grid_learn(__grid
     }
     int input = blockIdx.x * WARP + threadIdx.x, neuron = 4 * blockIdx.y;
     if (blockIdx.x == 0) count_activity(grid, neuron);
-    float4 sum = seen_of(grid, data, order + step.first, input, neuron);
-    bool learns = threadIdx.y == 0 && input < grid.inputs;
+    float4 sum = gradient_of(grid, data, order + step.first, input, neuron, sums);
+    if (threadIdx.y > 0 || input >= grid.inputs) return;
     int place = input * grid.stride + neuron;
-    // Fetched while other warps still look.
-    Rule rule;
-    float4 value, of_first, of_second;
-    if (learns) {
-        rule = step.rule;
-        value = *(float4*)(values + place);
-        of_first = *(float4*)(first + place);
-        if (rule.adam) of_second = *(float4*)(second + place);
-    }
-    sum = sum_of_warps(sum, sums);
-    if (!learns) return;
     *(float4*)(grid.gradient + place) = sum;
-    if (!rule.weights.learns) return;
-    auto learn_one = [&](float& value, float& of_first, float& of_second, float g, int n) {
-        Parameter parameter = {value, of_first, of_second};
-        Change change = learn(parameter, g, rule, rule.weights, -__int_as_float(0x7f800000));
-        value = parameter.value;
-        of_first = parameter.first;
-        of_second = parameter.second;
-        tell_change(change, place + n, control, &totals_of(control, control->at).clipped);
-    };
-    learn_one(value.x, of_first.x, of_second.x, sum.x, 0);
-    learn_one(value.y, of_first.y, of_second.y, sum.y, 1);
-    learn_one(value.z, of_first.z, of_second.z, sum.z, 2);
-    learn_one(value.w, of_first.w, of_second.w, sum.w, 3);
-    *(float4*)(values + place) = value;
-    *(float4*)(first + place) = of_first;
-    if (rule.adam) *(float4*)(second + place) = of_second;
+    for (int n = 0; n < 4; n++) {
+        change(values, grid.gradient, first, second, place + n, step.rule, step.rule.weights, false,
+               -__int_as_float(0x7f800000), control, &totals_of(control, control->at).clipped);
+    }
 }

@@ -6,8 +6,7 @@
 // Added to I - theta before dividing by it, as in lif_core::grid.
 #define SLOPE_GUARD 1e-10f
 
-// Spikes whose inputs are fetched side by side, and of which weights are, in four floats each.
-#define GRID_INPUTS 16
+// Spikes whose weights are fetched side by side.
 #define GRID_FETCHED 8
 
 // The memory of a sample; rows are padded as those of weights are.
@@ -15,19 +14,12 @@ struct GridScratch {
     float* partials;  // [piece][neuron]
     float* drives;    // [run][neuron] what arrives
     float* jumps;     // [step][neuron] 1 / (I - theta) at a spike, else 0; from the first arrival on
-    float* outputs;      // [neuron] as they are left for others
-    float* derivatives;  // [neuron] the same
-    GridRun* runs;
 
     static __device__ __forceinline__ GridScratch of(Grid const& grid, int sample, float* shared) {
-        size_t rows = (size_t)(grid.pieces + grid.runs + grid.steps + 2) * grid.stride;
-        // Of three numbers each, padded like rows.
-        size_t floats = rows + (3 * grid.runs + 3) / 4 * 4;
+        size_t floats = (size_t)(grid.pieces + grid.runs + grid.steps) * grid.stride;
         float* start = grid.scratch ? grid.scratch + sample * floats : shared;
         float* drives = start + (size_t)grid.pieces * grid.stride;
-        float* jumps = drives + (size_t)grid.runs * grid.stride;
-        float* outputs = jumps + (size_t)grid.steps * grid.stride;
-        return {start, drives, jumps, outputs, outputs + grid.stride, (GridRun*)(start + rows)};
+        return {start, drives, drives + (size_t)grid.runs * grid.stride};
     }
 };
 
@@ -36,21 +28,17 @@ __device__ __forceinline__ float4 sum_of_piece(Grid const& grid, int const* sour
     float4 sum = {0.0f, 0.0f, 0.0f, 0.0f};
     float4 const* weights = (float4 const*)grid.weights + quad;
     int row = grid.stride / 4;
-    for (int first = piece.first; first < piece.end; first += GRID_INPUTS) {
-        int inputs[GRID_INPUTS];
+    for (int first = piece.first; first < piece.end; first += GRID_FETCHED) {
+        int inputs[GRID_FETCHED];
+        float4 fetched[GRID_FETCHED];
 #pragma unroll
-        for (int k = 0; k < GRID_INPUTS; k++) inputs[k] = first + k < piece.end ? sources[first + k] : -1;
+        for (int k = 0; k < GRID_FETCHED; k++) inputs[k] = first + k < piece.end ? sources[first + k] : -1;
 #pragma unroll
-        for (int half = 0; half < GRID_INPUTS; half += GRID_FETCHED) {
-            float4 fetched[GRID_FETCHED];
-#pragma unroll
-            for (int k = 0; k < GRID_FETCHED; k++) {
-                int input = inputs[half + k];
-                fetched[k] = input < 0 ? float4{0.0f, 0.0f, 0.0f, 0.0f} : weights[(size_t)input * row];
-            }
-#pragma unroll
-            for (int k = 0; k < GRID_FETCHED; k++) add_to(sum, fetched[k]);
+        for (int k = 0; k < GRID_FETCHED; k++) {
+            fetched[k] = inputs[k] < 0 ? float4{0.0f, 0.0f, 0.0f, 0.0f} : weights[(size_t)inputs[k] * row];
         }
+#pragma unroll
+        for (int k = 0; k < GRID_FETCHED; k++) add_to(sum, fetched[k]);
     }
     return sum;
 }
@@ -59,9 +47,6 @@ __device__ __forceinline__ float4 sum_of_piece(Grid const& grid, int const* sour
 __device__ __forceinline__ void add_up_drives(Grid const& grid, GridData const& data, GridSample const& inputs,
                                               GridScratch const& scratch) {
     int quads = grid.stride / 4;
-    for (int run = threadIdx.x; run < inputs.runs; run += GRID_THREADS) {
-        scratch.runs[run] = data.runs[inputs.first_run + run];
-    }
     for (int task = threadIdx.x; task < inputs.pieces * quads; task += GRID_THREADS) {
         GridPiece piece = data.pieces[inputs.first_piece + task / quads];
         ((float4*)scratch.partials)[task] = sum_of_piece(grid, data.sources, piece, task % quads);
@@ -69,7 +54,7 @@ __device__ __forceinline__ void add_up_drives(Grid const& grid, GridData const& 
     __syncthreads();
     for (int task = threadIdx.x; task < inputs.runs * grid.stride; task += GRID_THREADS) {
         int neuron = task % grid.stride;
-        GridRun run = scratch.runs[task / grid.stride];
+        GridRun run = data.runs[inputs.first_run + task / grid.stride];
         float sum = 0.0f;
 #pragma unroll 8
         for (int piece = 0; piece < run.pieces; piece++) {
@@ -81,9 +66,8 @@ __device__ __forceinline__ void add_up_drives(Grid const& grid, GridData const& 
 }
 
 // Steps through one neuron, from the first arrival on.
-__device__ __forceinline__ void step_forward(Grid const& grid, int count, int sample, int neuron,
+__device__ __forceinline__ void step_forward(Grid const& grid, GridRun const* runs, int count, int sample, int neuron,
                                              GridScratch const& scratch, Control* control) {
-    GridRun const* runs = scratch.runs;
     int begin = count > 0 ? runs[0].step : grid.steps;
     int run = 0, arrival = begin, spikes = 0, first = grid.silent_step;
     float voltage = 0.0f, current = 0.0f;
@@ -113,7 +97,7 @@ __device__ __forceinline__ void step_forward(Grid const& grid, int count, int sa
         grid.fired[((size_t)sample * grid.words + word) * grid.stride + neuron] = fired;
     }
     size_t place = (size_t)sample * grid.stride + neuron;
-    grid.outputs[place] = scratch.outputs[neuron] = (float)first;
+    grid.outputs[place] = (float)first;
     grid.counts[place] = spikes;
     if (spikes == 0) {
         atomicMax(&grid.silent[neuron], 1);
@@ -122,10 +106,11 @@ __device__ __forceinline__ void step_forward(Grid const& grid, int count, int sa
 }
 
 // Steps back through one neuron to the first arrival, leaving its adjoint where runs arrive.
-__device__ __forceinline__ void step_back(Grid const& grid, int count, int sample, int neuron, float gradient,
+__device__ __forceinline__ void step_back(Grid const& grid, GridRun const* runs, int count, int sample, int neuron,
                                           GridScratch const& scratch) {
-    GridRun const* runs = scratch.runs;
-    int first = grid.pulls ? -1 : (int)scratch.outputs[neuron];
+    size_t place = (size_t)sample * grid.stride + neuron;
+    float gradient = grid.pulls ? 0.0f : grid.derivatives[place];
+    int first = grid.pulls ? -1 : (int)grid.outputs[place];
     int run = count - 1, begin = count > 0 ? runs[0].step : grid.steps;
     int arrival = count > 0 ? runs[run].step : -1;
     float voltage = 0.0f, current = 0.0f;
@@ -171,22 +156,23 @@ __device__ __forceinline__ void walk_grid(Grid const& grid, GridData const& data
         note_not_finite(control);
     }
     GridSample inputs = data.samples[data.is_batch ? sample : place];
-    int label = evaluates ? data.labels[place] : 0;
+    GridRun const* runs = data.runs + inputs.first_run;
     GridScratch scratch = GridScratch::of(grid, sample, shared);
     if (forward) {
         add_up_drives(grid, data, inputs, scratch);
         for (int neuron = threadIdx.x; neuron < grid.neurons; neuron += GRID_THREADS) {
-            step_forward(grid, inputs.runs, sample, neuron, scratch, control);
+            step_forward(grid, runs, inputs.runs, sample, neuron, scratch, control);
         }
         __syncthreads();
         // The class whose first spike is the earliest, of silent ones too.
         if (threadIdx.x < WARP) {
-            float const* z = scratch.outputs;
+            float const* z = grid.outputs + (size_t)sample * grid.stride;
+            float* gradient = grid.derivatives + (size_t)sample * grid.stride;
             int found = predicted(z, grid.neurons, 0.0f, READOUT_SPIKE_TIME_SUM);
             float value = 0.0f;
             if (evaluates) {
                 float share = 1.0f / (float)grid.samples;
-                value = loss_of(loss, z, scratch.derivatives, grid.neurons, label, share, (float)grid.silent_step);
+                value = loss_of(loss, z, gradient, grid.neurons, data.labels[place], share, (float)grid.silent_step);
             }
             if (threadIdx.x == 0 && evaluates) tell_loss(control, sample, value, found, losses, predictions);
             if (threadIdx.x == 0 && !evaluates) predictions[sample] = found;
@@ -195,10 +181,7 @@ __device__ __forceinline__ void walk_grid(Grid const& grid, GridData const& data
     }
     if (back) {
         for (int neuron = threadIdx.x; neuron < grid.neurons; neuron += GRID_THREADS) {
-            float& left = grid.derivatives[(size_t)sample * grid.stride + neuron];
-            if (forward) left = scratch.derivatives[neuron];
-            float gradient = forward ? scratch.derivatives[neuron] : grid.pulls ? 0.0f : left;
-            step_back(grid, inputs.runs, sample, neuron, gradient, scratch);
+            step_back(grid, runs, inputs.runs, sample, neuron, scratch);
         }
         // Nobody's.
         int padding = grid.stride - grid.neurons;

@@ -16,43 +16,6 @@ __device__ __forceinline__ double block_sum(double value, double* sums, int thre
     return thread == 0 ? value : 0.0;
 }
 
-// A parameter with the optimiser's moments of it.
-struct Parameter {
-    float value, first, second;
-};
-
-// What came with its change.
-struct Change {
-    bool is_clipped, is_finite;
-};
-
-// Changes a parameter by its gradient.
-__device__ __forceinline__ Change learn(Parameter& parameter, float g, Rule const& rule, Pace const& pace, float lowest) {
-    bool is_clipped = rule.clip_value > 0.0f && fabsf(g) > rule.clip_value;
-    if (is_clipped) g = copysignf(rule.clip_value, g);
-    float p = parameter.value;
-    if (rule.adam) {
-        float m = fmaf(rule.momentum_or_beta1, parameter.first, (1.0f - rule.momentum_or_beta1) * g);
-        float v = fmaf(rule.beta2, parameter.second, (1.0f - rule.beta2) * g * g);
-        parameter.first = m;
-        parameter.second = v;
-        p -= fmaf(pace.decay, p, pace.rate * m / fmaf(rule.root_scale, sqrtf(v), rule.epsilon));
-    } else {
-        float m = fmaf(rule.momentum_or_beta1, parameter.first, g);
-        parameter.first = m;
-        p = fmaf(-pace.rate, m, p);
-    }
-    parameter.value = fmaxf(p, lowest);
-    // False for NaN too.
-    return {is_clipped, fabsf(p) < __int_as_float(0x7f800000)};
-}
-
-// Tells of the change of parameter i.
-__device__ __forceinline__ void tell_change(Change const& change, int i, Control* control, unsigned long long* clipped) {
-    if (change.is_clipped) atomicAdd(clipped, 1ull);
-    if (!change.is_finite) atomicMin(&control->not_finite, (unsigned long long)i);
-}
-
 // Changes parameter i by its gradient, and its moments; `scaled` if the gradient's norm is above the limit. Where it is
 // clipped, that is counted.
 __device__ __forceinline__ void change(float* parameters, float const* gradient, float* first, float* second, int i,
@@ -61,12 +24,27 @@ __device__ __forceinline__ void change(float* parameters, float const* gradient,
     if (!pace.learns) return;
     float g = gradient[i];
     if (scaled) g *= (float)(rule.clip_norm / control->norm);
-    Parameter parameter = {parameters[i], first[i], rule.adam ? second[i] : 0.0f};
-    Change made = learn(parameter, g, rule, pace, lowest);
-    parameters[i] = parameter.value;
-    first[i] = parameter.first;
-    if (rule.adam) second[i] = parameter.second;
-    tell_change(made, i, control, clipped);
+    if (rule.clip_value > 0.0f && fabsf(g) > rule.clip_value) {
+        g = copysignf(rule.clip_value, g);
+        atomicAdd(clipped, 1ull);
+    }
+    float p = parameters[i];
+    if (rule.adam) {
+        float m = fmaf(rule.momentum_or_beta1, first[i], (1.0f - rule.momentum_or_beta1) * g);
+        float v = fmaf(rule.beta2, second[i], (1.0f - rule.beta2) * g * g);
+        first[i] = m;
+        second[i] = v;
+        p -= fmaf(pace.decay, p, pace.rate * m / fmaf(rule.root_scale, sqrtf(v), rule.epsilon));
+    } else {
+        float m = fmaf(rule.momentum_or_beta1, first[i], g);
+        first[i] = m;
+        p = fmaf(-pace.rate, m, p);
+    }
+    parameters[i] = fmaxf(p, lowest);
+    // False for NaN too.
+    if (!(fabsf(p) < __int_as_float(0x7f800000))) {
+        atomicMin(&control->not_finite, (unsigned long long)i);
+    }
 }
 
 // What a batch left, and the labels of all samples.

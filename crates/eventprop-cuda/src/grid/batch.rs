@@ -91,8 +91,7 @@ impl Shape {
     /// Values that a sample needs on its way, where shared memory has no room for them.
     fn scratch(&self, input: Most) -> Option<usize> {
         let Most { runs, pieces } = self.most(input);
-        let rows = pieces + runs + self.steps + 2;
-        let values = rows * self.stride + (3 * runs).next_multiple_of(4);
+        let values = (pieces + runs + self.steps) * self.stride;
         (self.keeps_scratch || values > SHARED).then_some(values)
     }
 
