@@ -77,7 +77,10 @@ impl Session {
             match event {
                 Event::EpochStarted { epoch, batches } => display.start_epoch(epoch, batches),
                 Event::Batch { epoch, batch, batches, sums, .. } => {
-                    printed = display.batch(epoch, batch, batches, sums);
+                    // The first error: batches that are told of together come after it all the same.
+                    if printed.is_ok() {
+                        printed = display.batch(epoch, batch, batches, sums);
+                    }
                     report.batch(epoch, batch, batches, sums);
                     pause |= countdown.batch();
                 }

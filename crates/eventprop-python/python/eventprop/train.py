@@ -24,7 +24,8 @@ def train(
         data: the samples; without them those that ``config`` names.
         run_dir: a folder in which the run makes a folder of its own, written after each epoch and where
             the training was stopped; the command reads it.
-        on_batch: called with a `Batch` after each update; stops the training if it returns ``False``.
+        on_batch: called with a `Batch` after each update; stops the training if it returns ``False`` (on a grid and on a
+            GPU after the batches that were started together, for a tenth of a second or so).
         on_epoch: called with the record of each epoch; stops the training if it returns ``False``.
 
     Returns:

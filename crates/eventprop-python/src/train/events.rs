@@ -37,16 +37,22 @@ impl Batch {
 /// Passes batches on to a callback, and looks for Ctrl-C after each.
 pub(super) struct Listener<'a> {
     on_batch: Option<&'a Py<PyAny>>,
+    /// Whether it wanted the training to stop.
+    stopped: bool,
     raised: Option<PyErr>,
 }
 
 impl<'a> Listener<'a> {
     pub(super) fn new(on_batch: Option<&'a Py<PyAny>>) -> Self {
-        Self { on_batch, raised: None }
+        Self { on_batch, stopped: false, raised: None }
     }
 
     /// Called without the interpreter's lock.
     pub(super) fn hear(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        if self.stopped {
+            // Of a batch that was made together with one before: who said stop is not asked again.
+            return ControlFlow::Break(());
+        }
         let heard = Python::attach(|py| {
             py.check_signals()?;
             match (event, self.on_batch) {
@@ -66,15 +72,11 @@ impl<'a> Listener<'a> {
                 _ => Ok(false),
             }
         });
-        match heard {
-            Ok(false) => ControlFlow::Continue(()),
-            Ok(true) => ControlFlow::Break(()),
-            Err(raised) => {
-                // The first one: later events of the same epoch would find nothing.
-                self.raised.get_or_insert(raised);
-                ControlFlow::Break(())
-            }
-        }
+        self.stopped = heard.unwrap_or_else(|raised| {
+            self.raised = Some(raised);
+            true
+        });
+        if self.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// What was raised, by a callback or by Ctrl-C.
