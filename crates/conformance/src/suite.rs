@@ -210,6 +210,7 @@ fn updates<T: Real>(case: &Case, build: &Build<'_, T>) -> Check {
     let weights = LearningRates::default();
     let delays = LearningRates { delays: 10.0, ..weights };
     let some = LearningRates { bias: 1.0, tau_mem: 2.0, ..weights };
+    let nothing = LearningRates { weights: 0.0, ..weights };
     for (optimiser, clip, learning_rates) in [
         (momentum, Some(Clip::Norm(1e-3)), weights),
         (decay, Some(Clip::Value(1e-3)), weights),
@@ -219,6 +220,8 @@ fn updates<T: Real>(case: &Case, build: &Build<'_, T>) -> Check {
         // Of what does not learn neither the norm nor the count knows.
         (momentum, Some(Clip::Norm(1e-3)), some),
         (decay, Some(Clip::Value(1e-3)), some),
+        (decay, Some(Clip::Value(1e-3)), nothing),
+        (momentum, Some(Clip::Norm(1e-3)), nothing),
     ] {
         let training = Training { optimiser, clip, learning_rates, ..Training::exact(case.loss) };
         let built = start(case, build, training);
@@ -247,9 +250,13 @@ fn updates<T: Real>(case: &Case, build: &Build<'_, T>) -> Check {
             let found = engine.update(0.01)?;
             ensure(found == clipped, || format!("{found:?} said, {clipped:?} is right"))?;
             close(&engine.parameters(), &expected, 16.0, "parameters after an update")?;
+            // Those of what does not learn stay 0.
+            let left = engine.optimiser_state();
+            close(&left.first, &state.first, 16.0, "first moments after an update")?;
+            close(&left.second, &state.second, 16.0, "second moments after an update")?;
             // Differences must not add up.
             expected = engine.parameters();
-            state = engine.optimiser_state();
+            state = left;
         }
         ensure(state.steps == 3, || format!("{} steps counted, not 3", state.steps))?;
     }

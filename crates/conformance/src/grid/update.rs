@@ -1,8 +1,8 @@
 use super::cases::once;
 use super::{Build, LOSS, Problem};
 use lif_core::Parameters;
-use lif_core::engine::Training;
-use lif_core::optimiser::{Clip, Optimiser};
+use lif_core::engine::{OptimiserState, Training};
+use lif_core::optimiser::{Clip, LearningRates, Optimiser};
 use proptest::prelude::*;
 
 /// An update is that of the optimiser's rule by the clipped gradient, and says how much it clipped.
@@ -16,9 +16,27 @@ pub fn updates_by_the_clipped_gradient(build: &Build<'_>, layers: usize) {
         (Some(Clip::Value(1e-3)), Optimiser::ADAM),
         (Some(Clip::Norm(1e-3)), Optimiser::Sgd { momentum: 0.5 }),
     ] {
-        let layers = 1..=layers;
-        layers.for_each(|layers| updates(build, &Problem::small(layers), clip, optimiser));
+        for layers in 1..=layers {
+            updates(build, &Problem::small(layers), clip, optimiser);
+            leaves_alone(build, &Problem::small(layers), clip, optimiser);
+        }
     }
+}
+
+/// What does not learn is not clipped, and its moments do not move.
+#[track_caller]
+fn leaves_alone(build: &Build<'_>, problem: &Problem, clip: Option<Clip>, optimiser: Optimiser) {
+    once(|| {
+        let learning_rates = LearningRates { weights: 0.0, ..LearningRates::default() };
+        let training = Training { clip, optimiser, learning_rates, ..Training::exact(LOSS) };
+        let mut engine = problem.engine(build, training)?;
+        let state = engine.optimiser_state();
+        let spikes = problem.spikes();
+        engine.differentiate(problem.batch(&spikes))?;
+        prop_assert_eq!(engine.update(0.1)?.clipped, 0);
+        prop_assert_eq!(engine.optimiser_state(), OptimiserState { steps: 1, ..state });
+        Ok(())
+    });
 }
 
 #[track_caller]

@@ -241,10 +241,11 @@ impl Engine<f32> for GridEngine {
 
     fn update(&mut self, learning_rate: f64) -> Result<UpdateStatistics, EngineError> {
         self.end_parts();
-        let statistics = self.gradient.clip(self.training.clip);
         self.updates += 1;
         let rate = learning_rate * self.training.learning_rates.weights;
+        let mut statistics = UpdateStatistics::default();
         if self.training.learning_rates.weights != 0.0 {
+            statistics = self.gradient.clip(self.training.clip);
             let rule = self.training.optimiser.rule(self.updates, rate);
             self.weights.update(&mut self.gradient, &mut self.first, &mut self.second, rule);
             self.sum_weights();

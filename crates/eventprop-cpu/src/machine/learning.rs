@@ -23,6 +23,9 @@ impl<T: LaneReal> Machine<T> {
     ) -> Result<UpdateStatistics, EngineError> {
         self.steps += 1;
         let factor = T::of(self.training.learning_rates.weights);
+        if factor == T::of(0.0) {
+            return Ok(UpdateStatistics::default());
+        }
         let rule = self.training.optimiser.rule(self.steps, learning_rate).scaled(factor, true);
         let mut scaled = 0;
         let bound = match self.training.clip {
