@@ -7,7 +7,7 @@ use eventprop::backend;
 use eventprop::lif_core;
 use eventprop::lif_core::engine::Training;
 use eventprop::lif_core::loss::{Loss, Readout};
-use eventprop::{Pullback, engine_with};
+use eventprop::{Pullback, engine_threads, engine_with};
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
@@ -258,7 +258,7 @@ impl Plan<'_> {
                 (Task::Pullback(pullback), training)
             }
         };
-        let threads = Some(self.threads).filter(|&threads| threads > 0);
+        let threads = engine_threads("threads", self.threads).map_err(raise)?;
         let engine = backend::create(self.backend, network, training, threads).map_err(raise)?;
         Ok(Typed::new(engine, task, constant_gradients))
     }

@@ -202,6 +202,11 @@ def test_a_trace_follows_neurons():
         engine.trace(one, 1, [("hiden", 2)])
 
 
+def test_threads_beyond_any_machine_are_refused():
+    with pytest.raises(ep.Error, match="^threads: at most .* got 1000000; 0 for as many"):
+        ep.Engine(small_network(), "vmax_cross_entropy", threads=1_000_000)
+
+
 def test_other_threads_of_python_go_on():
     """A call of hundreds of ms; meanwhile another thread of Python counts."""
     network = ep.Config.preset("mnist").network

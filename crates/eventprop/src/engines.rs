@@ -32,22 +32,26 @@ pub fn engine_with(
     training: Training<f32>,
 ) -> Result<BoxedEngine<f32>, EngineError> {
     let settings = &config.training;
-    check_threads(settings.threads)?;
-    let threads = Some(settings.threads).filter(|&threads| threads > 0);
+    let threads = engine_threads("training.threads", settings.threads)?;
     match config.grid {
         Some(grid) => backend::create_on_grid(&settings.backend, network, grid, training, threads),
         None => backend::create(&settings.backend, network, training, threads),
     }
 }
 
+/// The number of threads of an engine, `None` for 0: as many as are quickest.
+///
 /// Not a check of the configuration, which must stay readable on a smaller machine.
-fn check_threads(threads: usize) -> Result<(), DescriptionError> {
+///
+/// # Errors
+/// If they are many more than this machine has cores; `path` is what the number is called.
+pub fn engine_threads(path: &str, threads: usize) -> Result<Option<usize>, DescriptionError> {
     let cores = available_parallelism().map_or(1, usize::from);
     let most = ALWAYS.max(PER_CORE * cores);
     if threads <= most {
-        return Ok(());
+        return Ok(Some(threads).filter(|&threads| threads > 0));
     }
     let reason =
         format!("at most {most} on {cores} cores, got {threads}; 0 for as many as are quickest");
-    Err(DescriptionError::new("training.threads", reason))
+    Err(DescriptionError::new(path, reason))
 }

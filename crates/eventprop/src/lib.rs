@@ -113,7 +113,7 @@ mod trainer;
 pub use checkpoint::{Checkpoint, CheckpointError, write_atomically};
 pub use config::{Config, ConfigError};
 pub use data::{Data, DataError, Samples};
-pub use engines::{engine_for, engine_with};
+pub use engines::{engine_for, engine_threads, engine_with};
 pub use evaluate::evaluate;
 pub use initialiser::{ConnectionStart, Initialiser, initial_parameters};
 pub use lif_core;

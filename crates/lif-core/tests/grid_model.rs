@@ -60,6 +60,9 @@ fn refuses_grids_that_are_none() {
     for dt in [0.0, -1.0, f64::NAN, f64::INFINITY, 20.5, 1e-9] {
         refused(&network, GridSpec::new(dt, GridVariant::Head), "grid.dt");
     }
+    let grid = |dt| GridSpec::new(dt, GridVariant::Head);
+    refused(&network, grid(5.001), "layers[1].tau_syn");
+    assert!(GridModel::new(&network, grid(5.0)).is_ok());
     let spec = GridSpec { bump: -0.1, ..GridSpec::new(1.0, GridVariant::Head) };
     refused(&network, spec, "grid.bump");
 }

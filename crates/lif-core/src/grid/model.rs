@@ -32,8 +32,8 @@ impl GridModel {
     /// # Errors
     /// Names what the clock-driven model does not have: connections that are not dense, one from each
     /// layer to the next, delays, leaky integrators, a reset other than 0, bias, refractory time,
-    /// adaptation, constants that differ between neurons of a layer, and two layers in the variant
-    /// `first`.
+    /// adaptation, constants that differ between neurons of a layer, time constants below a step, and two layers
+    /// in the variant `first`.
     pub fn new(network: &Network, spec: GridSpec) -> Result<Self, DescriptionError> {
         spec.check()?;
         let ratio = network.duration() / spec.dt;
@@ -183,13 +183,24 @@ fn grid_layer(
         [first, rest @ ..] if rest.iter().all(|value| value == first) => Ok(*first),
         _ => Err(wrong(field, "on a grid all neurons of a layer share their constants")),
     };
+    let rate = |field: &str, values: &[f64]| {
+        let tau = common(field, values)?;
+        if spec.dt > tau {
+            let dt = spec.dt;
+            let reason = format!(
+                "{tau} ms is shorter than the grid's step of {dt} ms: forward Euler overshoots; take a smaller dt"
+            );
+            return Err(wrong(field, &reason));
+        }
+        Ok(spec.dt / tau)
+    };
     Ok(GridLayer {
         variant: spec.variant,
         connection,
         inputs: network.layers()[position - 1].size,
         neurons: *size,
-        membrane_rate: spec.dt / common("tau_mem", &constants.tau_mem)?,
-        synaptic_rate: spec.dt / common("tau_syn", &constants.tau_syn)?,
+        membrane_rate: rate("tau_mem", &constants.tau_mem)?,
+        synaptic_rate: rate("tau_syn", &constants.tau_syn)?,
         threshold: common("threshold", &constants.threshold)?,
     })
 }
