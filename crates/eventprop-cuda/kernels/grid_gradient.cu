@@ -87,8 +87,9 @@ __device__ __forceinline__ float4 gradient_of(Grid const& grid, GridData const& 
 }
 
 // Grid: a block 32 inputs and four neurons, of threads (WARP, GRID_SUMMERS).
-extern "C" __global__ void __launch_bounds__(GRID_LEARNERS, 1) grid_gradient(__grid_constant__ Grid const grid, __grid_constant__ GridData const data,
-                                         Control* control, Step const* steps, int const* order) {
+extern "C" __global__ void __launch_bounds__(GRID_LEARNERS, 1) grid_gradient(
+    __grid_constant__ Grid const grid, __grid_constant__ GridData const data, Control* control, Step const* steps,
+    int const* order) {
     __shared__ float4 sums[GRID_SUMMERS][WARP];
     if (is_faulty(control)) return;
     int input = blockIdx.x * WARP + threadIdx.x, neuron = 4 * blockIdx.y;
@@ -101,9 +102,9 @@ extern "C" __global__ void __launch_bounds__(GRID_LEARNERS, 1) grid_gradient(__g
 
 // The rest of a step: the gradient, the update, which is each parameter's own, and in one block more a row the statistics
 // and the cursor. Grid: as grid_gradient with that block.
-extern "C" __global__ void __launch_bounds__(GRID_LEARNERS, 1) grid_learn(__grid_constant__ Grid const grid, __grid_constant__ GridData const data,
-                                      Control* control, Step const* steps, int const* order, float* values,
-                                      float* first, float* second, float const* losses, int const* predictions) {
+extern "C" __global__ void __launch_bounds__(GRID_LEARNERS, 1) grid_learn(
+    __grid_constant__ Grid const grid, __grid_constant__ GridData const data, Control* control, Step const* steps,
+    int const* order, float* values, float* first, float* second, float const* losses, int const* predictions) {
     __shared__ float4 sums[GRID_SUMMERS][WARP];
     __shared__ double of_batch[GRID_LEARNERS];
     if (is_faulty(control)) return;
