@@ -1,5 +1,5 @@
 #!/bin/bash
-# Everything that needs a GPU: run.sh [OUTPUT] [toy]. About 6 minutes; it ends after GPU_PACK_SECONDS (460), whatever was
+# Everything that needs a GPU: run.sh [OUTPUT] [toy]. Three minutes and a half on an H200; it ends after GPU_PACK_SECONDS (460), whatever was
 # not run by then. With "toy" the same steps on the emulator, at sizes for it. Exit status 1 if a step failed.
 # What matters most comes first, and OUTPUT/summary.md is up to date after every step.
 set -u

@@ -270,7 +270,7 @@ mod tests {
     }
 
     fn assert_allocated(plan: &[DenseLayer]) {
-        let room = Room { samples: 50, arrivals: 900, ..Room::new(plan, 1 << 20) };
+        let room = Room { samples: 50, arrivals: 900, ..Room::new(plan, Some(1 << 20)) };
         for input_errors in [false, true] {
             let device = Device::open(0).unwrap();
             let before = device.free_memory().unwrap();

@@ -61,10 +61,10 @@ pub struct CudaEngine {
 pub struct CudaOptions {
     /// The number of the device.
     pub device: usize,
-    /// Device memory in bytes that the adjoint of one layer may take: 256 MiB unless told otherwise. A
-    /// batch is swept in parts of this size, which changes no result; but where a part holds less than 64
-    /// samples, their sum is rounded in another order.
-    pub adjoint_bytes: usize,
+    /// Device memory in bytes that the adjoint of one layer may take: a batch is swept in parts of this size. Unless
+    /// told otherwise 256 MiB, or what 64 samples take if that is more; then parts change no result. Where a part holds
+    /// fewer, their sum is rounded in another order, and how many it holds depends on the spikes met before.
+    pub adjoint_bytes: Option<usize>,
     /// Threads of a block that walks a layer whose neurons hear one another, at most, in whole warps: 1,024 unless told
     /// otherwise, which is the most there can be. Where a layer has more neurons a thread walks several; sums over them
     /// are then rounded in another order.
@@ -76,7 +76,7 @@ pub struct CudaOptions {
 impl Default for CudaOptions {
     fn default() -> Self {
         let by_arrival = ByArrival::default();
-        Self { device: 0, adjoint_bytes: 256 << 20, recurrent_threads: 1024, by_arrival }
+        Self { device: 0, adjoint_bytes: None, recurrent_threads: 1024, by_arrival }
     }
 }
 

@@ -21,9 +21,12 @@ pub(crate) struct Room {
     pub(crate) arrivals: usize,
     /// By layer above the input: spikes of a neuron and sample, spikes of the layer and sample.
     pub(crate) spikes: Vec<(usize, usize)>,
-    /// Bytes that the adjoint of one layer may take: a batch is swept in parts of this size.
-    pub(crate) adjoint_bytes: usize,
+    /// Bytes that the adjoint of one layer may take, if they are given: see [`Room::part`].
+    pub(crate) adjoint_bytes: Option<usize>,
 }
+
+/// What it may take if they are not, unless a group of samples takes more.
+const ADJOINT_BYTES: usize = 256 << 20;
 
 /// Lengths of a layer's buffers, in values.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,8 +50,16 @@ pub(crate) struct Lengths {
 }
 
 impl Room {
+    /// The samples whose adjoint is kept at once, if that of one takes so many bytes: whole groups of those that are added
+    /// up together, so that the gradient's bits do not tell how much room there was; fewer only where the bytes are given.
+    fn part(&self, sample: usize) -> usize {
+        let most = self.adjoint_bytes.unwrap_or(ADJOINT_BYTES) / sample;
+        let least = if self.adjoint_bytes.is_some() { most.clamp(1, GROUP) } else { GROUP };
+        (most - most % GROUP).max(least)
+    }
+
     /// A first guess for a layer's spikes; more is made when it is needed.
-    pub(crate) fn new(layers: &[DenseLayer], adjoint_bytes: usize) -> Self {
+    pub(crate) fn new(layers: &[DenseLayer], adjoint_bytes: Option<usize>) -> Self {
         let spikes = layers.iter().map(|layer| (8, 2 * layer.targets + 62)).collect();
         Self { samples: 0, arrivals: 0, spikes, adjoint_bytes }
     }
@@ -163,10 +174,7 @@ impl Room {
         let row = width * layer.columns;
         // With delays the derivatives by the times of arrivals lie beside the adjoint.
         let kept = if layer.has_delays() { 2 * row } else { row };
-        // Whole groups of those that are added up together, so that the gradient's bits do not tell the parts.
-        let chunk = (self.adjoint_bytes / (4 * kept)).max(1);
-        let chunk = if chunk < GROUP { chunk } else { chunk - chunk % GROUP };
-        let chunk = chunk.min(self.samples.max(1));
+        let chunk = self.part(4 * kept).min(self.samples.max(1));
         // Tile by tile, or with delays in one.
         let tiles = if layer.delays { 1 } else { layer.columns / WARP };
         // What a recurrent layer hears from below is kept apart.
@@ -241,5 +249,22 @@ impl Room {
         check_batch(self.samples, free, |samples| {
             Self { samples, ..self.clone() }.bytes(layers, input_errors)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_whole_groups_unless_bytes_are_given() {
+        let part = |adjoint_bytes, sample| Room::new(&[], adjoint_bytes).part(sample);
+        // However much a sample takes: room that grows changes no sum.
+        for sample in [1 << 10, 3 << 20, 20 << 20, 1 << 30] {
+            assert_eq!(part(None, sample) % GROUP, 0);
+        }
+        assert_eq!(part(None, 1 << 20), 256);
+        assert_eq!([1, 1 << 20, 5 << 20].map(|bytes| part(Some(bytes), 1 << 20)), [1, 1, 5]);
+        assert_eq!(part(Some(200 << 20), 1 << 20), 192);
     }
 }

@@ -37,8 +37,11 @@ fn engine(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f32>
 
 /// The adjoint of a batch in many parts, and a thread a neuron however few there are.
 fn in_parts(network: &Network, training: Training<f32>) -> Result<BoxedEngine<f32>, EngineError> {
-    let options =
-        CudaOptions { adjoint_bytes: 1, by_arrival: ByArrival::Never, ..CudaOptions::default() };
+    let options = CudaOptions {
+        adjoint_bytes: Some(1),
+        by_arrival: ByArrival::Never,
+        ..CudaOptions::default()
+    };
     Ok(Box::new(CudaEngine::new(network, training, options)?))
 }
 

@@ -35,7 +35,7 @@ fn parts_leave_the_bits() {
         let mut whole = draw.cuda(draw.training());
         whole.differentiate(draw.batch()).unwrap();
         // Room for 64 samples or a few more.
-        let options = CudaOptions { adjoint_bytes: 1300 << 10, ..CudaOptions::default() };
+        let options = CudaOptions { adjoint_bytes: Some(1300 << 10), ..CudaOptions::default() };
         let mut parts = CudaEngine::new(&draw.network, draw.training(), options).unwrap();
         parts.load(&draw.parameters).unwrap();
         parts.differentiate(draw.batch()).unwrap();

@@ -144,7 +144,7 @@ fn known_losses_are_found_again() {
             assert!(error(&weights(&untold.gradient()), &weights(&told.gradient())) < 1e-5);
             assert!(error(untold.input_gradient(), told.input_gradient()) < 1e-5);
             assert_eq!(untold.take_activity(), told.take_activity());
-            let options = CudaOptions { adjoint_bytes: 1, ..CudaOptions::default() };
+            let options = CudaOptions { adjoint_bytes: Some(1), ..CudaOptions::default() };
             let mut parts =
                 CudaEngine::new(&draw.network, training_of(&draw, true), options).unwrap();
             parts.load(&draw.parameters).unwrap();

@@ -172,7 +172,7 @@ impl Draw {
     /// What `whole` found is found where the adjoint is cut into the smallest parts: to the bit but for sums
     /// over samples.
     pub(crate) fn assert_same_in_parts(&self, whole: &CudaEngine, statistics: BatchStatistics) {
-        let parts = CudaOptions { adjoint_bytes: 1, ..CudaOptions::default() };
+        let parts = CudaOptions { adjoint_bytes: Some(1), ..CudaOptions::default() };
         let mut engine = CudaEngine::new(&self.network, self.training(), parts).unwrap();
         engine.load(&self.parameters).unwrap();
         assert_eq!(engine.differentiate(self.batch()).unwrap(), statistics);
